@@ -1,0 +1,53 @@
+"""The embedded model's architecture: a LLaVA of 1.2 million parameters, untrained."""
+
+from __future__ import annotations
+
+import torch
+from transformers import CLIPVisionConfig, GenerationConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+from pixfound_tasks.mini.scenes import SIZE
+from pixfound_tasks.mini.tokenizer import PATCH
+
+WIDTH = 128
+GRID = SIZE // PATCH
+
+
+def build_model(tokenizer) -> LlavaForConditionalGeneration:
+    """A freshly initialised model; the vision tower's position table starts as 2-D sines and cosines."""
+    vision = CLIPVisionConfig(
+        hidden_size=WIDTH, intermediate_size=3 * WIDTH, num_hidden_layers=2, num_attention_heads=4,
+        image_size=SIZE, patch_size=PATCH, projection_dim=WIDTH, hidden_act="gelu",
+    )  # fmt: skip
+    special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=3 * WIDTH, num_hidden_layers=3,
+        num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=1024, initializer_range=0.04,
+        tie_word_embeddings=False, **special,
+    )  # fmt: skip
+    config = LlavaConfig(
+        vision_config=vision, text_config=text, image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        projector_hidden_act="gelu", vision_feature_select_strategy="default", vision_feature_layer=-1,
+        image_seq_length=GRID**2, tie_word_embeddings=False, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(do_sample=False, max_new_tokens=64, **special)
+    _initialise(model)
+    return model
+
+
+@torch.no_grad()
+def _initialise(model: LlavaForConditionalGeneration) -> None:
+    for name, weight in model.named_parameters():
+        if name.endswith("position_embedding.weight"):
+            weight[1:] = 0.15 * _sines(GRID, WIDTH)
+        elif weight.ndim == 2 and ("multi_modal_projector" in name or ("vision_tower" in name and "encoder" in name)):
+            torch.nn.init.xavier_uniform_(weight)
+
+
+def _sines(grid: int, width: int) -> torch.Tensor:
+    """Sine-cosine codes of the rows and columns of a grid, float32 (grid * grid, width)."""
+    quarter = width // 4
+    frequencies = 1 / 30 ** (torch.arange(quarter) / quarter)
+    rows, columns = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
+    angles = [places.flatten()[:, None] * frequencies for places in (rows, columns)]
+    return torch.cat([wave for angle in angles for wave in (angle.sin(), angle.cos())], dim=1)

@@ -1,0 +1,263 @@
+"""The response contract: what a model answers, as one string that carries text, masks and how they were found.
+
+Plain text is a response. A grounded response is one JSON object, a superset of what lmms-eval's `sam3` prints.
+Points, boxes and characters: points are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)` in fractions of the image's
+width and height; `chars` and `tokens` are half-open ranges in the answer's text and in its tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pixfound_tasks import masks
+from pixfound_tasks.masks import InvalidMask, Rle, Size
+
+SCHEMA = "pixfound/1"
+# A JSON object is a grounded response when it has one of these; any other JSON is text.
+_GROUNDED_KEYS = ("schema", "masks", "boxes", "points")
+_BOX_CORNERS = ("x_min", "y_min", "x_max", "y_max")
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One mask that a segmenter gave for a point, and how sure it is (higher is surer)."""
+
+    mask: Rle
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A point on the image and the masks a segmenter gave for it."""
+
+    point: Point | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True)
+class Phrase(Probe):
+    """A noun phrase of the answer, with the point its tokens looked at.
+
+    `similarity` to the referring expression is a cosine or its like in -1..1; None where it was not measured.
+    """
+
+    text: str = ""
+    root: str = ""
+    chars: tuple[int, int] | None = None
+    tokens: tuple[int, int] | None = None
+    similarity: float | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the answer's mask was chosen; `phrase` and `candidate` are indices, None for "not there"."""
+
+    by: str
+    phrase: int | None = None
+    candidate: int | None = None
+
+
+@dataclass(frozen=True)
+class Response:
+    """A model's answer.
+
+    `masks` is the answer's grounding: their union is the prediction; empty means "not there", None that no mask came.
+    `problems` says what could not be read; it is not part of the text form.
+    """
+
+    text: str = ""
+    masks: tuple[Rle, ...] | None = None
+    boxes: tuple[Box, ...] | None = None
+    points: tuple[Point, ...] | None = None
+    scores: tuple[float, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+    selected: Selection | None = None
+    control: tuple[Probe, ...] = ()
+    tokens: int | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_grounded(self) -> bool:
+        """Whether the answer says where something is, or that it is nowhere."""
+        return any(found is not None for found in (self.masks, self.boxes, self.points))
+
+    def prediction(self, size: Size) -> Rle:
+        """The answer as one mask: the union of its masks, else of its filled boxes, else of its points' pixels."""
+        if self.masks is not None:
+            return masks.union(self.masks, size)
+        if self.boxes is not None:
+            return masks.union([masks.from_box(box, size) for box in self.boxes], size)
+        return masks.union([masks.from_point(point, size) for point in self.points or ()], size)
+
+
+def to_text(response: Response) -> str:
+    """The response as JSON on one line, without what is empty; `from_text` gives it back."""
+    fields: dict[str, Any] = {"schema": SCHEMA, "text": response.text, "masks": response.masks}
+    if response.boxes is not None:
+        fields["boxes"] = [dict(zip(_BOX_CORNERS, box)) for box in response.boxes]
+    fields |= {"points": response.points, "scores": response.scores or None}
+    fields["phrases"] = [_phrase_fields(phrase) for phrase in response.phrases] or None
+    fields["selected"] = vars(response.selected) if response.selected else None
+    fields["control"] = [_probe_fields(probe) for probe in response.control] or None
+    fields |= {"tokens": response.tokens, "provenance": response.provenance or None}
+    return json.dumps({name: value for name, value in fields.items() if value is not None}, separators=(",", ":"))
+
+
+def _probe_fields(probe: Probe) -> dict[str, Any]:
+    return {"point": probe.point, "candidates": [vars(candidate) for candidate in probe.candidates]}
+
+
+def _phrase_fields(phrase: Phrase) -> dict[str, Any]:
+    names = ("text", "root", "chars", "tokens", "similarity")
+    fields = {name: getattr(phrase, name) for name in names} | _probe_fields(phrase)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def from_text(text: str, size: Size) -> Response:
+    """Read a model's output for an image of `size`; never raises.
+
+    What cannot be read is left out and named in `problems`: masks of another size or with runs that do not add up,
+    numbers that are none. Coordinates are clamped to 0..1, unknown keys ignored.
+    """
+    value = _read_json(text)
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "counts" in item for item in value):
+        value = {"masks": value}
+    if not isinstance(value, dict) or not any(key in value for key in _GROUNDED_KEYS):
+        return Response(text=text)
+
+    problems: list[str] = []
+    reader = _Reader(size, problems)
+    return Response(
+        text=value["text"] if isinstance(value.get("text"), str) else "",
+        masks=reader.items(value, "masks", reader.mask),
+        boxes=reader.items(value, "boxes", reader.box),
+        points=reader.items(value, "points", reader.point),
+        scores=reader.items(value, "scores", reader.number) or (),
+        phrases=reader.items(value, "phrases", reader.phrase) or (),
+        selected=reader.selection(value.get("selected")),
+        control=reader.items(value, "control", reader.probe) or (),
+        tokens=value["tokens"] if type(value.get("tokens")) is int else None,
+        provenance=value["provenance"] if isinstance(value.get("provenance"), dict) else {},
+        problems=tuple(problems),
+    )
+
+
+def _read_json(text: str) -> Any:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Unreadable(ValueError):
+    pass
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns untrusted JSON values into the contract's types; what it cannot turn it adds to `problems`."""
+
+    size: Size
+    problems: list[str]
+
+    def items(self, fields: dict[str, Any], name: str, read: Callable[[Any], T]) -> tuple[T, ...] | None:
+        """The readable items of a list; None where the field is missing, or is a list of which none could be read."""
+        values = fields.get(name)
+        if values is None:
+            return None
+        if not isinstance(values, list):
+            self.problems.append(f"{name}: expected a list, but got {type(values).__name__}")
+            return None
+        found = []
+        for index, value in enumerate(values):
+            try:
+                found.append(read(value))
+            except (InvalidMask, _Unreadable) as error:
+                self.problems.append(f"{name}[{index}]: {error}")
+        return tuple(found) if found or not values else None
+
+    def mask(self, value: Any) -> Rle:
+        return masks.read_mask(value, self.size)
+
+    def number(self, value: Any) -> float:
+        if type(value) not in (int, float) or not math.isfinite(_as_float(value)):
+            raise _Unreadable(f"expected a finite number, but got {str(value)[:40]!r}")
+        return float(value)
+
+    def fractions(self, values: Any, count: int) -> tuple[float, ...]:
+        if not isinstance(values, list) or len(values) != count:
+            raise _Unreadable(f"expected {count} numbers, but got {str(values)[:40]!r}")
+        return tuple(min(max(self.number(value), 0.0), 1.0) for value in values)
+
+    def point(self, value: Any) -> Point:
+        return self.fractions(value, 2)
+
+    def box(self, value: Any) -> Box:
+        corners = [value.get(name) for name in _BOX_CORNERS] if isinstance(value, dict) else value
+        return self.fractions(corners, 4)
+
+    def candidate(self, value: Any) -> Candidate:
+        if not isinstance(value, dict):
+            raise _Unreadable(f"expected a mask and its score, but got {type(value).__name__}")
+        return Candidate(self.mask(value.get("mask")), self.number(value.get("score", 0.0)))
+
+    def probe(self, value: Any) -> Probe:
+        if not isinstance(value, dict):
+            raise _Unreadable(f"expected a point and its candidates, but got {type(value).__name__}")
+        point = value.get("point")
+        candidates = self.items(value, "candidates", self.candidate)
+        return Probe(None if point is None else self.point(point), candidates or ())
+
+    def phrase(self, value: Any) -> Phrase:
+        probe = self.probe(value)
+        similarity = value.get("similarity")
+        return Phrase(
+            probe.point,
+            probe.candidates,
+            text=_as_text(value.get("text")),
+            root=_as_text(value.get("root")),
+            chars=self.span(value.get("chars")),
+            tokens=self.span(value.get("tokens")),
+            similarity=None if similarity is None else self.number(similarity),
+        )
+
+    def span(self, value: Any) -> tuple[int, int] | None:
+        if value is None:
+            return None
+        if not isinstance(value, list) or [type(end) for end in value] != [int, int] or not 0 <= value[0] <= value[1]:
+            raise _Unreadable(f"expected a range of two whole numbers, but got {str(value)[:40]!r}")
+        return (value[0], value[1])
+
+    def selection(self, value: Any) -> Selection | None:
+        if not isinstance(value, dict) or not isinstance(value.get("by"), str):
+            return None
+        chosen = (value.get("phrase"), value.get("candidate"))
+        phrase, candidate = (index if type(index) is int and index >= 0 else None for index in chosen)
+        return Selection(value["by"], phrase, candidate)
+
+
+def _as_float(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def all_candidates(probes: Iterable[Probe]) -> list[tuple[int, int, Candidate]]:
+    """Every candidate with the indices of its probe and of itself, in order."""
+    return [(i, j, candidate) for i, probe in enumerate(probes) for j, candidate in enumerate(probe.candidates)]
