@@ -98,8 +98,8 @@ def read_mask(value: Any, size: Size) -> Rle:
     `counts` may be COCO's text or a list of run lengths. Raises `InvalidMask` where the size is not `size`, or the
     runs are not numbers that add up to it.
     """
-    found = value.get("size") if isinstance(value, dict) else value
-    if found != list(size):
+    if not isinstance(value, dict) or value.get("size") != list(size):
+        found = value.get("size") if isinstance(value, dict) else value
         raise InvalidMask(f"expected a mask of size {list(size)}, but got {str(found):.80}")
     counts = value.get("counts")
     if isinstance(counts, str):

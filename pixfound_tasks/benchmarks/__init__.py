@@ -1,0 +1,51 @@
+"""The benchmarks as saved `datasets.DatasetDict`s of one split, `test`, all with the columns of `documents.Document`.
+
+`PIXMMVP` and `PIXMINI` are the folders they are saved in, for `dataset_path` in a task's YAML. They are worked out
+when they are asked for, and so is everything here: importing this package reads nothing and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+    from PIL.Image import Image
+
+# Each is a module of this package with a function `saved() -> Path`.
+DOCUMENT_COUNTS = {"pixmmvp": 300, "pixmini": 120}
+
+
+def load(name: str) -> DatasetDict:
+    """The documents of a benchmark, found and checked (or drawn) at the first call, then read from the cache.
+
+    Raises ValueError for an unknown name, `sources.DataError` where the files are missing or not as published.
+    """
+    from datasets import load_from_disk
+
+    return load_from_disk(folder(name))
+
+
+def folder(name: str) -> str:
+    """The folder that a benchmark is saved in, as `datasets.load_from_disk` takes it; raises what `load` raises."""
+    if name not in DOCUMENT_COUNTS:
+        nearest = get_close_matches(name, DOCUMENT_COUNTS, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"expected a benchmark of {sorted(DOCUMENT_COUNTS)}, but got {name!r}{hint}")
+    return str(import_module(f"{__name__}.{name}").saved())
+
+
+def images(name: str) -> Mapping[str, Image]:
+    """The images of a benchmark by document id, RGB, each decoded when it is asked for."""
+    from pixfound_tasks.benchmarks.documents import Images
+
+    return Images(load(name)["test"])
+
+
+def __getattr__(attribute: str) -> str:
+    if attribute.isupper() and attribute.lower() in DOCUMENT_COUNTS:
+        return folder(attribute.lower())
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

@@ -1,0 +1,85 @@
+"""What a document of any benchmark holds, and documents as a data set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from datasets import Dataset, DatasetDict, Features, Value
+from datasets import Image as ImageColumn
+from PIL import Image
+
+from pixfound_tasks.masks import Rle
+
+
+class Document(NamedTuple):
+    """One image with its question and its referring expression. The fields are the data set's columns."""
+
+    benchmark: str
+    id: str  # the image's number
+    pair: int  # counted from 0; the two images of a pair share question and expression and have opposite answers
+    question: str
+    options: list[str]
+    options_text: str  # as the benchmark writes them: "(a) Open (b) Closed"
+    answer: str  # the right option's letter, lower case
+    pattern: str  # one of MMVP's nine visual patterns
+    expression: str | None  # None where no object is asked about
+    mask: Rle  # what the expression refers to; empty where that is absent
+    width: int  # pixels
+    height: int
+    source: str  # where it came from, for people
+    image: dict[str, Any]  # {"bytes": an encoded image, "path": None}
+
+
+FEATURES = Features({
+    "benchmark": Value("string"),
+    "id": Value("string"),
+    "pair": Value("int32"),
+    "question": Value("string"),
+    "options": [Value("string")],
+    "options_text": Value("string"),
+    "answer": Value("string"),
+    "pattern": Value("string"),
+    "expression": Value("string"),
+    "mask": {"size": [Value("int32")], "counts": Value("string")},
+    "width": Value("int32"),
+    "height": Value("int32"),
+    "source": Value("string"),
+    "image": ImageColumn(),
+})  # fmt: skip
+
+
+def as_dataset(documents: Sequence[Document]) -> DatasetDict:
+    """The documents as split `test`."""
+    rows = [document._asdict() for document in documents]
+    return DatasetDict({"test": Dataset.from_list(rows, features=FEATURES)})
+
+
+def fingerprint(documents: Sequence[Document]) -> str:
+    """SHA-256 over all columns and the images' pixels, whatever the encoder made of the pixels."""
+    digest = hashlib.sha256()
+    for document in documents:
+        texts = document._replace(image={})
+        digest.update(json.dumps(texts, sort_keys=True).encode())
+        digest.update(Image.open(BytesIO(document.image["bytes"])).convert("RGB").tobytes())
+    return digest.hexdigest()
+
+
+class Images(Mapping[str, Image.Image]):
+    """The images of a data set by document id, RGB, decoded one by one as they are asked for."""
+
+    def __init__(self, documents: Dataset) -> None:
+        self._images = documents.select_columns("image")
+        self._rows = {identifier: row for row, identifier in enumerate(documents["id"])}
+
+    def __getitem__(self, identifier: str) -> Image.Image:
+        return self._images[self._rows[identifier]]["image"].convert("RGB")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -1,0 +1,71 @@
+"""PixMini: 60 pairs of drawn scenes in the manner of PixMMVP, the same on every machine."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pixfound_tasks.benchmarks import cache
+from pixfound_tasks.benchmarks.documents import Document, as_dataset, fingerprint
+from pixfound_tasks.masks import encode
+from pixfound_tasks.mini.questions import ASKERS, Pair, sample_pair
+from pixfound_tasks.mini.scenes import SIZE, draw
+
+PAIR_COUNT = 60
+FIRST_SEED = 600_000_000  # far from the one seed that the embedded model is trained from
+PATTERNS = {
+    "side": "Positional and Relational Context",
+    "height": "Positional and Relational Context",
+    "color": "Color and Appearance",
+    "size": "Structural and Physical Characteristics",
+    "presence": "Presence of Specific Features",
+    "count": "Quantity and Count",
+    "beside": "Positional and Relational Context",
+    "above": "Positional and Relational Context",
+    "orientation": "Orientation and Direction",
+}
+
+
+def saved() -> Path:
+    """The folder that PixMini is saved in. It is drawn every time: that is quick, and a stale copy is never used."""
+    documents = build()
+    return cache.saved("pixmini", fingerprint(documents), lambda: as_dataset(documents))
+
+
+def build() -> list[Document]:
+    """The 120 documents; the nine kinds of question take turns."""
+    kinds = list(ASKERS)
+    pairs = (
+        sample_pair(np.random.RandomState(FIRST_SEED + index), kinds[index % len(kinds)]) for index in range(PAIR_COUNT)
+    )
+    return [_document(pair, index, half) for index, pair in enumerate(pairs) for half in (0, 1)]
+
+
+def _document(pair: Pair, index: int, half: int) -> Document:
+    question, drawing = pair.questions[half], draw(pair.scenes[half])
+    return Document(
+        benchmark="pixmini",
+        id=str(2 * index + half + 1),
+        pair=index,
+        question=question.text,
+        options=list(question.options),
+        options_text=question.options_text,
+        answer=question.letter.lower(),
+        pattern=PATTERNS[pair.kind],
+        expression=pair.expression,
+        mask=encode(drawing.masks[list(pair.targets[half])].any(0)),
+        width=SIZE,
+        height=SIZE,
+        source="drawn, version 1",
+        image={"bytes": _png(drawing.image), "path": None},
+    )
+
+
+def _png(image: np.ndarray) -> bytes:
+    """A uint8 (height, width, 3) RGB image, losslessly."""
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,182 @@
+"""PixMMVP: the 300 images and questions of MMVP, with referring expressions and masks (arXiv 2502.04192)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from datasets import DatasetDict
+
+from pixfound_tasks import masks
+from pixfound_tasks.benchmarks import cache
+from pixfound_tasks.benchmarks.documents import Document, as_dataset
+from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
+from pixfound_tasks.benchmarks.sources import DataError, Files, by_name, download, local_folder
+from pixfound_tasks.masks import Rle
+
+ANNOTATIONS = "IVUlab/pixmmvp"
+IMAGES = "MMVP/MMVP"
+ANNOTATION_FILES = ("Objects.csv", "Segmentations.json", "visual_patterns.csv")
+LAYOUT = f"PixMMVP/ with Questions.csv, {', '.join(ANNOTATION_FILES)} and the images as MMVP Images/1.jpg, 2.jpg, ..."
+
+ANSWERS = ("original", "corrected")
+# MMVP was published with the answers of these two pairs swapped. Some copies are corrected: a copy's own answers
+# do not tell which ones they are.
+PUBLISHED_ANSWERS = {"99": "a", "100": "b", "279": "a", "280": "b"}
+
+
+class Counts(NamedTuple):
+    """How many there are of what: `without_expression` and `empty_masks` count images."""
+
+    images: int
+    pairs: int
+    without_expression: int
+    empty_masks: int
+
+
+PUBLISHED_COUNTS = Counts(images=300, pairs=150, without_expression=14, empty_masks=53)
+
+
+def saved() -> Path:
+    """The folder that PixMMVP is saved in, with the answers that PIXFOUND_ANSWERS names (original or corrected).
+
+    Raises ValueError for other answers, DataError where files are missing or not what was published.
+    """
+    answers = os.environ.get("PIXFOUND_ANSWERS") or "original"
+    if answers not in ANSWERS:
+        raise ValueError(f"expected PIXFOUND_ANSWERS to be one of {ANSWERS}, but got {answers!r}")
+    files = find()
+    digest = files.digest()
+    source = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
+
+    def build() -> DatasetDict:
+        documents = join(files, answers, source)
+        check(documents, PUBLISHED_COUNTS)
+        return as_dataset(documents)
+
+    return cache.saved("pixmmvp", hashlib.sha256(f"{digest} {source}".encode()).hexdigest(), build)
+
+
+def find() -> Files:
+    """The files in PIXFOUND_DATA where that is set, else from the hub (annotations at PIXFOUND_REVISION, if set)."""
+    folder = local_folder("PixMMVP", LAYOUT)
+    if folder:
+        tables = [folder / name for name in ("Questions.csv", *ANNOTATION_FILES)]
+        paths = [*filter(Path.is_file, tables), *(folder / "MMVP Images").glob("*.jpg")]
+        return Files(folder.name, str(folder), LAYOUT, by_name(paths))
+    revision = os.environ.get("PIXFOUND_REVISION") or None
+    annotations = download(ANNOTATIONS, [f"*{name}" for name in ANNOTATION_FILES], revision)
+    images = download(IMAGES, ["*Questions.csv", "*.jpg"])
+    paths = [path for path in annotations.rglob("*") if path.name in ANNOTATION_FILES]
+    paths += [path for path in images.rglob("*") if path.name == "Questions.csv" or path.suffix == ".jpg"]
+    origin = f"{ANNOTATIONS} @ {annotations.name}, {IMAGES} @ {images.name}"
+    return Files(origin, f"the data sets {ANNOTATIONS} and {IMAGES}", LAYOUT, by_name(paths))
+
+
+def join(files: Files, answers: str = "original", source: str = "") -> list[Document]:
+    """The documents in the order of their numbers, one per row of the tables."""
+    tables = {
+        "Questions.csv": ("Question", "Options", "Correct Answer"),
+        "Objects.csv": ("Object",),
+        "visual_patterns.csv": ("Pattern",),
+    }
+    rows = {name: read_table(files, name, columns) for name, columns in tables.items()}
+    lengths = {name: len(table) for name, table in rows.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"expected tables of one length, but got {lengths} rows: fetch the shorter ones again")
+    truths = _truths(files)
+    return [
+        _document(files, number, parts[0] | parts[1] | parts[2], truths, answers, source)
+        for number, parts in enumerate(zip(*rows.values()), 1)
+    ]
+
+
+def _truths(files: Files) -> dict[str, Rle]:
+    """By image number the union of its polygons. `area` in the file is the box's, and is not looked at."""
+    segmentations = read_json(files, "Segmentations.json")
+    polygons = defaultdict(list)
+    for annotation in segmentations["annotations"]:
+        polygons[annotation["image_id"]] += annotation["segmentation"]
+    return {
+        Path(image["file_name"]).stem: masks.from_polygons(polygons[image["id"]], (image["height"], image["width"]))
+        for image in segmentations["images"]
+    }
+
+
+def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answers: str, source: str) -> Document:
+    identifier = str(number)
+    if identifier not in truths:
+        raise DataError(f"expected {number}.jpg in Segmentations.json, but it is not there: fetch the file again")
+    height, width = truths[identifier]["size"]
+    expression = row["Object"].strip()
+    return Document(
+        benchmark="pixmmvp",
+        id=identifier,
+        pair=(number - 1) // 2,
+        question=row["Question"],
+        options=parse_options(row["Options"]),
+        options_text=row["Options"],
+        answer=right_answer(identifier, row["Correct Answer"], answers),
+        pattern=row["Pattern"],
+        expression=None if expression == "None" else expression,
+        mask=truths[identifier],
+        width=width,
+        height=height,
+        source=source,
+        image={"bytes": read_image(files, f"{number}.jpg", (width, height)), "path": None},
+    )
+
+
+def parse_options(text: str) -> list[str]:
+    """The options in "(a) Open (b) Closed", without blanks around them; raises DataError for anything else."""
+    before, *parts = re.split(r"\(([a-e])\)", text)
+    letters, options = "".join(parts[::2]), [option.strip() for option in parts[1::2]]
+    if before.strip() or len(options) < 2 or not "abcde".startswith(letters) or not all(options):
+        raise DataError(f"expected options like '(a) Open (b) Closed', but got {text!r}: fetch Questions.csv again")
+    return options
+
+
+def right_answer(identifier: str, written: str, answers: str) -> str:
+    """The right option's letter, from "(a)"; for the mislabelled pairs from what was published, not from `written`."""
+    published = PUBLISHED_ANSWERS.get(identifier)
+    if published and answers == "corrected":
+        return {"a": "b", "b": "a"}[published]
+    return published or written.strip().strip("()").lower()
+
+
+def check(documents: Sequence[Document], counts: Counts) -> None:
+    """Raises DataError unless there are as many of everything as `counts` says, and every pair is one."""
+    found = Counts(
+        images=len(documents),
+        pairs=len({document.pair for document in documents}),
+        without_expression=sum(document.expression is None for document in documents),
+        empty_masks=sum(masks.area(document.mask) == 0 for document in documents),
+    )
+    _expect(found == counts, str(counts), str(found))
+    for first, second in zip(documents[::2], documents[1::2]):
+        _check_pair(first, second)
+
+
+def _check_pair(first: Document, second: Document) -> None:
+    where = f"images {first.id} and {second.id}"
+    for field in ("question", "options", "expression"):
+        values = [getattr(document, field) for document in (first, second)]
+        _expect(values[0] == values[1], f"the same {field} for {where}", f"{values[0]!r} and {values[1]!r}")
+    answers = first.answer, second.answer
+    _expect(set(answers) == {"a", "b"}, f"one answer a and one b for {where}", " and ".join(map(repr, answers)))
+    if first.expression is None:
+        areas = [masks.area(document.mask) for document in (first, second)]
+        _expect(not any(areas), f"empty masks for {where}, which have no expression", f"areas {areas}")
+
+
+def _expect(holds: bool, expected: str, got: str) -> None:
+    if not holds:
+        raise DataError(
+            f"expected {expected} in PixMMVP, but got {got}. The files differ from the published ones: fetch them "
+            f"again, the annotations from the data set {ANNOTATIONS}, images and questions from {IMAGES}"
+        )

@@ -1,0 +1,49 @@
+"""Reading a benchmark's files: tables, JSON and images, each checked as it is read."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from io import BytesIO, StringIO
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+
+from pixfound_tasks.benchmarks.sources import DataError, Files
+
+Row = dict[str, str]
+
+
+def read_table(files: Files, name: str, columns: Sequence[str]) -> list[Row]:
+    """The rows of a CSV file, in these columns only. Raises DataError unless Index numbers them 1, 2, 3, ..."""
+    header, *rows = csv.reader(StringIO(files.read(name).decode("utf-8-sig"), newline="")) or [[]]
+    # PixMMVP's Objects.csv has a blank before a header; copies of MMVP's Questions.csv spell Index with a small L.
+    header = ["Index" if column.strip() == "lndex" else column.strip() for column in header]
+    if missing := sorted({"Index", *columns} - set(header)):
+        raise DataError(f"expected columns {missing} in {name}, but got {header}: fetch the file again")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header) or row[header.index("Index")].strip() != str(number):
+            expected = f"{len(header)} columns and Index {number}"
+            raise DataError(f"expected row {number} of {name} to have {expected}, but got {row}: fetch the file again")
+    return [{column: row[header.index(column)] for column in columns} for row in rows]
+
+
+def read_json(files: Files, name: str) -> Any:
+    """What a JSON file holds; raises DataError where it is no JSON."""
+    try:
+        return json.loads(files.read(name))
+    except ValueError as error:
+        raise DataError(f"expected JSON in {name}, but got: {error}. Fetch the file again") from error
+
+
+def read_image(files: Files, name: str, size: tuple[int, int]) -> bytes:
+    """An image's file as it is; raises DataError unless it is an image of `size` (width, height)."""
+    content = files.read(name)
+    try:
+        found = Image.open(BytesIO(content)).size
+    except UnidentifiedImageError as error:
+        raise DataError(f"expected an image in {name}, but got {content[:40]!r}: fetch it again") from error
+    if found != size:
+        raise DataError(f"expected {name} to be of size {size}, but got {found} (width, height): fetch it again")
+    return content

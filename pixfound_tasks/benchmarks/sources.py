@@ -1,0 +1,88 @@
+"""Where a benchmark's files are: in a local folder, or in data sets on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loguru import logger
+
+
+class DataError(RuntimeError):
+    """A benchmark's files are missing or not what was published. The message says what to do about it."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """A benchmark's files by name, wherever they lie.
+
+    For people: `origin` goes with the documents, `place` and `layout` (what belongs there) into error messages.
+    """
+
+    origin: str
+    place: str
+    layout: str
+    paths: dict[str, Path]
+
+    def read(self, name: str) -> bytes:
+        """The file's content; raises DataError where it is missing."""
+        if name not in self.paths:
+            raise DataError(f"expected a file {name} in {self.place}, but there is none. Layout: {self.layout}")
+        return self.paths[name].read_bytes()
+
+    def digest(self) -> str:
+        """SHA-256 over the names and contents of all files."""
+        digest = hashlib.sha256()
+        for name in sorted(self.paths):
+            digest.update(f"{name} {hashlib.sha256(self.read(name)).hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+
+def by_name(paths: Iterable[Path]) -> dict[str, Path]:
+    """The paths by file name; raises DataError where two share one, because either may be the wrong one."""
+    named: dict[str, Path] = {}
+    for path in sorted(paths):
+        if path.name in named:
+            raise DataError(f"expected one file called {path.name}, but got {named[path.name]} and {path}: remove one")
+        named[path.name] = path
+    return named
+
+
+def local_folder(name: str, layout: str) -> Path | None:
+    """The folder of that name in the folder that PIXFOUND_DATA names; None where it names none.
+
+    Raises DataError where it is not there: who names a folder does not want other data instead.
+    """
+    data = os.environ.get("PIXFOUND_DATA")
+    if not data:
+        return None
+    folder = Path(data).expanduser() / name
+    if not folder.is_dir():
+        raise DataError(
+            f"expected a folder {name} in PIXFOUND_DATA={data}, but there is none. Layout: {layout} "
+            "Without PIXFOUND_DATA the data is downloaded from the Hugging Face hub"
+        )
+    return folder
+
+
+def download(repo: str, patterns: Sequence[str], revision: str | None = None) -> Path:
+    """The local copy of a data set's files that match, downloaded unless there; its name is the resolved revision.
+
+    With HF_HUB_OFFLINE set, or the hub out of reach, what was downloaded earlier is used. Raises DataError without.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        # The revision goes in as it was asked for: only so does the hub's cache remember what it resolved to, offline.
+        folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
+    except OSError as error:  # what all errors of the hub derive from
+        raise DataError(
+            f"expected data set {repo} (revision {revision or 'main'}) on the Hugging Face hub or in its local cache, "
+            f"but got {type(error).__name__}: {error} Let PIXFOUND_DATA name a folder that holds the data, or download "
+            "it where the hub can be reached, without HF_HUB_OFFLINE"
+        ) from error
+    logger.info(f"{repo}: revision {folder.name}")
+    return folder

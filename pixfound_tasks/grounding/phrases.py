@@ -1,0 +1,144 @@
+"""Noun phrases of an answer: by a small rule-based chunker, or by spaCy."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_DETERMINERS = frozenset(
+    "a an the this that these those no some any each every another both all my your his her its our their "
+    "one two three four five six seven eight nine ten several many few".split()
+)
+_NEGATIONS = frozenset({"no", "not", "without", "neither", "nor"})
+# Words that end a noun phrase and belong to none: what stands between them is taken for one.
+_CLOSED_CLASS = frozenset(
+    "of in on at to by for from with without into onto over under above below between behind beside near next through "
+    "across along around against inside outside toward towards up down off out about as like than "
+    "and or but nor so if while when where which who whose what why how because although "
+    "i you he she it we they me him us them there here itself yes not very also too only just more most "
+    "is are was were be been being am do does did has have had having can could will would may might must shall should "
+    "shows show showing appears appear seems seem looks look looking stands stand standing sits sit sitting lies lie "
+    "lying faces face facing points point pointing holds holding wears wearing contains contain features depicts "
+    "depicted shown located seen placed positioned made covered filled surrounded visible present".split()
+)
+# "a black and white dog" is one phrase.
+_COLORS = frozenset("black white red green blue yellow orange purple brown gray grey pink gold golden silver".split())
+# Nouns in -ing; other words in -ing are taken for verbs: "two dogs playing".
+_ING_NOUNS = frozenset(
+    "wing ring king thing string spring building ceiling clothing painting railing morning evening wedding".split()
+)
+_COPULAS = frozenset("is are was were be been being am appears appear seems seem looks look".split())
+
+
+@dataclass(frozen=True)
+class NounPhrase:
+    """A noun phrase, its head word in lower case, and its half-open range of characters in the text."""
+
+    text: str
+    root: str
+    chars: tuple[int, int]
+
+
+Chunker = Callable[[str], list[NounPhrase]]
+
+
+def rule_phrases(text: str) -> list[NounPhrase]:
+    """Runs of words between punctuation and closed-class words; the last word of a run is its head.
+
+    A run after a copula counts only with a determiner: "the star is red" has one noun phrase.
+    """
+    phrases: list[NounPhrase] = []
+    run: list[re.Match] = []
+    before = ""
+    for match in _WORD.finditer(text):
+        word = match[0].lower()
+        is_split = run and not text[run[-1].end() : match.start()].isspace()
+        is_closed = word in _CLOSED_CLASS or _is_verb_in_ing(word, run)
+        if run and word == "and" and run[-1][0].lower() in _COLORS and not is_split:
+            run.append(match)
+            continue
+        if run and (is_split or is_closed or word in _DETERMINERS):
+            phrases += _phrase(text, run, before)
+            before, run = "" if is_split else run[-1][0].lower(), []
+        if is_closed:
+            # "there is ..." introduces things, it does not say what something is like.
+            before = "there" if before == "there" else word
+        else:
+            run.append(match)
+    return phrases + _phrase(text, run, before)
+
+
+def _is_verb_in_ing(word: str, run: list[re.Match]) -> bool:
+    return word.endswith("ing") and bool(run) and word not in _ING_NOUNS
+
+
+def _phrase(text: str, run: list[re.Match], before: str) -> list[NounPhrase]:
+    determined = bool(run) and run[0][0].lower() in _DETERMINERS
+    content = run[1:] if determined else run
+    if not content or (before in _COPULAS and not determined):
+        return []
+    chars = (run[0].start(), run[-1].end())
+    return [NounPhrase(text[slice(*chars)], content[-1][0].lower(), chars)]
+
+
+def spacy_phrases(text: str, pipeline) -> list[NounPhrase]:
+    """The noun chunks of a spaCy pipeline with a parser; as the authors, pronouns included."""
+    return [
+        NounPhrase(chunk.text, chunk.root.text.lower(), (chunk.start_char, chunk.end_char))
+        for chunk in pipeline(text).noun_chunks
+    ]
+
+
+def make_chunker(name: str) -> tuple[Chunker, str]:
+    """A chunker and its name for the provenance.
+
+    Args:
+        name: "rules", "spacy:PACKAGE" such as `spacy:en_core_web_lg`, or "auto": the largest of spaCy's English
+            packages that is installed, else the rules.
+    """
+    if name == "auto":
+        found = next((p for p in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if _is_installed(p)), None)
+        name = f"spacy:{found}" if found else "rules"
+    if name == "rules":
+        return rule_phrases, name
+    if name.startswith("spacy:"):
+        return partial(spacy_phrases, pipeline=load_pipeline(name.removeprefix("spacy:"))), name
+    raise ValueError(f"expected phrases to be 'auto', 'rules' or 'spacy:PACKAGE', but got {name!r}")
+
+
+def load_pipeline(package: str):
+    """A spaCy pipeline, or a clear error where spaCy or the package is missing."""
+    if not _is_installed("spacy") or not _is_installed(package):
+        raise ValueError(
+            f"expected spaCy and its package {package!r} to be installed, but they are not: "
+            f"pip install 'pixfound-tasks[spacy]' && python -m spacy download {package}"
+        )
+    import spacy
+
+    return spacy.load(package)
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def is_denied(phrase: str) -> bool:
+    """Whether a phrase says that its thing is not there, as "no red circle" does."""
+    first = _WORD.search(phrase.lower())
+    return bool(first) and first[0] in _NEGATIONS
+
+
+def content_words(phrase: str) -> list[str]:
+    """The words of a phrase in lower case, without determiners; plurals without their s."""
+    words = [match[0].lower() for match in _WORD.finditer(phrase)]
+    return [_singular(word) for word in words if word not in _DETERMINERS]
+
+
+def _singular(word: str) -> str:
+    if word.endswith(("ses", "xes", "shes", "ches")):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s")) else word

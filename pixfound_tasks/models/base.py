@@ -1,0 +1,78 @@
+"""What our wrappers share as models of lmms-eval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from accelerate import Accelerator
+from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
+from lmms_eval.api.model import lmms
+from lmms_eval.models.model_utils.gen_metrics import log_metrics
+from PIL import Image
+
+
+class Request(NamedTuple):
+    """One document to answer, unpacked from lmms-eval's request."""
+
+    task: str
+    doc_id: int
+    doc: dict[str, Any]
+    image: Image.Image
+    prompt: str
+    generation: dict[str, Any]
+
+    @property
+    def is_referring(self) -> bool:
+        """Whether the task asks where a document's referring expression is (protocol 3)."""
+        return "expression" in self.doc and not {"ground", "when"}.isdisjoint(self.task.split("_"))
+
+    @property
+    def expression(self) -> str:
+        return str(self.doc["expression"])
+
+
+class ChatModel(lmms):
+    """A model that answers documents one string each; it knows its rank where several processes share the work."""
+
+    is_simple = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accelerator = Accelerator()
+        self.device = self.accelerator.device
+        self._rank = self.accelerator.process_index
+        self._world_size = self.accelerator.num_processes
+
+    def unpack(self, instance: Instance) -> Request:
+        _, doc_to_messages, generation, doc_id, task, split = instance.args
+        doc = self.task_dict[task][split][doc_id]
+        parts = [part for message in doc_to_messages(doc) for part in message["content"]]
+        images = [part["url"] for part in parts if part["type"] == "image"]
+        if len(images) != 1:
+            raise ValueError(f"expected one image per document, but document {doc_id} of {task} has {len(images)}")
+        prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
+        return Request(task, doc_id, doc, images[0], prompt, dict(generation))
+
+    def loglikelihood(self, requests):
+        raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")
+
+    def generate_until_multi_round(self, requests):
+        raise NotImplementedError(f"{type(self).__name__} answers in one round")
+
+
+def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:
+    """Refuse model arguments that nobody reads."""
+    if unknown:
+        raise ValueError(f"expected model arguments among {sorted(known)}, but got {sorted(unknown)}")
+
+
+def timed(answers: Iterable[tuple[str, int | None]]) -> Iterator[GenerationResult]:
+    """Answers with their token counts as lmms-eval takes them; the speed is logged when the last one is through."""
+    start, tokens = time.monotonic(), 0
+    for text, count in answers:
+        tokens += count or 0
+        yield GenerationResult(text, TokenCounts(output_tokens=count))
+    seconds = time.monotonic() - start
+    log_metrics(total_elapsed_time=seconds, total_gen_tokens=tokens, avg_speed=tokens / seconds if seconds else 0.0)

@@ -1,0 +1,161 @@
+"""`--model pixfound`: any transformers image-text-to-text model, with what it looked at turned into masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from lmms_eval.api.instance import GenerationResult, Instance
+from safetensors.numpy import save_file
+from tqdm import tqdm
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from pixfound_tasks import __version__, mini
+from pixfound_tasks.attention import REDUCERS, Lens, Look
+from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.phrases import make_chunker
+from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.selection import SELECTIONS
+from pixfound_tasks.grounding.similarity import make_similarity
+from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
+from pixfound_tasks.response import to_text
+
+_ARGUMENTS = (
+    "pretrained", "device", "device_map", "dtype", "batch_size", "attn_implementation", "grounding", "reducer",
+    "layers", "query", "phrases", "select", "segmenter", "control", "save_attention", "seed",
+)  # fmt: skip
+# Of a task's generation_kwargs, those that `generate` takes; `until` is cut off afterwards.
+_GENERATION = ("max_new_tokens", "do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty")
+
+
+class PixFound(ChatModel):
+    """The model answers; on referring tasks its attention is recorded and grounded.
+
+    Args, beside the usual ones of lmms-eval:
+        pretrained: a model of the hub or a folder; `pixfound/mini` is the embedded one.
+        grounding: "attention", or "none" for the answers' text alone.
+        reducer: a name in `attention.REDUCERS`.
+        layers: "all", or decoder layers joined by "+", such as `layers=12+13`.
+        query: "predict" or "consume", see `attention.recorder`.
+        phrases: "auto", "rules" or "spacy:PACKAGE", see `grounding.phrases`.
+        select: "similarity" or "first".
+        segmenter: "region".
+        control: whether to add a chance control to every grounded response.
+        save_attention: a folder for the raw rows, one safetensors file per document.
+        seed: of the chance control.
+    """
+
+    def __init__(
+        self,
+        pretrained: str = mini.NAME,
+        device: str | None = None,
+        device_map: str | None = None,
+        dtype: str | None = None,
+        batch_size: int = 1,
+        attn_implementation: str | None = None,
+        grounding: str = "attention",
+        reducer: str = "mean_centered",
+        layers: str | int = "all",
+        query: str = "predict",
+        phrases: str | None = None,
+        select: str = "similarity",
+        segmenter: str = "region",
+        control: bool = True,
+        save_attention: str | None = None,
+        seed: int = 0,
+        max_batch_size: int | None = None,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()
+        check_arguments(unknown, _ARGUMENTS)
+        _check("grounding", grounding, ("attention", "none"))
+        _check("reducer", reducer, REDUCERS)
+        _check("select", select, SELECTIONS)
+        _check("query", query, ("predict", "consume"))
+        is_mini = pretrained == mini.NAME
+        self.batch_size = int(batch_size)
+        self.grounding = grounding
+        self.save_attention = Path(save_attention) if save_attention else None
+        if device:
+            self.device = torch.device(device)
+        path = str(mini.weights_folder()) if is_mini else pretrained
+        # The embedded model is stored in half precision to be small, not to be run in it.
+        options = {"dtype": dtype or ("float32" if is_mini else "auto"), "attn_implementation": attn_implementation}
+        model = AutoModelForImageTextToText.from_pretrained(path, device_map=device_map or str(self.device), **options)
+        self.lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), _layers(layers), query)
+
+        chunker, chunker_name = make_chunker(phrases or ("rules" if is_mini else "auto"))
+        similarity, similarity_name = make_similarity(chunker_name)
+        provenance = {
+            "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
+            "dtype": str(model.dtype).removeprefix("torch."), "attention": model.config._attn_implementation,
+            "reducer": reducer, "query": query, "layers": layers, "phrases": chunker_name,
+            "similarity": similarity_name, "select": select, "segmenter": segmenter, "seed": seed,
+            "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
+        }  # fmt: skip
+        self.grounder = AttentionGrounder(
+            make_segmenter(segmenter), chunker, similarity, reducer, select, bool(control), int(seed), provenance
+        )
+
+    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+        """Answers in the order of the requests: text, or on referring tasks the response contract's JSON."""
+        progress = tqdm(requests, desc="answering", disable=self.rank != 0)
+        return list(timed(self._answers(self.unpack(instance) for instance in progress)))
+
+    def _answers(self, requests: Iterator[Request]) -> Iterator[tuple[str, int | None]]:
+        for batch in batches(requests, self.batch_size):
+            first = batch[0]
+            images, prompts = [request.image for request in batch], [request.prompt for request in batch]
+            options = {name: first.generation[name] for name in _GENERATION if first.generation.get(name) is not None}
+            if self.grounding == "none" or not first.is_referring:
+                for text in self.lens.answer_all(images, prompts, **options):
+                    yield _cut(text, first.generation.get("until") or ()), None
+                continue
+            for request, look in zip(batch, self.lens.look_all(images, prompts, **options)):
+                if self.save_attention:
+                    self._save(request, look)
+                response = self.grounder.ground(look, request.image, request.expression)
+                yield to_text(response), response.tokens
+
+    def _save(self, request: Request, look: Look) -> None:
+        self.save_attention.mkdir(parents=True, exist_ok=True)
+        place = self.save_attention / f"{request.task}_{request.doc_id}.safetensors"
+        save_file({"rows": look.rows, "boxes": look.geometry.boxes}, place, {"text": look.text})
+
+    def clean(self) -> None:
+        """Free the model before scoring."""
+        self.lens = None
+        super().clean()
+
+
+def batches(requests: Iterator[Request], size: int) -> Iterator[list[Request]]:
+    """Neighbouring requests of one task and one way of generating, at most `size` of them together."""
+    for _, group in groupby(requests, key=lambda request: (request.task, str(request.generation))):
+        batch: list[Request] = []
+        for request in group:
+            batch.append(request)
+            if len(batch) == size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+def _layers(layers: str | float) -> str | list[int]:
+    """`layers=12+13` or `layers=-1`; a lone number comes as a number, negative ones as floats."""
+    return "all" if layers == "all" else [int(float(layer)) for layer in str(layers).split("+")]
+
+
+def _cut(text: str, until: list[str]) -> str:
+    for stop in until:
+        text = text.split(stop)[0]
+    return text
+
+
+def _check(name: str, value: str, allowed) -> None:
+    if value not in allowed:
+        raise ValueError(f"expected {name} to be one of {sorted(allowed)}, but got {value!r}")

@@ -1,0 +1,45 @@
+"""What lmms-eval loads: the models of this package, and the folder of its tasks."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def task_folder() -> Path:
+    """The folder of the task YAMLs: inside an installed package, beside it in a source checkout."""
+    installed = _HERE / "task_yamls"
+    return installed if installed.is_dir() else _HERE.parent / "task_yamls"
+
+
+def register() -> list:
+    """Entry point of the group `lmms_eval.models`: adds our tasks to lmms-eval's index, returns our models."""
+    from lmms_eval.models.registry_v2 import ModelManifest
+
+    add_task_folder()
+    return [
+        ModelManifest("pixfound", chat_class_path="pixfound_tasks.models.pixfound.PixFound"),
+        ModelManifest("pixfound_replay", chat_class_path="pixfound_tasks.models.replay.PixFoundReplay"),
+    ]
+
+
+def add_task_folder() -> None:
+    """Let every `TaskManager` that is built from now on index our tasks; calling it again changes nothing.
+
+    lmms-eval has an entry point for models only; it loads them before it builds its `TaskManager`.
+    """
+    from lmms_eval.tasks import TaskManager
+
+    plain = TaskManager.initialize_tasks
+    if getattr(plain, "adds_pixfound", False):
+        return
+
+    @functools.wraps(plain)
+    def initialize_tasks(self, include_path=None, include_defaults=True):
+        paths = [include_path] if isinstance(include_path, str) else list(include_path or [])
+        return plain(self, include_path=[*paths, str(task_folder())], include_defaults=include_defaults)
+
+    initialize_tasks.adds_pixfound = True
+    TaskManager.initialize_tasks = initialize_tasks

@@ -1,0 +1,59 @@
+"""Reading the chosen option out of an answer to a choice question: the authors' rule, and a more forgiving one."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Sequence
+
+# In the authors' order: after "answer is" a colon stays, and so "the answer is: (a)" is none of the options.
+_ANNOUNCEMENTS = ("answer is", "answer is:", "answer:")
+_LETTERED = re.compile(r"\(?\b([a-z])\b(?:\s*[).:,]|\s*$)")
+_NAMED_LETTER = re.compile(r"\b(?:option|choice|answer)\b(?:\s+is)?\s*:?\s*\(?([a-z])\b\)?(?!\s+[a-z])")
+
+
+def letter_of(option: int) -> str:
+    """The lower-case letter of an option, counted from 0."""
+    return string.ascii_lowercase[option]
+
+
+def is_right(answer: str, options: Sequence[str], right: int) -> bool:
+    """The `paper` rule: whether an answer is the right option's letter or text, as the authors' scripts read it.
+
+    Lower case; what follows the last "answer is", "answer is:" or "answer:"; without trailing `.:,`, leading `(` and
+    trailing `)`; then it must equal an option's letter or its whole text.
+    """
+    return _stripped(answer) in (letter_of(right), options[right].lower())
+
+
+def _stripped(answer: str) -> str:
+    rest = answer.lower().strip()
+    for announcement in _ANNOUNCEMENTS:
+        rest = rest.split(announcement)[-1]
+    return rest.strip().rstrip(".:,").lstrip("(").rstrip(")")
+
+
+def lenient_choice(answer: str, options: Sequence[str]) -> int | None:
+    """The one option an answer points at, also within a sentence; None where it points at none or at several.
+
+    Tried in turn: the `paper` rule; a letter that opens the answer ("B) Closed"); a letter that is named ("option B");
+    an option's text found in the answer (a text within a longer option that is found too does not count).
+    """
+    for index in range(len(options)):
+        if is_right(answer, options, index):
+            return index
+    text = " ".join(answer.lower().split())
+    letters = [letter_of(index) for index in range(len(options))]
+    for match in (_LETTERED.match(text), _NAMED_LETTER.search(text)):
+        if match and match[1] in letters:
+            return letters.index(match[1])
+    return _mentioned(text, [option.lower() for option in options])
+
+
+def _mentioned(text: str, options: list[str]) -> int | None:
+    found = set()
+    for option in sorted(filter(None, options), key=len, reverse=True):
+        text, count = re.subn(rf"(?<!\w){re.escape(option)}(?!\w)", "\0", text)
+        if count:
+            found.add(options.index(option))
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,114 @@
+"""Token boxes against the real processors: a bright spot must arrive in the token whose box holds it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from transformers import CLIPImageProcessor
+from transformers.models.llava.image_processing_llava import LlavaImageProcessor
+
+from pixfound_tasks.attention import TokenGeometry, token_geometry
+
+PATCH = 14
+SIZES = [(112, 112), (60, 200), (200, 60), (333, 217), (40, 40), (97, 98)]
+PROCESSORS = {
+    "shortest edge and centre crop": CLIPImageProcessor(size={"shortest_edge": 112}, crop_size={"height": 112, "width": 112}),
+    "padded to a square": LlavaImageProcessor(
+        do_pad=True, size={"height": 112, "width": 112}, crop_size={"height": 112, "width": 112}
+    ),
+    "squeezed": CLIPImageProcessor(size={"height": 112, "width": 112}, do_center_crop=False),
+    "cropped without resizing": CLIPImageProcessor(do_resize=False, crop_size={"height": 84, "width": 112}),
+}
+
+
+def config(strategy="default", family="llava"):
+    vision = SimpleNamespace(patch_size=PATCH)
+    return SimpleNamespace(model_type=family, vision_config=vision, vision_feature_select_strategy=strategy)
+
+
+def brightest_patch(processor, size, box):
+    """The patch, counted in rows from the top left, that an otherwise black image's white box lights up most."""
+    picture = np.zeros((*size, 3), np.uint8)
+    x0, y0, x1, y1 = box
+    picture[y0:y1, x0:x1] = 255
+    pixels = processor(Image.fromarray(picture), return_tensors="np", image_mean=[0.0] * 3, image_std=[1.0] * 3)
+    pixels = np.asarray(pixels["pixel_values"][0]).mean(axis=0)
+    rows, columns = pixels.shape[0] // PATCH, pixels.shape[1] // PATCH
+    light = pixels.reshape(rows, PATCH, columns, PATCH).mean(axis=(1, 3))
+    return int(light.argmax()), rows * columns
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_bright_spot_arrives_in_its_token(name, size):
+    processor = PROCESSORS[name]
+    _, count = brightest_patch(processor, size, (0, 0, 1, 1))
+    boxes = token_geometry(config(), processor, size, count).boxes
+    height, width = size
+    tried = 0
+    for index, (x0, y0, x1, y1) in enumerate(boxes):
+        inner = (int(np.ceil(x0)), int(np.ceil(y0)), int(x1), int(y1))
+        if inner[0] < 0 or inner[1] < 0 or inner[2] > width or inner[3] > height:
+            continue  # it reaches into the padding
+        if inner[2] - inner[0] < 3 or inner[3] - inner[1] < 3:
+            continue  # too small a spot to survive the resampling
+        assert brightest_patch(processor, size, inner)[0] == index
+        tried += 1
+    assert tried >= 4
+
+
+def test_the_class_token_stands_for_no_place():
+    boxes = token_geometry(config("full"), PROCESSORS["squeezed"], (112, 112), 65).boxes
+    assert np.isnan(boxes[0]).all()
+    np.testing.assert_allclose(boxes[1], [0, 0, 14, 14])
+
+
+def test_padding_lies_outside_the_image():
+    # A 60 x 200 image stands in the middle of a 200 x 200 square: the first row of tokens is padding, 70 pixels above.
+    boxes = token_geometry(config(), PROCESSORS["padded to a square"], (60, 200), 64).boxes
+    np.testing.assert_allclose(boxes[0], [0, -70, 25, -45])
+
+
+def test_an_unknown_family_is_an_error_that_says_how_to_add_it():
+    with pytest.raises(ValueError, match=r"families \['llava'\], but got 'kosmos': add its rule to .*GEOMETRIES"):
+        token_geometry(config(family="kosmos"), PROCESSORS["squeezed"], (112, 112), 64)
+
+
+def test_a_count_that_does_not_match_is_an_error():
+    with pytest.raises(ValueError, match="expected 64 image tokens of 'llava' .* but the prompt holds 63"):
+        token_geometry(config(), PROCESSORS["squeezed"], (112, 112), 63)
+
+
+def grid(rows, columns, size, region):
+    """A grid of tokens over a region (x0, y0, x1, y1) of an image."""
+    x = np.linspace(region[0], region[2], columns + 1)
+    y = np.linspace(region[1], region[3], rows + 1)
+    boxes = np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
+    return TokenGeometry(boxes, size)
+
+
+def test_nearest_painting_fills_each_box_with_its_value():
+    values = np.arange(6, dtype=np.float32)
+    painted = grid(2, 3, (20, 30), (0, 0, 30, 20)).paint(values, "nearest")
+    np.testing.assert_array_equal(painted, np.kron(values.reshape(2, 3), np.ones((10, 10))))
+
+
+def test_bicubic_painting_keeps_values_at_the_middle_of_boxes():
+    # Boxes of odd width have a pixel in their middle, where interpolation must give the token's own value.
+    values = np.random.RandomState(0).rand(12).astype(np.float32)
+    painted = grid(3, 4, (15, 20), (0, 0, 20, 15)).paint(values)
+    np.testing.assert_allclose(painted[2::5, 2::5], values.reshape(3, 4), atol=1e-5)
+
+
+def test_what_no_token_sees_is_nan():
+    painted = grid(2, 2, (10, 20), (5, 0, 15, 10)).paint(np.ones(4, np.float32))
+    assert np.isnan(painted[:, :5]).all() and np.isnan(painted[:, 15:]).all()
+    np.testing.assert_allclose(painted[:, 5:15], 1, atol=1e-5)
+
+
+def test_values_must_fit_the_tokens():
+    with pytest.raises(ValueError, match=r"one value for each of 4 image tokens, but got \(5,\)"):
+        grid(2, 2, (10, 10), (0, 0, 10, 10)).paint(np.ones(5, np.float32))

@@ -1,0 +1,63 @@
+"""Shared fixtures: the embedded model, a tiny random LLaVA, and the study's own files where they are at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from PIL import Image
+
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The study's annotations and reference predictions; tests that need them skip without."""
+    place = Path(os.environ.get("PIXFOUND_SHARED", REPOSITORY.parent / "shared"))
+    if not (place / "data" / "pixmmvp").is_dir():
+        pytest.skip(f"needs the study's files: {place}, or the folder PIXFOUND_SHARED names, has no data/pixmmvp (shared)")
+    return place
+
+
+@pytest.fixture(scope="session")
+def mini_lens():
+    """The embedded model behind a lens, float32 on the CPU."""
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from pixfound_tasks import Lens, mini
+
+    folder = mini.weights_folder()
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype="float32").eval()
+    return Lens(model, AutoProcessor.from_pretrained(folder))
+
+
+@pytest.fixture
+def tiny_llava():
+    """A tiny random LLaVA: grouped-query attention, 4 x 4 image tokens; a fresh one for every test."""
+    import torch
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+
+    torch.manual_seed(0)
+    vision = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, image_size=56, patch_size=14
+    )
+    text = LlamaConfig(
+        vocab_size=100, hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
+        num_key_value_heads=2, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_id=99, vision_feature_layer=-1)
+    return LlavaForConditionalGeneration(config).eval()
+
+
+@pytest.fixture
+def scene_image() -> Image.Image:
+    """A drawn scene, 112 x 112."""
+    from pixfound_tasks.mini.scenes import draw, sample_scene
+
+    return Image.fromarray(draw(sample_scene(np.random.RandomState(7))).image)

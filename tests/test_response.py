@@ -1,0 +1,149 @@
+"""The response contract: what goes out comes back, what others print is read, and nothing a model prints raises."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixfound_tasks import masks
+from pixfound_tasks.response import (
+    Candidate,
+    Phrase,
+    Probe,
+    Response,
+    Selection,
+    from_text,
+    to_text,
+)
+
+SIZE = (4, 6)
+
+
+def rectangle(x0, y0, x1, y1):
+    mask = np.zeros(SIZE, bool)
+    mask[y0:y1, x0:x1] = True
+    return masks.encode(mask)
+
+
+LEFT, RIGHT = rectangle(0, 0, 3, 4), rectangle(3, 0, 6, 4)
+FULL = Response(
+    text="A dog \u2013 black.",
+    masks=(LEFT,),
+    boxes=((0.0, 0.0, 0.5, 1.0),),
+    points=((0.25, 0.5),),
+    scores=(0.9,),
+    phrases=(
+        Phrase((0.25, 0.5), (Candidate(LEFT, 0.9), Candidate(RIGHT, 0.1)), "A dog", "dog", (0, 5), (0, 2), 0.8),
+        Phrase(text="black", chars=(8, 13), tokens=(3, 4)),
+    ),
+    selected=Selection("similarity", 0, 0),
+    control=(Probe((0.7, 0.1), (Candidate(RIGHT, 0.5),)),),
+    tokens=5,
+    provenance={"reducer": "mean_centered", "versions": {"a": "1"}},
+)
+
+
+def test_what_is_written_is_read():
+    assert from_text(to_text(FULL), SIZE) == FULL
+
+
+def test_not_there_is_not_the_same_as_no_mask():
+    absent = from_text(to_text(Response("There is none.", masks=())), SIZE)
+    assert absent.masks == () and absent.is_grounded
+    assert masks.area(absent.prediction(SIZE)) == 0
+    assert not from_text("There is none.", SIZE).is_grounded
+
+
+def test_plain_text_is_a_response():
+    for text in ("A", "", "{not json", '{"answer": "A"}', "[1, 2]", "null", '"masks"'):
+        assert from_text(text, SIZE) == Response(text=text)
+
+
+def test_what_sam3_prints_is_read():
+    printed = json.dumps({
+        "masks": [LEFT, RIGHT],
+        "boxes": [{"x_min": 0.0, "y_min": 0.0, "x_max": 0.5, "y_max": 1.0}],
+        "scores": [0.8, 0.7],
+    })  # fmt: skip
+    response = from_text(printed, SIZE)
+    assert response.masks == (LEFT, RIGHT) and response.scores == (0.8, 0.7) and response.problems == ()
+    assert masks.area(response.prediction(SIZE)) == 24
+    nothing = from_text('{"masks": [], "boxes": [], "scores": []}', SIZE)
+    assert nothing.masks == () and nothing.is_grounded
+
+
+def test_a_bare_list_of_masks_is_read():
+    assert from_text(json.dumps([LEFT]), SIZE).masks == (LEFT,)
+
+
+def test_boxes_and_points_stand_in_for_masks():
+    boxes = from_text('{"boxes": [{"x_min": 0, "y_min": 0, "x_max": 0.5, "y_max": 2}]}', SIZE)
+    assert boxes.boxes == ((0.0, 0.0, 0.5, 1.0),)  # clamped
+    assert boxes.prediction(SIZE) == LEFT
+    assert masks.area(from_text('{"points": [[0.5, 0.5]]}', SIZE).prediction(SIZE)) == 1
+
+
+def test_unreadable_masks_are_named_and_the_others_kept():
+    wrong = {"size": [6, 4], "counts": LEFT["counts"]}
+    response = from_text(json.dumps({"masks": [LEFT, wrong, "mask"]}), SIZE)
+    assert response.masks == (LEFT,)
+    assert response.problems == (
+        "masks[1]: expected a mask of size [4, 6], but got [6, 4]",
+        "masks[2]: expected a mask of size [4, 6], but got mask",
+    )
+    none = from_text(json.dumps({"masks": [wrong]}), SIZE)
+    assert none.masks is None and not none.is_grounded
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"masks": {}}, "masks: expected a list, but got dict"),
+        ({"masks": [], "boxes": [[0, 0, 1]]}, "boxes[0]: expected 4 numbers, but got '[0, 0, 1]'"),
+        ({"masks": [], "points": [[0, None]]}, "points[0]: expected a finite number, but got 'None'"),
+        ({"masks": [], "scores": [True]}, "scores[0]: expected a finite number, but got 'True'"),
+        ({"masks": [], "phrases": [{"chars": [5, 2]}]}, "phrases[0]: expected a range of two whole numbers, but got '[5, 2]'"),
+        ({"masks": [], "phrases": ["dog"]}, "phrases[0]: expected a point and its candidates, but got str"),
+        ({"masks": [], "phrases": [{"candidates": [1]}]}, "candidates[0]: expected a mask and its score, but got int"),
+    ],
+)
+def test_problems_are_named(fields, problem):
+    assert from_text(json.dumps(fields), SIZE).problems == (problem,)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+def test_numbers_that_are_none_are_problems(number):
+    response = from_text('{"points": [[0.5, %s]]}' % number, SIZE)
+    assert response.points is None and len(response.problems) == 1
+
+
+def test_too_deep_json_is_text():
+    deep = '{"masks": ' + "[" * 100_000
+    assert from_text(deep, SIZE).text == deep
+
+
+KEYS = (
+    "schema", "text", "masks", "boxes", "scores", "points", "phrases", "selected", "control", "tokens", "provenance",
+    "size", "counts", "chars", "point", "candidates", "mask", "score", "by", "phrase", "candidate", "x_min", "similarity",
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(LEFT),
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.sampled_from(KEYS), values, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=6))
+def test_any_json_is_read_without_raising_and_can_be_written_again(value):
+    response = from_text(json.dumps(value), SIZE)
+    assert masks.decode(response.prediction(SIZE)).shape == SIZE
+    assert from_text(to_text(response), SIZE).masks == response.masks
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_without_raising(text):
+    assert isinstance(from_text(text, SIZE), Response)
