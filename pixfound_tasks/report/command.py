@@ -1,0 +1,91 @@
+"""The `pixfound` command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pixfound_tasks.report import pictures
+from pixfound_tasks.report.page import OUTCOME_NAMES, percent, write_page
+from pixfound_tasks.report.run import RunError, read_runs
+from pixfound_tasks.report.summary import Summary, as_json, summarise
+
+_PIPED_WIDTH = 120  # columns, where the output is no terminal that has a width of its own
+
+app = typer.Typer(
+    help="Reports on runs of the PixFoundation benchmarks in lmms-eval.", no_args_is_help=True, add_completion=False
+)
+
+
+@app.command("tasks-path")
+def tasks_path() -> None:
+    """Print the folder of the tasks, for lmms-eval's --include_path."""
+    from pixfound_tasks.plugin import task_folder
+
+    typer.echo(task_folder())
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The --output_path of an lmms-eval run with --log_samples.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; RUN/report where not given.")] = None,
+) -> None:
+    """Print a run's scores, and write them as a page to read and as JSON."""
+    try:
+        runs = read_runs(run)
+    except RunError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    summaries = [summarise(each) for each in runs]
+    folder = out or run / "report"
+    page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}))
+    (folder / "report.json").write_text(json.dumps(as_json(summaries), indent=2, allow_nan=False), encoding="utf-8")
+    _print(summaries)
+    typer.echo(page)
+
+
+def _print(summaries: Sequence[Summary]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPED_WIDTH)
+    console.print(_scores(summaries))
+    if any(each.failures for each in summaries):
+        console.print(_outcomes(summaries))
+    for each in summaries:
+        if each.location_bins:
+            bins = " ".join(map(str, each.location_bins))
+            console.print(Text(f"{each.model}, {each.benchmark}: best phrases by tenths of the answer: {bins}", "dim"))
+
+
+def _scores(summaries: Sequence[Summary]) -> Table:
+    table = _table("model", "benchmark", "A", "accuracy", "M", "oracle", "chance", "S", named=2)
+    for each in summaries:
+        shares = (each.answering, each.accuracy, each.grounding, each.oracle_miou, each.chance_miou, each.score)
+        partial = f"\npartial: {each.documents} of {each.known_documents}" if each.partial else ""
+        table.add_row(Text(each.model), each.benchmark + partial, *map(percent, shares))
+    return table
+
+
+def _outcomes(summaries: Sequence[Summary]) -> Table:
+    table = _table("model", "benchmark", "rule", *OUTCOME_NAMES.values(), named=3)
+    for each in summaries:
+        for rule, counts in (each.failures or {}).items():
+            table.add_row(Text(each.model), each.benchmark, rule, *(str(counts[name]) for name in OUTCOME_NAMES))
+    return table
+
+
+def _table(*headings: str, named: int) -> Table:
+    """An empty table whose first `named` columns are text and whose others are numbers."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(headings[0], overflow="fold")
+    for index, heading in enumerate(headings[1:], 1):
+        table.add_column(heading, justify="left" if index < named else "right")
+    return table

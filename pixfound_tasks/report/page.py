@@ -1,0 +1,81 @@
+"""The report as one HTML file that needs nothing but itself: style, script, images and masks are in it.
+
+Everything from models and data is untrusted. What the template shows is escaped; what the gallery shows stands in a
+block of JSON that the script reads and turns into text nodes; a content security policy allows no script but the
+page's own, and no request at all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pixfound_tasks.report import gallery
+from pixfound_tasks.report.pictures import Images
+from pixfound_tasks.report.run import Run
+from pixfound_tasks.report.summary import Summary
+
+NOT_MEASURED = "\N{EN DASH}"
+OUTCOME_NAMES = {
+    "both_right": "Both right",
+    "vqa_only_failure": "VQA-only failure",
+    "grounding_only_failure": "Grounding-only failure",
+    "both_wrong": "Both wrong",
+}
+_HERE = Path(__file__).parent
+_SCRIPTS = ("masks.js", "card.js", "gallery.js")
+
+
+def write_page(runs: Sequence[Run], summaries: Sequence[Summary], folder: Path, images: Images) -> Path:
+    """Write `index.html` into the folder, which is made, and return its path.
+
+    There is one summary for each run. `images` maps benchmark and id to an image; those that are missing are drawn as
+    a neutral ground.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    # A lone surrogate, which a model's JSON may hold, has no UTF-8.
+    page.write_text(render(runs, summaries, images), encoding="utf-8", errors="replace")
+    return page
+
+
+def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images) -> str:
+    """The page as text."""
+    loader = jinja2.FileSystemLoader(_HERE)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"percent": percent, "number": number}
+    script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    return environment.get_template("page.html.jinja").render(
+        summaries=summaries,
+        outcomes=OUTCOME_NAMES,
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        data=json_block(gallery.contents(runs, images) | {"outcomes": OUTCOME_NAMES}),
+    )
+
+
+def json_block(value: Any) -> Markup:
+    """JSON that can stand in a script element: without any character that could end it, and in ASCII."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def percent(share: float) -> str:
+    """A share in 0..1 in percent, with one decimal."""
+    return NOT_MEASURED if math.isnan(share) else f"{100 * share:.1f}"
+
+
+def number(value: float) -> str:
+    """A number with one decimal."""
+    return NOT_MEASURED if math.isnan(value) else f"{value:.1f}"

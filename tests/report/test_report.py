@@ -1,0 +1,242 @@
+import html
+import json
+import math
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+from written_run import DATE, HOSTILE, IMAGES, SIZE, ground_sample, vqa_sample, write_results, write_run, write_samples
+
+from pixfound_tasks.report import command, gallery, page, pictures
+from pixfound_tasks.report.run import read_runs
+from pixfound_tasks.report.summary import as_json, summarise
+
+IMAGE = Image.new("RGB", SIZE[::-1], "white")
+
+
+@pytest.fixture(autouse=True)
+def no_data(monkeypatch):
+    monkeypatch.setattr(pictures, "load", lambda benchmarks: {})
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    return write_run(tmp_path / "run")
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(command.app, [str(argument) for argument in arguments])
+
+
+def error_of(result):
+    assert result.exit_code == 1
+    return " ".join(result.stderr.split())
+
+
+def summary_of(folder):
+    (run,) = read_runs(folder)
+    return summarise(run)
+
+
+def data_of(text):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def rendered(folder, images=None):
+    runs = read_runs(folder)
+    return page.render(runs, [summarise(run) for run in runs], images or {})
+
+
+def test_numbers_by_hand(run_folder):
+    """IoUs: 8/10, absent but 5 columns predicted 0, 4/10, 1, 1. Right: 1 2 3 5; pair 0 whole, pair 1 not."""
+    found = summary_of(run_folder)
+    assert (found.model, found.benchmark, found.documents, found.partial) == ("maker/model", "pixmini", 5, True)
+    assert found.answering == 1 / 2
+    assert found.accuracy == 4 / 5
+    assert found.grounding == pytest.approx(3.2 / 5, abs=1e-12)
+    assert found.score == pytest.approx(2 * 0.5 * 0.64 / (0.5 + 0.64), abs=1e-12)
+    assert found.oracle_miou == pytest.approx(4.2 / 5, abs=1e-12)
+    # Two columns at random: 2/10, absent 1, 2/10, 2/10, 2/4.
+    assert found.chance_miou == pytest.approx(2.1 / 5, abs=1e-12)
+    assert found.unparsed_vqa == 1 / 5
+    assert found.unparsed_ground == 0
+    assert found.candidates == 2
+
+
+def test_outcomes_by_both_rules(run_folder):
+    """Pair 0: 5 of 20 columns where nothing is, right by `paper` only. Pair 1: 4/10 fails, and so does answer 4."""
+    found = summary_of(run_folder)
+    nothing = dict.fromkeys(found.failures["paper"], 0)
+    assert found.failures["paper"] == nothing | {"both_right": 1, "both_wrong": 1}
+    assert found.failures["strict"] == nothing | {"grounding_only_failure": 1, "both_wrong": 1}
+    assert found.incomplete_pairs == 1
+
+
+def test_location_bins(run_folder):
+    """The phrase begins at character 4 of `4 + 37 + 6`; images 1, 3, 4 and 5 have an object."""
+    assert len(HOSTILE) == 37
+    found = summary_of(run_folder)
+    assert found.location_bins == (4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert found.located == 4
+
+
+def test_patterns(run_folder):
+    color, text = summary_of(run_folder).patterns
+    assert (text.pattern, text.images, text.accuracy, text.pair_accuracy, text.miou) == ("Text", 2, 1, 1, 0.4)
+    assert text.outcomes["both_right"] == 1
+    assert (color.images, color.accuracy, color.pair_accuracy) == (3, pytest.approx(2 / 3), 0)
+    assert color.outcomes["both_wrong"] == 1
+
+
+def test_one_task_alone_is_not_a_zero(tmp_path):
+    folder = tmp_path / "model"
+    write_samples(folder, "pixmini_vqa", map(vqa_sample, IMAGES))
+    found = summary_of(tmp_path)
+    assert found.answering == 1 / 2
+    assert math.isnan(found.grounding) and math.isnan(found.score) and math.isnan(found.oracle_miou)
+    assert found.failures is None and found.location_bins is None
+    assert found.model == "model"  # without a results file the folder names it
+    (values,) = as_json([found])
+    assert values["grounding"] is None and values["patterns"][0]["miou"] is None
+    row = invoke("report", tmp_path).stdout
+    assert "50.0" in row and page.NOT_MEASURED in row and " 0.0" not in row
+
+
+def test_newest_samples_of_each_task(run_folder):
+    folder = run_folder / "maker__model"
+    write_samples(folder, "pixmini_vqa", [vqa_sample("1"), vqa_sample("2")], date="20260103_000000")
+    write_results(folder, date="20260103_000000", model_args="newer")
+    write_samples(folder, "pixmini_ground", [ground_sample("3")], date="20250101_000000")
+    (run,) = read_runs(folder)  # the model's own folder is taken too
+    assert [record.document.id for record in run.records if record.vqa] == ["1", "2"]
+    assert len([record for record in run.records if record.ground]) == 5
+    assert summarise(run).provenance["model_args"] == "newer"
+    assert summarise(run).documents == 2
+
+
+def test_other_tasks_are_ignored(run_folder):
+    (run_folder / "maker__model" / f"{DATE}_samples_mme.jsonl").write_text("not ours", encoding="utf-8")
+    assert len(read_runs(run_folder)) == 1
+
+
+def test_provenance(run_folder):
+    found = summary_of(run_folder).provenance
+    assert found["responses"] == {"reducer": "mean_centered"}
+    assert (found["model"], found["lmms_eval_version"], found["source"]) == ("pixfound", "0.7.3", "drawn")
+
+
+def test_page_loads_nothing(run_folder):
+    text = rendered(run_folder, {"pixmini": {"1": IMAGE}})
+    assert not re.search(r"""(?:src|href|action)\s*=\s*["']?\s*(?:https?:|//)|url\(|@import""", text)
+    assert "default-src 'none'" in text
+
+
+def test_hostile_text_stays_text(run_folder):
+    write_results(run_folder / "maker__model", model_args=HOSTILE)
+    text = rendered(run_folder)
+    assert HOSTILE not in text and "<img" not in text
+    assert text.count("</script>") == 2  # of the data and of the script
+    assert html.escape(HOSTILE) in text
+    answer = data_of(text)["runs"][0]["answers"][0]
+    assert answer["ground"]["phrases"][0]["text"] == HOSTILE
+    assert HOSTILE in data_of(text)["documents"]["pixmini"]["1"]["question"]
+
+
+def test_page_takes_any_text_of_a_model(run_folder):
+    """Half of a surrogate pair is a JSON string, but no UTF-8."""
+    write_results(run_folder / "maker__model", model_args="\ud83d")
+    runs = read_runs(run_folder)
+    written = page.write_page(runs, [summarise(run) for run in runs], run_folder / "page", {})
+    assert "</html>" in written.read_text(encoding="utf-8")
+
+
+def test_gallery_joins_by_image(run_folder):
+    contents = gallery.contents(read_runs(run_folder), {"pixmini": {"1": IMAGE}})
+    assert list(contents["images"]["pixmini"]) == ["1"]
+    assert contents["images"]["pixmini"]["1"].startswith("data:image/png;base64,")
+    by_id = {answer["id"]: answer for answer in contents["runs"][0]["answers"]}
+    assert list(by_id) == list(IMAGES)
+    assert by_id["3"]["ground"]["iou"] == 0.4
+    assert by_id["3"]["outcomes"] == {"paper": "both_wrong", "strict": "both_wrong"}
+    assert by_id["5"]["outcomes"] is None
+    assert by_id["1"]["ground"]["oracle"] == [0, 0]
+    assert by_id["4"]["vqa"] == {"text": HOSTILE, "right": False}
+
+
+def test_photos_are_embedded_as_jpeg_and_made_smaller():
+    photo = Image.new("RGB", (1024, 512))
+    (uri,) = pictures.embed({"1": photo}, ["1", "2"]).values()
+    assert uri.startswith("data:image/jpeg;base64,")
+
+
+def test_command_writes_page_and_numbers(run_folder):
+    result = invoke("report", run_folder)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == str(run_folder / "report" / "index.html")
+    assert "partial: 5 of 120" in result.stdout
+    assert "64.0" in result.stdout
+    assert "4 0 0 0 0 0 0 0 0 0" in result.stdout
+    (values,) = json.loads((run_folder / "report" / "report.json").read_text())
+    assert values["accuracy"] == 0.8
+    again = invoke("report", run_folder)  # its own output is no part of the run
+    assert again.exit_code == 0
+
+
+def test_command_writes_elsewhere(run_folder, tmp_path):
+    result = invoke("report", run_folder, "--out", tmp_path / "elsewhere")
+    assert result.stdout.splitlines()[-1] == str(tmp_path / "elsewhere" / "index.html")
+    assert not (run_folder / "report").exists()
+
+
+def test_missing_folder(tmp_path):
+    assert "lmms-eval wrote with --output_path" in error_of(invoke("report", tmp_path / "nowhere"))
+
+
+def test_folder_without_a_run(tmp_path):
+    assert "found neither samples nor results" in error_of(invoke("report", tmp_path))
+
+
+def test_run_without_samples(tmp_path):
+    write_results(tmp_path)
+    assert "run lmms-eval again with --log_samples" in error_of(invoke("report", tmp_path))
+
+
+def test_run_of_other_tasks(tmp_path):
+    write_samples(tmp_path, "mme", [{"doc_id": 0}])
+    error = error_of(invoke("report", tmp_path))
+    assert f"samples of other tasks only ({DATE}_samples_mme.jsonl)" in error
+    assert "pixmini_vqa, pixmini_ground" in error
+
+
+@pytest.mark.parametrize("line", ["{", '{"doc_id": 0}', '{"pixfound": {"benchmark": "pixmini"}}', "[]"])
+def test_unreadable_sample_is_named(run_folder, line):
+    file = run_folder / "maker__model" / f"{DATE}_samples_pixmini_vqa.jsonl"
+    file.write_text(file.read_text(encoding="utf-8") + line, encoding="utf-8")
+    assert f"{file.name}, line 6, but got" in error_of(invoke("report", run_folder))
+
+
+def test_images_that_cannot_be_had_are_a_warning(monkeypatch, caplog):
+    monkeypatch.undo()
+    import pixfound_tasks.benchmarks
+
+    def fail(name):
+        raise OSError("set PIXFOUND_DATA")
+
+    monkeypatch.setattr(pixfound_tasks.benchmarks, "images", fail)
+    assert pictures.load(["pixmini"]) == {}
+    assert "The images of pixmini are not available" in caplog.text and "set PIXFOUND_DATA" in caplog.text
+
+
+def test_tasks_path():
+    result = invoke("tasks-path")
+    assert result.exit_code == 0
+    assert result.stdout.strip().endswith("task_yamls")
+
+
+def test_importing_the_command_stays_light():
+    code = "import sys, pixfound_tasks.report.command; print({'torch', 'lmms_eval', 'datasets'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
