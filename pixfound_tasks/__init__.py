@@ -2,7 +2,11 @@
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"Lens": "pixfound_tasks.attention", "Look": "pixfound_tasks.attention", "record_attention": "pixfound_tasks.attention"}
+_PUBLIC = {
+    "Lens": "pixfound_tasks.attention",
+    "Look": "pixfound_tasks.attention",
+    "record_attention": "pixfound_tasks.attention",
+}
 
 __all__ = ["__version__", *_PUBLIC]
 

@@ -64,7 +64,11 @@ def intersection_and_union(prediction: Rle, truth: Rle) -> tuple[int, int]:
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Rle:
     """The union of polygons `[x0, y0, x1, y1, ...]` in pixels, filled as COCO does."""
-    return _as_text(coco.merge(coco.frPyObjects([list(map(float, p)) for p in polygons], *size))) if polygons else empty(size)
+    return (
+        _as_text(coco.merge(coco.frPyObjects([list(map(float, p)) for p in polygons], *size)))
+        if polygons
+        else empty(size)
+    )
 
 
 def from_box(box: Sequence[float], size: Size) -> Rle:
@@ -100,7 +104,7 @@ def read_mask(value: Any, size: Size) -> Rle:
     """
     if not isinstance(value, dict) or value.get("size") != list(size):
         found = value.get("size") if isinstance(value, dict) else value
-        raise InvalidMask(f"expected a mask of size {list(size)}, but got {str(found):.80}")
+        raise InvalidMask(f"expected a mask of size {list(size)}, but got {str(found)[:80]}")
     counts = value.get("counts")
     if isinstance(counts, str):
         runs = _runs(counts)
@@ -137,4 +141,7 @@ def _runs(counts: str) -> list[int]:
 
 def _as_text(rle: Rle) -> Rle:
     counts = rle["counts"]
-    return {"size": [int(side) for side in rle["size"]], "counts": counts if isinstance(counts, str) else counts.decode("ascii")}
+    return {
+        "size": [int(side) for side in rle["size"]],
+        "counts": counts if isinstance(counts, str) else counts.decode("ascii"),
+    }

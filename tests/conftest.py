@@ -16,12 +16,22 @@ settings.load_profile("steady")
 REPOSITORY = Path(__file__).parent.parent
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep the tests, and the commands they start, out of the user's cache."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PIXFOUND_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The study's annotations and reference predictions; tests that need them skip without."""
     place = Path(os.environ.get("PIXFOUND_SHARED", REPOSITORY.parent / "shared"))
     if not (place / "data" / "pixmmvp").is_dir():
-        pytest.skip(f"needs the study's files: {place}, or the folder PIXFOUND_SHARED names, has no data/pixmmvp (shared)")
+        pytest.skip(
+            f"needs the study's files: {place}, or the folder PIXFOUND_SHARED names, has no data/pixmmvp (shared)"
+        )
     return place
 
 

@@ -110,7 +110,7 @@ def token_geometry(config, image_processor, size: tuple[int, int], count: int) -
     geometry = GEOMETRIES[family](config, image_processor, size)
     if len(geometry.boxes) != count:
         raise ValueError(
-            f"expected {len(geometry.boxes)} image tokens of {family!r} for an image of (height, width) {size}, but the "
-            f"prompt holds {count}: the processor works otherwise than the rule in GEOMETRIES[{family!r}]"
+            f"expected {len(geometry.boxes)} image tokens of {family!r} for an image of (height, width) {size}, "
+            f"but the prompt holds {count}: the processor works otherwise than the rule in GEOMETRIES[{family!r}]"
         )
     return geometry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +11,7 @@ import torch
 from PIL import Image
 
 from pixfound_tasks.attention.geometry import TokenGeometry, token_geometry
-from pixfound_tasks.attention.recorder import Query, record_attention
+from pixfound_tasks.attention.recorder import Query, choose_layers, record_attention
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,9 @@ class Lens:
     layers: Sequence[int] | Literal["all"] = "all"
     query: Query = "predict"
 
+    def __post_init__(self) -> None:
+        choose_layers(self.layers, self.model.config.get_text_config().num_hidden_layers)
+
     def look(self, image: Image.Image, prompt: str, **generation: Any) -> Look:
         """Answer a prompt about an image, greedily unless `generation` says otherwise."""
         return self.look_all([image], [prompt], **generation)[0]
@@ -49,17 +51,15 @@ class Lens:
         """One look per image and prompt, in one batch."""
         inputs = self._inputs(images, prompts)
         image_tokens = inputs["input_ids"] == self.model.config.image_token_id
+        geometries = [
+            token_geometry(self.model.config, self.processor.image_processor, (image.height, image.width), count)
+            for image, count in zip(images, image_tokens.sum(dim=1).tolist())
+        ]
         with record_attention(self.model, image_tokens, layers=self.layers) as record:
             answers = self._generate(inputs, generation)
-        rows = record.rows(self.query).numpy()
-        looks = []
-        for index, (image, ids) in enumerate(zip(images, answers)):
-            count = int(image_tokens[index].sum())
-            size = (image.height, image.width)
-            geometry = token_geometry(self.model.config, self.processor.image_processor, size, count)
-            text, chars = token_spans(self.processor.tokenizer, ids)
-            looks.append(Look(text, chars, rows[index, : len(ids)], geometry))
-        return looks
+        spans = [token_spans(self.processor.tokenizer, ids) for ids in answers]
+        rows = [rows[: len(ids)] for rows, ids in zip(record.rows(self.query).numpy(), answers)]
+        return [Look(*span, *seen) for span, *seen in zip(spans, rows, geometries)]
 
     def answer_all(self, images: Sequence[Image.Image], prompts: Sequence[str], **generation: Any) -> list[str]:
         """The answers alone, nothing recorded."""
@@ -105,7 +105,7 @@ def token_spans(tokenizer, ids: Sequence[int]) -> tuple[str, tuple[tuple[int, in
     ends = [0]
     for count in range(1, len(ids) + 1):
         so_far = tokenizer.decode(ids[:count], skip_special_tokens=True)
-        agreed = len(os.path.commonprefix([so_far, whole]))
+        agreed = next((at for at, (a, b) in enumerate(zip(so_far, whole)) if a != b), min(len(so_far), len(whole)))
         ends.append(max(ends[-1], agreed))
     ends = [min(max(end - lead, 0), len(text)) for end in ends]
     return text, tuple(zip(ends[:-1], ends[1:]))

@@ -66,8 +66,8 @@ class AttentionRecord:
             return
         if row.shape[0] != len(self._columns):
             raise ValueError(
-                f"expected a batch of {len(self._columns)} samples as in image_tokens, but the model ran {row.shape[0]}: "
-                "beam search and several sequences per sample are not recorded"
+                f"expected a batch of {len(self._columns)} samples as in image_tokens, but the model ran "
+                f"{row.shape[0]}: beam search and several sequences per sample are not recorded"
             )
         if layer == self.layers[0]:
             self._steps.append([])
@@ -100,7 +100,7 @@ def record_attention(
     if reduce not in ("mean", None):
         raise ValueError(f"expected reduce to be 'mean' or None, but got {reduce!r}")
     config = model.config.get_text_config()
-    record = AttentionRecord(image_tokens, _layers(layers, config.num_hidden_layers), reduce)
+    record = AttentionRecord(image_tokens, choose_layers(layers, config.num_hidden_layers), reduce)
     kernel = config._attn_implementation
     name = f"{kernel}_recorded_{id(record)}"
     AttentionInterface.register(name, _recording(kernel, record))
@@ -114,12 +114,13 @@ def record_attention(
         AttentionMaskInterface._global_mapping.pop(name)
 
 
-def _layers(layers: Sequence[int] | str, count: int) -> tuple[int, ...]:
+def choose_layers(layers: Sequence[int] | Literal["all"], count: int) -> tuple[int, ...]:
+    """Layers of a decoder of `count`, in order, counted from 0; ValueError where one is not there or comes twice."""
     if layers == "all":
         return tuple(range(count))
     chosen = sorted({layer % count for layer in layers if -count <= layer < count})
     if isinstance(layers, str) or len(chosen) != len(layers):
-        raise ValueError(f"expected layers as 'all' or as different numbers in {-count}..{count - 1}, but got {layers!r}")
+        raise ValueError(f"expected layers as 'all' or different numbers in {-count}..{count - 1}, but got {layers!r}")
     return tuple(chosen)
 
 
@@ -144,7 +145,7 @@ def last_row(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | N
 
     Args:
         query: (batch, heads, queries, width); key: (batch, key heads, keys, width), each shared by a group of heads.
-        mask: true or 0 where a key may be seen, (batch, 1, queries, keys); or (batch, keys) of flash attention; or None.
+        mask: true or 0 where a key may be seen, (batch, 1, queries, keys); of flash attention (batch, keys); or None.
         scaling: factor of the scores; 1 / sqrt(width) where None.
     """
     batch, heads, _, width = query.shape

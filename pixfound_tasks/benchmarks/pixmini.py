@@ -11,7 +11,8 @@ from PIL import Image
 from pixfound_tasks.benchmarks import cache
 from pixfound_tasks.benchmarks.documents import Document, as_dataset, fingerprint
 from pixfound_tasks.masks import encode
-from pixfound_tasks.mini.questions import ASKERS, Pair, sample_pair
+from pixfound_tasks.mini.pairs import Pair, sample_pair
+from pixfound_tasks.mini.questions import ASKERS
 from pixfound_tasks.mini.scenes import SIZE, draw
 
 PAIR_COUNT = 60

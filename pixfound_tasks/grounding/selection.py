@@ -12,7 +12,7 @@ THRESHOLD = 0.7  # a phrase less similar than this is about something else: the 
 def select_by_similarity(phrases: Sequence[Phrase], threshold: float = THRESHOLD) -> Selection:
     """The phrase most similar to the expression, the later one on ties, and of it the surest mask.
 
-    Phrases whose similarity is not known, or that have no mask, are passed over. Source: PixFoundation, attend and segment.
+    Phrases whose similarity is not known, or that have no mask, are passed over. Source: PixFoundation, section 3.
     """
     known = [(p.similarity, i) for i, p in enumerate(phrases) if p.similarity is not None and p.candidates]
     best, index = max(known, default=(-1.0, 0))

@@ -38,7 +38,7 @@ _PENTAGRAM = (
 
 
 class Shape(NamedTuple):
-    """One shape. Lengths are in pixels; `cell` is (row, column) of the 3x3 cells; `shade` is the gradient's direction."""
+    """One shape. Lengths are in pixels; `cell` is (row, column) of the 3x3 cells; `shade` is its gradient."""
 
     color: str
     kind: str

@@ -65,7 +65,9 @@ class PixFoundReplay(ChatModel):
         if select not in (*SELECTIONS, "judge"):
             raise ValueError(f"expected select to be one of {sorted((*SELECTIONS, 'judge'))}, but got {select!r}")
         if (select == "judge") != (judged is not None):
-            raise ValueError(f"expected judged=FILE.jsonl together with select=judge, but got select={select!r}, {judged=}")
+            raise ValueError(
+                f"expected judged=FILE.jsonl together with select=judge, but got select={select!r}, {judged=}"
+            )
         self.select = select
         self.files = find_masks(Path(masks)) if masks else None
         self.answers = read_answers(Path(answers)) if answers else None

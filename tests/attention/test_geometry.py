@@ -15,7 +15,9 @@ from pixfound_tasks.attention import TokenGeometry, token_geometry
 PATCH = 14
 SIZES = [(112, 112), (60, 200), (200, 60), (333, 217), (40, 40), (97, 98)]
 PROCESSORS = {
-    "shortest edge and centre crop": CLIPImageProcessor(size={"shortest_edge": 112}, crop_size={"height": 112, "width": 112}),
+    "shortest edge and centre crop": CLIPImageProcessor(
+        size={"shortest_edge": 112}, crop_size={"height": 112, "width": 112}
+    ),
     "padded to a square": LlavaImageProcessor(
         do_pad=True, size={"height": 112, "width": 112}, crop_size={"height": 112, "width": 112}
     ),

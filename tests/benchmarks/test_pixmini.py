@@ -14,7 +14,8 @@ from pixfound_tasks.benchmarks.documents import fingerprint
 from pixfound_tasks.benchmarks.pixmini import FIRST_SEED, PAIR_COUNT, PATTERNS, build
 from pixfound_tasks.masks import area, decode
 from pixfound_tasks.mini import questions
-from pixfound_tasks.mini.questions import ASKERS, sample_pair
+from pixfound_tasks.mini.pairs import sample_pair
+from pixfound_tasks.mini.questions import ASKERS
 from pixfound_tasks.mini.scenes import draw
 
 # SHA-256 over the pixels, masks and texts of all documents. It moves with scenes.py, questions.py and pixmini.py only,

@@ -34,7 +34,7 @@ def truth() -> masks.Rle:
 
 
 def look(text: str, focus: dict[str, int]) -> Look:
-    """An answer of whole-word tokens on a 4 x 4 grid of image tokens; `focus` says where a word looks, others nowhere."""
+    """An answer of whole-word tokens over 4 x 4 image tokens; `focus` says where a word looks, others nowhere."""
     starts = np.cumsum([0] + [len(word) + 1 for word in text.split()[:-1]])
     chars = tuple((int(start), int(start) + len(word)) for start, word in zip(starts, text.split()))
     rows = np.full((len(chars), 16), 0.01, np.float32)

@@ -9,7 +9,18 @@ OPTIONS = ["Open", "Closed"]
 
 @pytest.mark.parametrize(
     "answer",
-    ["b", "B.", "(b)", "(B).", "b:", " Closed ", "closed.", "The answer is B", "Answer: closed", "So the answer is (b)."],
+    [
+        "b",
+        "B.",
+        "(b)",
+        "(B).",
+        "b:",
+        " Closed ",
+        "closed.",
+        "The answer is B",
+        "Answer: closed",
+        "So the answer is (b).",
+    ],
 )
 def test_paper_rule_accepts(answer):
     assert is_right(answer, OPTIONS, 1) and not is_right(answer, OPTIONS, 0)

@@ -1,0 +1,151 @@
+"""Pairs: one thing is changed in a scene, so that the same question has the other answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pixfound_tasks.mini.questions import (
+    ASKERS,
+    Question,
+    absent_shape,
+    ask_presence,
+    color_question,
+    other_color,
+    plural,
+    relation_question,
+)
+from pixfound_tasks.mini.scenes import COLORS, Scene, Shape, are_apart, pick, sample_scene, sample_shape
+
+
+class Pair(NamedTuple):
+    """Two scenes for which the same question has opposite answers.
+
+    `expression` refers to the shape that is asked about; `targets` are its indices in either scene (none: absent).
+    """
+
+    kind: str
+    scenes: tuple[Scene, Scene]
+    questions: tuple[Question, Question]
+    expression: str
+    targets: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def sample_pair(rng: np.random.RandomState, kind: str) -> Pair:
+    """Two scenes that differ in what a question of this kind asks about."""
+    while True:
+        for pair in _try_pair(rng, kind):
+            return _swap(pair) if rng.randint(2) else pair
+
+
+def _swap(pair: Pair) -> Pair:
+    return pair._replace(scenes=pair.scenes[::-1], questions=pair.questions[::-1], targets=pair.targets[::-1])
+
+
+def _try_pair(rng, kind: str) -> Iterator[Pair]:
+    scene = sample_scene(rng)
+    index = int(rng.randint(len(scene.shapes)))
+    target = scene.shapes[index]
+    changed = _CHANGES[kind](scene, index, rng)
+    if changed is None or not are_apart(changed.shapes):
+        return
+    if kind in ("beside", "above"):
+        axis = 1 if kind == "beside" else 0
+        other = next(i for i, (a, b) in enumerate(zip(scene.shapes, changed.shapes)) if a != b and i != index)
+        questions = tuple(relation_question(s.shapes[index], s.shapes[other], axis) for s in (scene, changed))
+    elif kind == "color":
+        was, is_now = target, changed.shapes[index]
+        questions = (color_question(was, is_now.color), color_question(is_now, was.color))
+    elif kind == "presence":
+        questions = tuple(ask_presence(s, target, rng) for s in (scene, changed))
+    else:
+        questions = tuple(ASKERS[kind](s, s.shapes[index], rng) for s in (scene, changed))
+    if None in questions or questions[0].text != questions[1].text or questions[0].right == questions[1].right:
+        return
+    expression = {"color": f"the {target.kind}", "count": f"the {plural(target.kind)}"}.get(kind, f"the {target.name}")
+    yield Pair(kind, (scene, changed), questions, expression, _targets(kind, scene, changed, target))
+
+
+def _targets(kind: str, scene: Scene, changed: Scene, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The shapes the expression refers to: those of the kind, for questions that name only it."""
+
+    def refers(shape: Shape) -> bool:
+        return shape.kind == target.kind and (kind in ("color", "count") or shape.color == target.color)
+
+    return tuple(tuple(i for i, shape in enumerate(s.shapes) if refers(shape)) for s in (scene, changed))
+
+
+def _with(scene: Scene, index: int, shape: Shape) -> Scene:
+    return scene._replace(shapes=(*scene.shapes[:index], shape, *scene.shapes[index + 1 :]))
+
+
+def _mirror(scene: Scene, index: int, rng, axis: int) -> Scene | None:
+    target = scene.shapes[index]
+    cell = list(target.cell)
+    cell[axis] = 2 - cell[axis]
+    if target.cell[axis] == 1 or any(shape.cell == tuple(cell) for shape in scene.shapes):
+        return None
+    moved = sample_shape(rng, target.color, target.kind, tuple(cell), target.size)
+    return _with(scene, index, moved._replace(points_up=target.points_up))
+
+
+def _repaint(scene: Scene, index: int, rng) -> Scene | None:
+    target = scene.shapes[index]
+    if scene.count(target.kind) != 1:
+        return None
+    return _with(scene, index, target._replace(color=other_color(scene, target, rng)))
+
+
+def _resize(scene: Scene, index: int, rng) -> Scene:
+    target = scene.shapes[index]
+    size = "small" if target.size == "large" else "large"
+    return _with(scene, index, sample_shape(rng, target.color, target.kind, target.cell, size))
+
+
+def _remove(scene: Scene, index: int, rng) -> Scene | None:
+    target = scene.shapes[index]
+    if len(scene.shapes) > 2 and rng.randint(2):
+        return scene._replace(shapes=(*scene.shapes[:index], *scene.shapes[index + 1 :]))
+    like = absent_shape(scene, rng)
+    kept = {"kind": like.kind} if rng.randint(2) else {"color": like.color}
+    replaced = target._replace(**kept)
+    return None if scene.has(replaced.color, replaced.kind) else _with(scene, index, replaced)
+
+
+def _add_like(scene: Scene, index: int, rng) -> Scene | None:
+    target = scene.shapes[index]
+    free = [(c // 3, c % 3) for c in range(9) if (c // 3, c % 3) not in {shape.cell for shape in scene.shapes}]
+    if scene.count(target.kind) != 1 or len(scene.shapes) > 3:
+        return None
+    color = pick(rng, [c for c in COLORS if c != target.color])
+    return scene._replace(shapes=(*scene.shapes, sample_shape(rng, color, target.kind, pick(rng, free))))
+
+
+def _exchange_places(scene: Scene, index: int, rng, axis: int) -> Scene | None:
+    target, other = scene.shapes[index], int(rng.randint(len(scene.shapes)))
+    beside = scene.shapes[other]
+    if beside.cell[axis] == target.cell[axis]:
+        return None
+    place = {"cell": target.cell, "cx": target.cx, "cy": target.cy}
+    moved = _with(scene, index, target._replace(cell=beside.cell, cx=beside.cx, cy=beside.cy))
+    return _with(moved, other, beside._replace(**place))
+
+
+def _turn(scene: Scene, index: int, rng) -> Scene:
+    target = scene.shapes[index]
+    return _with(scene, index, target._replace(points_up=not target.points_up))
+
+
+_CHANGES: dict[str, Callable[..., Scene | None]] = {
+    "side": lambda scene, index, rng: _mirror(scene, index, rng, axis=1),
+    "height": lambda scene, index, rng: _mirror(scene, index, rng, axis=0),
+    "color": _repaint,
+    "size": _resize,
+    "presence": _remove,
+    "count": _add_like,
+    "beside": lambda scene, index, rng: _exchange_places(scene, index, rng, axis=1),
+    "above": lambda scene, index, rng: _exchange_places(scene, index, rng, axis=0),
+    "orientation": _turn,
+}

@@ -1,0 +1,118 @@
+"""The wrapper in lmms-eval: the embedded model on PixMini, and models given as a folder."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from running import evaluate, metrics
+from safetensors.numpy import load_file
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from pixfound_tasks import mini
+from pixfound_tasks.models.pixfound import PixFound, batches
+from pixfound_tasks.response import from_text
+from pixfound_tasks.scoring import metrics as scores
+
+SIZE = (112, 112)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmini"])
+
+
+def test_the_embedded_model_answers_pixmini(run):
+    found = metrics(run, "pixmini_vqa")
+    assert found["accuracy"] >= 0.80
+    assert found["pair_accuracy"] >= 0.65
+    assert found["score"] == found["pair_accuracy"]
+    assert found["unparsed"] == 0.0
+
+
+def test_the_embedded_model_grounds_pixmini(run):
+    found = metrics(run, "pixmini_ground")
+    assert found["miou"] >= 0.5
+    assert found["score"] == found["miou"]
+    assert found["oracle_miou"] >= 0.6
+    chance = scores.mean(
+        scores.oracle(from_text(sample["filtered_resps"][0], SIZE).control, sample["pixfound"]["mask"]).iou
+        for sample in run["samples"]["pixmini_ground"]
+    )
+    assert found["oracle_miou"] >= chance + 0.3
+
+
+def test_the_groups_score_is_the_harmonic_mean(run):
+    answering, grounding = (metrics(run, f"pixmini_{task}")["score"] for task in ("vqa", "ground"))
+    expected = 2 * answering * grounding / (answering + grounding)
+    assert metrics(run, "pixmini")["score"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_two_runs_and_batches_give_the_same_digits(run):
+    for batch_size in (1, 8):
+        again = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmini"], limit=24, batch_size=batch_size)
+        for task in ("pixmini_vqa", "pixmini_ground"):
+            for sample, before in zip(again["samples"][task], run["samples"][task]):
+                assert metrics_of(sample) == metrics_of(before)
+
+
+def metrics_of(sample):
+    return {name: value for name, value in sample.items() if isinstance(value, (float, tuple))}
+
+
+def test_responses_say_how_they_were_made(run):
+    response = json.loads(run["samples"]["pixmini_ground"][0]["filtered_resps"][0])
+    assert response["schema"] == "pixfound/1"
+    expected = {
+        "model": mini.NAME,
+        "reducer": "mean_centered",
+        "query": "predict",
+        "segmenter": "region",
+        "dtype": "float32",
+    }
+    assert expected.items() <= response["provenance"].items()
+    phrase = response["phrases"][0]
+    assert response["text"][slice(*phrase["chars"])] == phrase["text"]
+    assert len(phrase["candidates"]) == 3 and len(response["control"]) == len(response["phrases"])
+
+
+def test_a_folder_is_loaded_and_raw_attention_saved(tmp_path):
+    folder = tmp_path / "model"
+    AutoModelForImageTextToText.from_pretrained(mini.weights_folder(), dtype="float32").save_pretrained(folder)
+    AutoProcessor.from_pretrained(mini.weights_folder()).save_pretrained(folder)
+    arguments = f"pretrained={folder},phrases=rules,layers=1+2,query=consume,reducer=mean,control=False"
+    result = evaluate("pixfound", f"{arguments},save_attention={tmp_path}", ["pixmini_ground"], limit=2)
+    response = json.loads(result["samples"]["pixmini_ground"][1]["filtered_resps"][0])
+    assert "control" not in response and response["provenance"]["layers"] == "1+2"
+    saved = load_file(tmp_path / "pixmini_ground_1.safetensors")
+    assert saved["rows"].shape == (response["tokens"], 64) and saved["boxes"].shape == (64, 4)
+
+
+def test_without_grounding_the_answer_is_text():
+    result = evaluate("pixfound", f"pretrained={mini.NAME},grounding=none", ["pixmini_ground"], limit=2)
+    assert metrics(result, "pixmini_ground")["unparsed"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"colour": "red"}, r"expected model arguments among .*'pretrained'.*, but got \['colour'\]"),
+        ({"reducer": "median"}, r"expected reducer to be one of \['mean', 'mean_centered'\], but got 'median'"),
+        ({"grounding": "magic"}, r"expected grounding to be one of \['attention', 'none'\], but got 'magic'"),
+        ({"select": "judge"}, r"expected select to be one of \['first', 'similarity'\], but got 'judge'"),
+        ({"segmenter": "magic"}, r"expected the segmenter to be one of \['region'\], but got 'magic'"),
+        ({"layers": 9}, r"expected layers as 'all' or different numbers in -3\.\.2, but got \[9\]"),
+    ],
+)
+def test_wrong_arguments_are_named_before_anything_runs(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PixFound(mini.NAME, **arguments)
+
+
+def test_batches_hold_neighbours_of_one_task():
+    def request(task):
+        return SimpleNamespace(task=task, generation={})
+
+    found = batches(iter([request(task) for task in "aaabb"]), 2)
+    assert [[each.task for each in batch] for batch in found] == [["a", "a"], ["a"], ["b", "b"]]

@@ -1,0 +1,90 @@
+"""What an installed package gives lmms-eval, each seen from a fresh process, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from conftest import REPOSITORY
+from running import command
+
+from pixfound_tasks import plugin
+
+TASKS = ("pixmmvp_vqa", "pixmmvp_ground", "pixmini_vqa", "pixmini_ground")
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_models_and_tasks_are_found_in_a_fresh_process():
+    printed = python(
+        "from lmms_eval import models\n"
+        "from lmms_eval.tasks import TaskManager\n"
+        "for name in ('pixfound', 'pixfound_replay'): print(models.get_model(name).__name__)\n"
+        "print(*TaskManager().all_tasks)\n"
+    )
+    lines = printed.strip().splitlines()
+    assert lines[-3:-1] == ["PixFound", "PixFoundReplay"]
+    assert {*TASKS, "pixmmvp", "pixmini", "pixfoundation"} <= set(lines[-1].split())
+
+
+def test_adding_the_task_folder_twice_changes_nothing():
+    from lmms_eval.tasks import TaskManager
+
+    plugin.add_task_folder()
+    wrapped = TaskManager.initialize_tasks
+    plugin.add_task_folder()
+    assert TaskManager.initialize_tasks is wrapped
+
+
+def test_a_users_own_include_path_is_kept(tmp_path):
+    from lmms_eval.tasks import TaskManager
+
+    plugin.add_task_folder()
+    (tmp_path / "own.yaml").write_text("task: my_own_task\n")
+    for include_path in (str(tmp_path), [str(tmp_path)]):
+        assert {"my_own_task", *TASKS} <= set(TaskManager(include_path=include_path, include_defaults=False).all_tasks)
+
+
+@pytest.mark.parametrize("module", ["pixfound_tasks", "pixfound_tasks.plugin", "pixfound_tasks.report.command"])
+def test_importing_stays_light(module):
+    printed = python(
+        f"import {module}, sys; print([name for name in ('torch', 'transformers', 'datasets') if name in sys.modules])"
+    )
+    assert printed.strip() == "[]"
+
+
+def test_public_names_are_imported_when_asked_for():
+    assert python("import pixfound_tasks; print(pixfound_tasks.Lens.__name__)").strip() == "Lens"
+    with pytest.raises(AttributeError, match="no attribute 'lens'"):
+        import pixfound_tasks
+
+        _ = pixfound_tasks.lens
+
+
+def test_the_command_prints_the_folder_of_the_tasks():
+    printed = command("pixfound", "tasks-path")
+    assert printed.returncode == 0
+    assert printed.stdout.strip() == str(plugin.task_folder())
+
+
+def test_the_wheel_holds_tasks_weights_and_the_page(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    expected = {
+        "pixfound_tasks/task_yamls/pixmmvp/pixmmvp_vqa.yaml",
+        "pixfound_tasks/task_yamls/pixmmvp/_pixmmvp_template_yaml",
+        "pixfound_tasks/task_yamls/pixmini/pixmini.yaml",
+        "pixfound_tasks/mini/weights/model.safetensors",
+        "pixfound_tasks/mini/words.txt",
+        "pixfound_tasks/mini/chat_template.jinja",
+        "pixfound_tasks/report/page.html.jinja",
+        "pixfound_tasks/report/gallery.js",
+    }
+    assert expected <= names
+    assert not [name for name in names if name.startswith(("tests/", "task_yamls/"))]
