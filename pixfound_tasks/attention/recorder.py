@@ -71,12 +71,14 @@ class AttentionRecord:
             )
         if layer == self.layers[0]:
             self._steps.append([])
-        columns = self._columns.to(row.device)[:, None, :].expand(-1, row.shape[1], -1)
-        kept = row.gather(2, columns)
-        kept = kept.mean(dim=1) if self.reduce == "mean" else kept
-        self._steps[-1].append(kept.cpu())
-        if self.reduce == "mean" and len(self._steps[-1]) == len(self.layers):
-            self._steps[-1] = [torch.stack(self._steps[-1]).mean(dim=0)]
+        self._columns = self._columns.to(row.device)
+        if self.reduce is None:
+            columns = self._columns[:, None, :].expand(-1, row.shape[1], -1)
+            self._steps[-1].append(row.gather(2, columns).cpu())
+            return
+        self._steps[-1].append(row.mean(dim=1).gather(1, self._columns))
+        if len(self._steps[-1]) == len(self.layers):
+            self._steps[-1] = [torch.stack(self._steps[-1]).mean(dim=0).cpu()]
 
 
 @contextmanager
