@@ -133,7 +133,15 @@ def _read_run(place: Path, benchmark: str, files: dict[str, Path]) -> Run:
             answers.setdefault(document.id, {"document": document})[protocol] = answer
     records = sorted((Record(**parts) for parts in answers.values()), key=lambda record: _in_order(record.document.id))
     settings = _read_settings(max(files.values(), key=lambda file: file.name))
-    return Run(str(settings.get("model_name") or place.name), benchmark, tuple(records), settings)
+    return Run(_model_name(settings, place), benchmark, tuple(records), settings)
+
+
+def _model_name(settings: Mapping[str, Any], place: Path) -> str:
+    """The model as lmms-eval has it; for replayed predictions their `name=`; else the folder's name."""
+    replayed = re.search(r"(?:^|,)name=([^,]+)", str(settings.get("model_args") or ""))
+    if settings.get("model") == "pixfound_replay" and replayed:
+        return replayed[1]
+    return str(settings.get("model_name") or place.name)
 
 
 def _in_order(id: str) -> tuple[int, str]:
