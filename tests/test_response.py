@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from rectangles import SIZE, rectangle
+from untrusted import OBJECTS, OUTPUTS
 
 from pixfound_tasks import masks
 from pixfound_tasks.response import (
@@ -19,15 +19,6 @@ from pixfound_tasks.response import (
     from_text,
     to_text,
 )
-
-SIZE = (4, 6)
-
-
-def rectangle(x0, y0, x1, y1):
-    mask = np.zeros(SIZE, bool)
-    mask[y0:y1, x0:x1] = True
-    return masks.encode(mask)
-
 
 LEFT, RIGHT = rectangle(0, 0, 3, 4), rectangle(3, 0, 6, 4)
 FULL = Response(
@@ -129,24 +120,13 @@ def test_too_deep_json_is_text():
     assert from_text(deep, SIZE).text == deep
 
 
-KEYS = (
-    "schema", "text", "masks", "boxes", "scores", "points", "phrases", "selected", "control", "tokens", "provenance",
-    "size", "counts", "chars", "point", "candidates", "mask", "score", "by", "phrase", "candidate", "similarity",
-)  # fmt: skip
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(LEFT),
-    lambda values: st.lists(values, max_size=4) | st.dictionaries(st.sampled_from(KEYS), values, max_size=4),
-    max_leaves=20,
-)
-
-
-@given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=6))
-def test_any_json_is_read_without_raising_and_can_be_written_again(value):
-    response = from_text(json.dumps(value), SIZE)
+@given(OBJECTS)
+def test_any_json_is_read_without_raising_and_can_be_written_again(text):
+    response = from_text(text, SIZE)
     assert masks.decode(response.prediction(SIZE)).shape == SIZE
     assert from_text(to_text(response), SIZE).masks == response.masks
 
 
-@given(st.text(max_size=60))
+@given(OUTPUTS)
 def test_any_text_is_read_without_raising(text):
     assert isinstance(from_text(text, SIZE), Response)

@@ -2,21 +2,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from rectangles import SIZE, rectangle
+from untrusted import OUTPUTS
 
 from pixfound_tasks import masks
 from pixfound_tasks.response import Candidate, Phrase, Response, to_text
 from pixfound_tasks.scoring import hooks
-
-SIZE = (4, 6)
-
-
-def rectangle(x0, y0, x1, y1):
-    mask = np.zeros(SIZE, bool)
-    mask[y0:y1, x0:x1] = True
-    return masks.encode(mask)
-
 
 LEFT, TOP_LEFT = rectangle(0, 0, 3, 4), rectangle(0, 0, 3, 2)
 
@@ -108,3 +101,11 @@ def test_aggregations_take_what_a_log_or_another_process_hands_back():
     assert hooks.mean([None, 1.0]) == 1.0
     assert hooks.harmonic_mean([0.5, 0.5], [300, 300], False) == 0.5
     assert math.isnan(hooks.harmonic_mean([0.5], [300], False))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(output=OUTPUTS)
+def test_no_output_raises_or_loses_its_sample(doc, output):
+    grounding, choice = hooks.score_grounding(doc, [output]), hooks.score_choice(doc, [output])
+    assert 0.0 <= grounding["miou"] <= 1.0 and grounding["unparsed"] in (0.0, 1.0)
+    assert choice["accuracy"] in (0.0, 1.0) and choice["unparsed"] in (0.0, 1.0)
