@@ -6,7 +6,7 @@ Arrays are bool (height, width). Sizes are `(height, width)` in pixels throughou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pycocotools import mask as coco
@@ -15,6 +15,13 @@ Rle = dict[str, Any]
 Size = tuple[int, int]
 
 _LONGEST_NUMBER = 7  # characters: 35 bits, more pixels than an image can have
+
+
+class Overlap(NamedTuple):
+    """Pixels in both of two masks, and in any of them."""
+
+    intersection: int
+    union: int
 
 
 class InvalidMask(ValueError):
@@ -52,14 +59,14 @@ def iou(prediction: Rle, truth: Rle) -> float:
     """Intersection over union of two masks of one size; 1 where both are empty."""
     if list(prediction["size"]) != list(truth["size"]):
         raise InvalidMask(f"expected masks of one size, but got {prediction['size']} and {truth['size']}")
-    covered = intersection_and_union(prediction, truth)
-    return covered[0] / covered[1] if covered[1] else 1.0
+    found = overlap(prediction, truth)
+    return found.intersection / found.union if found.union else 1.0
 
 
-def intersection_and_union(prediction: Rle, truth: Rle) -> tuple[int, int]:
-    """Numbers of pixels in both masks, and in any of them."""
+def overlap(prediction: Rle, truth: Rle) -> Overlap:
+    """How much of two masks of one size is shared."""
     both = [prediction, truth]
-    return area(coco.merge(both, intersect=True)), area(coco.merge(both))
+    return Overlap(area(coco.merge(both, intersect=True)), area(coco.merge(both)))
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Rle:

@@ -1,6 +1,7 @@
 """The authors' own numbers, to 1e-9: their scripts' scores of synthetic predictions over the real annotations.
 
-Through the `lmms-eval` command, `pixfound_replay` and `pixfound report`, as a user would.
+Through the `lmms-eval` command, `pixfound_replay` and `pixfound report`, as a user would; and the embedded model on
+the same documents.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import tarfile
 
 import pytest
 import standins
-from running import command
+from running import command, evaluate, metrics
+
+from pixfound_tasks import mini
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +100,12 @@ def test_candidates_by_the_judge(replay, expected):
     arguments = "masks={folder}/preds_cand,phrases={folder}/meta_spacy.txt,select=judge,judged={folder}/meta_auto.jsonl"
     results, _, _ = replay(arguments, "pixmmvp_ground")
     assert results["pixmmvp_ground"]["miou,none"] == exactly(expected["candidates"]["judge_miou"])
+
+
+def test_the_embedded_model_runs_all_of_pixmmvp(data, monkeypatch):
+    monkeypatch.setenv("PIXFOUND_DATA", str(data))
+    results = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmmvp"])
+    assert [len(results["samples"][task]) for task in ("pixmmvp_vqa", "pixmmvp_ground")] == [300, 300]
+    # It knows nothing of such images: its numbers are low, but they are numbers.
+    assert 0.0 < metrics(results, "pixmmvp")["score"] < 0.5
+    assert metrics(results, "pixmmvp_ground")["unparsed"] == 0.0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.scoring.metrics import HIT_IOU
 
 OUTCOMES = ("both_right", "vqa_only_failure", "grounding_only_failure", "both_wrong")
@@ -60,8 +61,7 @@ def is_grounded(image: ImageFacts, rule: str) -> bool:
 
 def analyse(images: Iterable[ImageFacts], rule: str = "paper") -> Failures:
     """Sort pairs into the four outcomes; a pair answers (grounds) rightly when both its images do."""
-    if rule not in RULES:
-        raise ValueError(f"expected the rule to be one of {sorted(RULES)}, but got {rule!r}")
+    check_choice("the rule", rule, RULES)
     by_pair: dict[int, list[ImageFacts]] = {}
     for image in images:
         by_pair.setdefault(image.pair, []).append(image)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -18,7 +18,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from pixfound_tasks.choices import check_choice
+
 Query = Literal["predict", "consume"]
+QUERIES = get_args(Query)
 
 
 @dataclass
@@ -34,10 +37,10 @@ class AttentionRecord:
     _steps: list[list[Tensor]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        counts = self.image_tokens.sum(dim=1)
         if self.image_tokens.dtype != torch.bool or self.image_tokens.ndim != 2:
             shape, dtype = tuple(self.image_tokens.shape), self.image_tokens.dtype
             raise ValueError(f"expected image_tokens as bool (batch, prompt tokens), but got {dtype} {shape}")
+        counts = self.image_tokens.sum(dim=1)
         if counts.min() == 0 or counts.min() != counts.max():
             raise ValueError(f"expected the same number of image tokens in every sample, but got {counts.tolist()}")
         self._columns = self.image_tokens.nonzero()[:, 1].view(len(counts), -1)
@@ -51,8 +54,7 @@ class AttentionRecord:
         """
         if not self._steps:
             raise RuntimeError("nothing was recorded: call model.generate inside `with record_attention(...)`")
-        if query not in ("predict", "consume"):
-            raise ValueError(f"expected query to be 'predict' or 'consume', but got {query!r}")
+        check_choice("query", query, QUERIES)
         steps = [torch.stack(layers, dim=1) for layers in self._steps]
         rows = torch.stack(steps, dim=1)
         rows = rows.mean(dim=2) if self.reduce == "mean" else rows

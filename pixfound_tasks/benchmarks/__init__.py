@@ -7,9 +7,10 @@ when they are asked for, and so is everything here: importing this package reads
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pixfound_tasks.choices import check_choice
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -31,10 +32,7 @@ def load(name: str) -> DatasetDict:
 
 def folder(name: str) -> str:
     """The folder that a benchmark is saved in, as `datasets.load_from_disk` takes it; raises what `load` raises."""
-    if name not in DOCUMENT_COUNTS:
-        nearest = get_close_matches(name, DOCUMENT_COUNTS, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"expected a benchmark of {sorted(DOCUMENT_COUNTS)}, but got {name!r}{hint}")
+    check_choice("the benchmark", name, DOCUMENT_COUNTS)
     return str(import_module(f"{__name__}.{name}").saved())
 
 

@@ -17,6 +17,7 @@ from pixfound_tasks.benchmarks import cache
 from pixfound_tasks.benchmarks.documents import Document, as_dataset
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
 from pixfound_tasks.benchmarks.sources import DataError, Files, by_name, download, local_folder
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Rle
 
 ANNOTATIONS = "IVUlab/pixmmvp"
@@ -48,8 +49,7 @@ def saved() -> Path:
     Raises ValueError for other answers, DataError where files are missing or not what was published.
     """
     answers = os.environ.get("PIXFOUND_ANSWERS") or "original"
-    if answers not in ANSWERS:
-        raise ValueError(f"expected PIXFOUND_ANSWERS to be one of {ANSWERS}, but got {answers!r}")
+    check_choice("PIXFOUND_ANSWERS", answers, ANSWERS)
     files = find()
     digest = files.digest()
     source = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")

@@ -12,25 +12,23 @@ from lmms_eval.api.model import lmms
 from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from PIL import Image
 
+from pixfound_tasks.choices import check_choice
+
 
 class Request(NamedTuple):
-    """One document to answer, unpacked from lmms-eval's request."""
+    """What a model may know of a document: everything that is asked, nothing of the truth.
+
+    `image_id` is the document's own id, `doc_id` its place in the task. `expression` is None where the task does not
+    ask to find anything.
+    """
 
     task: str
     doc_id: int
-    doc: dict[str, Any]
+    image_id: str
     image: Image.Image
     prompt: str
     generation: dict[str, Any]
-
-    @property
-    def is_referring(self) -> bool:
-        """Whether the task asks where a document's referring expression is (protocol 3)."""
-        return "expression" in self.doc and not {"ground", "when"}.isdisjoint(self.task.split("_"))
-
-    @property
-    def expression(self) -> str:
-        return str(self.doc["expression"])
+    expression: str | None
 
 
 class ChatModel(lmms):
@@ -53,7 +51,10 @@ class ChatModel(lmms):
         if len(images) != 1:
             raise ValueError(f"expected one image per document, but document {doc_id} of {task} has {len(images)}")
         prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
-        return Request(task, doc_id, doc, images[0], prompt, dict(generation))
+        # Protocol 3: tasks such as pixmmvp_ground and pixmini_when. Where no object is asked about it is "None".
+        is_referring = "expression" in doc and not {"ground", "when"}.isdisjoint(task.split("_"))
+        expression = str(doc["expression"]) if is_referring else None
+        return Request(task, doc_id, str(doc.get("id", doc_id)), images[0], prompt, dict(generation), expression)
 
     def loglikelihood(self, requests):
         raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")
@@ -64,8 +65,8 @@ class ChatModel(lmms):
 
 def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:
     """Refuse model arguments that nobody reads."""
-    if unknown:
-        raise ValueError(f"expected model arguments among {sorted(known)}, but got {sorted(unknown)}")
+    for name in unknown:
+        check_choice("a model argument", name, known)
 
 
 def timed(answers: Iterable[tuple[str, int | None]]) -> Iterator[GenerationResult]:

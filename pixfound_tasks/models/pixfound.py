@@ -16,6 +16,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import __version__, mini
 from pixfound_tasks.attention import REDUCERS, Lens, Look
+from pixfound_tasks.attention.recorder import QUERIES
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.phrases import make_chunker
 from pixfound_tasks.grounding.segmenters import make_segmenter
@@ -72,10 +74,10 @@ class PixFound(ChatModel):
     ) -> None:
         super().__init__()
         check_arguments(unknown, _ARGUMENTS)
-        _check("grounding", grounding, ("attention", "none"))
-        _check("reducer", reducer, REDUCERS)
-        _check("select", select, SELECTIONS)
-        _check("query", query, ("predict", "consume"))
+        check_choice("grounding", grounding, ("attention", "none"))
+        check_choice("reducer", reducer, REDUCERS)
+        check_choice("select", select, SELECTIONS)
+        check_choice("query", query, QUERIES)
         is_mini = pretrained == mini.NAME
         self.batch_size = int(batch_size)
         self.grounding = grounding
@@ -111,7 +113,7 @@ class PixFound(ChatModel):
             first = batch[0]
             images, prompts = [request.image for request in batch], [request.prompt for request in batch]
             options = {name: first.generation[name] for name in _GENERATION if first.generation.get(name) is not None}
-            if self.grounding == "none" or not first.is_referring:
+            if self.grounding == "none" or first.expression is None:
                 for text in self.lens.answer_all(images, prompts, **options):
                     yield _cut(text, first.generation.get("until") or ()), None
                 continue
@@ -154,8 +156,3 @@ def _cut(text: str, until: list[str]) -> str:
     for stop in until:
         text = text.split(stop)[0]
     return text
-
-
-def _check(name: str, value: str, allowed) -> None:
-    if value not in allowed:
-        raise ValueError(f"expected {name} to be one of {sorted(allowed)}, but got {value!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from loguru import logger
 from PIL import Image
 
 from pixfound_tasks import masks
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.selection import SELECTIONS
 from pixfound_tasks.masks import Rle, Size
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
@@ -28,7 +30,7 @@ class PhraseLine(NamedTuple):
     phrase: int
     text: str
     root: str
-    similarity: float
+    similarity: float | None  # None where it is no finite number
     chars: tuple[int, int] | None = None
     answer: str = ""
 
@@ -62,8 +64,7 @@ class PixFoundReplay(ChatModel):
     ) -> None:
         super().__init__()
         check_arguments(unknown, _ARGUMENTS)
-        if select not in (*SELECTIONS, "judge"):
-            raise ValueError(f"expected select to be one of {sorted((*SELECTIONS, 'judge'))}, but got {select!r}")
+        check_choice("select", select, (*SELECTIONS, "judge"))
         if (select == "judge") != (judged is not None):
             raise ValueError(
                 f"expected judged=FILE.jsonl together with select=judge, but got select={select!r}, {judged=}"
@@ -74,30 +75,32 @@ class PixFoundReplay(ChatModel):
         self.phrases = read_phrases(Path(phrases)) if phrases else {}
         self.judged = read_judged(Path(judged)) if judged else {}
         self.provenance = {"model": str(name), "select": select, "masks": masks, "answers": answers}
-        self.missing = 0
+        self.missing = self.unjudged = 0
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """The predictions in the order of the requests; a document without one gets an empty answer, and is counted."""
         results = list(timed(self._answers(self.unpack(instance) for instance in requests)))
         if self.missing:
             logger.warning(f"{self.missing} of {len(results)} documents have no prediction: they count as unparsed")
+        if self.unjudged:
+            logger.warning(f"{self.unjudged} of {len(results)} documents were not judged: they count as not there")
         return results
 
     def _answers(self, requests: Iterator[Request]) -> Iterator[tuple[str, None]]:
         for request in requests:
-            found = self._masks(request) if request.is_referring else self._answer(request)
+            found = self._answer(request) if request.expression is None else self._masks(request)
             self.missing += found is None
             yield found or "", None
 
     def _answer(self, request: Request) -> str | None:
         if self.answers is None:
             raise ValueError(f"expected answers=FILE.jsonl for the task {request.task}, but got none")
-        return self.answers.get(int(request.doc["id"]))
+        return self.answers.get(int(request.image_id))
 
     def _masks(self, request: Request) -> str | None:
         if self.files is None:
             raise ValueError(f"expected masks=FOLDER for the task {request.task}, but got none")
-        files = self.files.get(int(request.doc["id"]))
+        files = self.files.get(int(request.image_id))
         if files is None:
             return None
         size = request.image.height, request.image.width
@@ -105,7 +108,7 @@ class PixFoundReplay(ChatModel):
             mask = read_png(files[()], size)
             found = (mask,) if masks.area(mask) else ()
             return to_text(Response(masks=found, provenance=self.provenance))
-        return to_text(self._select(int(request.doc["id"]), files, size))
+        return to_text(self._select(int(request.image_id), files, size))
 
     def _select(self, image: int, files: dict[tuple[int, ...], Path], size: Size) -> Response:
         """The response that holds all candidates of an image, and as its answer the one that was chosen."""
@@ -124,6 +127,7 @@ class PixFoundReplay(ChatModel):
         return Response(answer, chosen, phrases=tuple(phrases), selected=selected, provenance=self.provenance)
 
     def _judged(self, image: int, keys: list[tuple[int, ...]], numbers: list[int]) -> Selection:
+        self.unjudged += image not in self.judged
         choice = self.judged.get(image)
         if choice is None:
             return Selection("judge")
@@ -165,7 +169,7 @@ def read_answers(path: Path) -> dict[int, str]:
 
     def reply(record: dict[str, Any]) -> tuple[int, str]:
         text = record["answer"] if "gt_answer" in record else record["response"]
-        return int(record["question_id"]), str(text)
+        return int(record["question_id"]), "" if text is None else str(text)
 
     return dict(_records(path, reply, "question_id with answer and gt_answer, or with response"))
 
@@ -210,8 +214,9 @@ def read_phrases(path: Path) -> dict[int, dict[int, PhraseLine]]:
 
 def _phrase_line(text: str) -> PhraseLine:
     image, phrase, rest = text.split(" - ", 2)
-    words, root, similarity, *more = rest.split("|", 5)
-    line = PhraseLine(int(Path(image).stem), int(phrase), words.strip(), root.strip(), float(similarity))
+    words, root, number, *more = rest.split("|", 5)
+    similarity = float(number) if math.isfinite(float(number)) else None
+    line = PhraseLine(int(Path(image).stem), int(phrase), words.strip(), root.strip(), similarity)
     if not more:
         return line
     start, end, answer = more

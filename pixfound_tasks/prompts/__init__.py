@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pixfound_tasks.choices import check_choice
+
 CHOICE_INSTRUCTION = "Answer with the option's letter from the given choices directly."
 
 # Protocol 3, by the kind of model that is asked to find a referring expression.
@@ -33,6 +35,5 @@ def choice_question(question: str, options: Sequence[str]) -> str:
 
 def referring_prompt(expression: str, kind: str = "attention") -> str:
     """Protocol 3 in the wording for one of the kinds in `REFERRING`."""
-    if kind not in REFERRING:
-        raise ValueError(f"expected the kind of referring prompt to be one of {sorted(REFERRING)}, but got {kind!r}")
+    check_choice("the kind of referring prompt", kind, REFERRING)
     return REFERRING[kind].format(expr=expression)

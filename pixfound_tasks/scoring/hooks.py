@@ -13,10 +13,11 @@ from typing import Any
 from loguru import logger
 
 from pixfound_tasks import masks, prompts
+from pixfound_tasks.masks import Overlap
 from pixfound_tasks.response import from_text
 from pixfound_tasks.scoring import metrics
 from pixfound_tasks.scoring.answers import is_right, lenient_choice, letter_of
-from pixfound_tasks.scoring.metrics import Overlap, PairPart
+from pixfound_tasks.scoring.metrics import PairPart
 
 Document = dict[str, Any]
 
@@ -83,7 +84,7 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     return {
         "score": found,
         "miou": found,
-        "ciou": Overlap(*masks.intersection_and_union(prediction, truth)),
+        "ciou": masks.overlap(prediction, truth),
         "precision_50": float(found > metrics.HIT_IOU),
         "absent_accuracy": float(masks.area(prediction) == 0) if is_absent else None,
         "oracle_miou": metrics.response_oracle(response, truth).iou,
@@ -99,7 +100,11 @@ def _size(doc: Document) -> masks.Size:
 
 
 def mean(values: Iterable[float | None]) -> float:
-    return _explained(metrics.mean(values), "no document has a value for it")
+    return _explained(metrics.mean(values), "no document has a referring expression")
+
+
+def mean_of_absent(values: Iterable[float | None]) -> float:
+    return _explained(metrics.mean(values), "no document has an absent object")
 
 
 def pair_accuracy(parts: Iterable[Sequence]) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pixfound_tasks import masks
-from pixfound_tasks.masks import Rle
+from pixfound_tasks.masks import Overlap, Rle
 from pixfound_tasks.response import Probe, Response, all_candidates
 
 HIT_IOU = 0.5  # an IoU above it finds the object
@@ -18,13 +18,6 @@ class PairPart(NamedTuple):
 
     pair: int
     right: bool
-
-
-class Overlap(NamedTuple):
-    """Pixels in both masks, and in any of them."""
-
-    intersection: int
-    union: int
 
 
 class Oracle(NamedTuple):

@@ -88,7 +88,7 @@ def test_consuming_rows_are_the_next_predicting_rows(tiny_llava, tiny_inputs):
     predict, consume = record.rows("predict"), record.rows("consume")
     assert torch.equal(consume[:, :-1], predict[:, 1:])
     assert consume[:, -1].isnan().all()
-    with pytest.raises(ValueError, match="'predict' or 'consume', but got 'both'"):
+    with pytest.raises(ValueError, match=r"query to be one of \['consume', 'predict'\], but got 'both'"):
         record.rows("both")
 
 
@@ -116,6 +116,8 @@ def test_wrong_arguments_are_named(tiny_llava):
         record_attention(tiny_llava, some, layers=[4]).__enter__()
     with pytest.raises(ValueError, match="expected image_tokens as bool"):
         record_attention(tiny_llava, some.int()).__enter__()
+    with pytest.raises(ValueError, match=r"expected image_tokens as bool .*, but got torch.bool \(4,\)"):
+        record_attention(tiny_llava, some[0]).__enter__()
     with pytest.raises(ValueError, match=r"same number of image tokens in every sample, but got \[4, 3\]"):
         record_attention(tiny_llava, torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]], dtype=torch.bool)).__enter__()
 

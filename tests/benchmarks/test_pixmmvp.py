@@ -211,7 +211,8 @@ def test_the_answers_chosen_are_kept_apart_and_told(tiny, monkeypatch):
     assert original == f"PixMMVP, content {find().digest()[:12]}"
     monkeypatch.setenv("PIXFOUND_ANSWERS", "correct")
     with pytest.raises(
-        ValueError, match=r"PIXFOUND_ANSWERS to be one of \('original', 'corrected'\), but got 'correct'"
+        ValueError,
+        match=r"PIXFOUND_ANSWERS to be one of \['corrected', 'original'\], but got 'correct'; did you mean 'corrected'",
     ):
         benchmarks.load("pixmmvp")
 

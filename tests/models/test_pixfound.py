@@ -97,7 +97,7 @@ def test_without_grounding_the_answer_is_text():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"colour": "red"}, r"expected model arguments among .*'pretrained'.*, but got \['colour'\]"),
+        ({"segmentor": "region"}, r"expected a model argument to be one of .*'segmentor'; did you mean 'segmenter'\?"),
         ({"reducer": "median"}, r"expected reducer to be one of \['mean', 'mean_centered'\], but got 'median'"),
         ({"grounding": "magic"}, r"expected grounding to be one of \['attention', 'none'\], but got 'magic'"),
         ({"select": "judge"}, r"expected select to be one of \['first', 'similarity'\], but got 'judge'"),

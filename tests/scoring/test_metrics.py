@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pixfound_tasks import masks
+from pixfound_tasks.masks import Overlap
 from pixfound_tasks.response import Candidate, Probe, Response
 from pixfound_tasks.scoring.metrics import (
     Oracle,
-    Overlap,
     PairPart,
     cumulative_iou,
     harmonic_mean,

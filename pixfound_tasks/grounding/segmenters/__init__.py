@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
 from pixfound_tasks.response import Candidate, Point
 
@@ -26,6 +27,5 @@ SEGMENTERS: dict[str, Callable[[], Segmenter]] = {"region": RegionSegmenter}
 
 def make_segmenter(name: str) -> Segmenter:
     """The segmenter of this name."""
-    if name not in SEGMENTERS:
-        raise ValueError(f"expected the segmenter to be one of {sorted(SEGMENTERS)}, but got {name!r}")
+    check_choice("the segmenter", name, SEGMENTERS)
     return SEGMENTERS[name]()
