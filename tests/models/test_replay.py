@@ -10,7 +10,8 @@ from PIL import Image
 from running import evaluate, metrics
 
 from pixfound_tasks import benchmarks, masks
-from pixfound_tasks.models.replay import PixFoundReplay, read_answers, read_judged, read_phrases, read_png
+from pixfound_tasks.models.predictions import read_answers, read_judged, read_phrases, read_png
+from pixfound_tasks.models.replay import PixFoundReplay
 
 
 @pytest.fixture(scope="module")
