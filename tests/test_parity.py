@@ -14,6 +14,9 @@ import standins
 from running import command, evaluate, metrics
 
 from pixfound_tasks import mini
+from pixfound_tasks.report.run import read_runs
+from pixfound_tasks.report.summary import iou, is_right
+from pixfound_tasks.scoring.metrics import mean
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def expected(predictions):
 
 @pytest.fixture(scope="module")
 def replay(predictions, data, tmp_path_factory):
-    """Run the command and the report; returns the results' metrics, the report, and the samples by task."""
+    """Run the command and the report; returns the results, the report's numbers, and the run as it reads it."""
 
     def run(arguments, tasks):
         out = tmp_path_factory.mktemp("run")
@@ -51,15 +54,11 @@ def replay(predictions, data, tmp_path_factory):
             reported = command("pixfound", "report", out)
         assert done.returncode == reported.returncode == 0, done.stdout + done.stderr + reported.stderr
         (results,) = out.rglob("*_results.json")
-        samples = {path.stem.split("_samples_")[1]: read_lines(path) for path in out.rglob("*_samples_*.jsonl")}
         (report,) = json.loads((out / "report" / "report.json").read_text())
-        return json.loads(results.read_text())["results"], report, samples
+        (found,) = read_runs(out)
+        return json.loads(results.read_text())["results"], report, found
 
     return run
-
-
-def read_lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def exactly(value):
@@ -67,21 +66,21 @@ def exactly(value):
 
 
 def test_choice_answers_and_single_masks(replay, expected):
-    results, report, samples = replay(
+    results, report, run = replay(
         "masks={folder}/preds_single,answers={folder}/answers_p2.jsonl", "pixmmvp_vqa,pixmmvp_ground"
     )
     vqa, ground = results["pixmmvp_vqa"], results["pixmmvp_ground"]
     assert vqa["pair_accuracy,none"] == exactly(expected["choice"]["pair_accuracy"])
     assert vqa["accuracy,none"] == exactly(expected["choice"]["accuracy"])
-    right = {int(sample["pixfound"]["id"]): sample["accuracy"] for sample in samples["pixmmvp_vqa"]}
-    assert [right[image] for image in range(1, 301)] == expected["choice"]["correct"]
+    assert [record.document.id for record in run.records] == [str(image) for image in range(1, 301)]
+    assert [is_right(record) for record in run.records] == expected["choice"]["correct"]
 
     assert ground["miou,none"] == exactly(expected["single_mask"]["miou_286"])
     assert ground["oracle_miou,none"] == exactly(expected["single_mask"]["miou_286"])
-    iou = {int(sample["pixfound"]["id"]): sample["miou"] for sample in samples["pixmmvp_ground"]}
-    asked = [image for image in range(1, 301) if iou[image] is not None]
-    assert len(asked) == 286
-    assert [iou[image] for image in asked] == exactly([expected["single_mask"]["iou_by_image"][i - 1] for i in asked])
+    by_image = [iou(record) for record in run.records]
+    assert by_image == exactly(expected["single_mask"]["iou_by_image"])
+    assert mean(by_image) == exactly(expected["single_mask"]["miou_300"])
+    assert sum(record.ground.metrics["miou"] is not None for record in run.records) == 286
     assert report["failures"]["paper"] == expected["failures_single_mask_x_choice"]
 
 
