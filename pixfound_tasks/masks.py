@@ -71,11 +71,8 @@ def overlap(prediction: Rle, truth: Rle) -> Overlap:
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Rle:
     """The union of polygons `[x0, y0, x1, y1, ...]` in pixels, filled as COCO does."""
-    return (
-        _as_text(coco.merge(coco.frPyObjects([list(map(float, p)) for p in polygons], *size)))
-        if polygons
-        else empty(size)
-    )
+    filled = coco.frPyObjects([list(map(float, polygon)) for polygon in polygons], *size) if polygons else []
+    return union(filled, size)
 
 
 def from_box(box: Sequence[float], size: Size) -> Rle:

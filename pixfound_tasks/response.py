@@ -87,7 +87,7 @@ class Response:
 
     @property
     def is_grounded(self) -> bool:
-        """Whether the answer says where something is, or that it is nowhere."""
+        """Whether masks, boxes or points came, be it none of them ("not there") or ones that could not be read."""
         return any(found is not None for found in (self.masks, self.boxes, self.points))
 
     def prediction(self, size: Size) -> Rle:
@@ -172,20 +172,23 @@ class _Reader:
     problems: list[str]
 
     def items(self, fields: dict[str, Any], name: str, read: Callable[[Any], T]) -> tuple[T, ...] | None:
-        """The readable items of a list; None where the field is missing, or is a list of which none could be read."""
+        """The readable items of a list, which may be none of them; None where the field is missing.
+
+        So masks that came but cannot be read are no mask, and boxes beside them do not take their place.
+        """
         values = fields.get(name)
         if values is None:
             return None
         if not isinstance(values, list):
             self.problems.append(f"{name}: expected a list, but got {type(values).__name__}")
-            return None
+            return ()
         found = []
         for index, value in enumerate(values):
             try:
                 found.append(read(value))
             except (InvalidMask, _Unreadable) as error:
                 self.problems.append(f"{name}[{index}]: {error}")
-        return tuple(found) if found or not values else None
+        return tuple(found)
 
     def mask(self, value: Any) -> Rle:
         return masks.read_mask(value, self.size)

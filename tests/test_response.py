@@ -86,8 +86,13 @@ def test_unreadable_masks_are_named_and_the_others_kept():
         "masks[1]: expected a mask of size [4, 6], but got [6, 4]",
         "masks[2]: expected a mask of size [4, 6], but got mask",
     )
-    none = from_text(json.dumps({"masks": [wrong]}), SIZE)
-    assert none.masks is None and not none.is_grounded
+
+
+def test_boxes_do_not_take_the_place_of_unreadable_masks():
+    for unreadable in ([{"size": [6, 4], "counts": LEFT["counts"]}], "mask"):
+        response = from_text(json.dumps({"masks": unreadable, "boxes": [[0, 0, 1, 1]]}), SIZE)
+        assert len(response.problems) == 1 and response.boxes == ((0.0, 0.0, 1.0, 1.0),)
+        assert masks.area(response.prediction(SIZE)) == 0
 
 
 @pytest.mark.parametrize(
@@ -112,7 +117,7 @@ def test_problems_are_named(fields, problem):
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 def test_numbers_that_are_none_are_problems(number):
     response = from_text(f'{{"points": [[0.5, {number}]]}}', SIZE)
-    assert response.points is None and len(response.problems) == 1
+    assert response.points == () and len(response.problems) == 1
 
 
 def test_too_deep_json_is_text():

@@ -14,10 +14,10 @@ from pixfound_tasks.scoring import metrics
 BINS = 10
 
 
-class Look(NamedTuple):
+class GroundedImage(NamedTuple):
     """An image that has a referring expression: its id, the response about it, and the true mask (empty: absent)."""
 
-    image: str
+    id: str
     response: Response
     truth: Rle
 
@@ -47,29 +47,29 @@ class Emergence:
     candidates: float
 
 
-def analyse(looks: Iterable[Look]) -> Emergence:
+def analyse(images: Iterable[GroundedImage]) -> Emergence:
     """Only images whose object is there, and whose best phrase has a place in the answer, have a moment."""
-    looks = list(looks)
-    moments = tuple(filter(None, map(_moment, looks)))
+    images = list(images)
+    moments = tuple(filter(None, map(_moment, images)))
     bins = [0] * BINS
     for moment in moments:
         bins[min(int(moment.location * BINS), BINS - 1)] += 1
-    controlled = looks if any(look.response.control for look in looks) else []
+    controlled = images if any(image.response.control for image in images) else []
     return Emergence(
         moments,
         tuple(bins),
-        oracle_miou=metrics.mean(metrics.response_oracle(look.response, look.truth).iou for look in looks),
-        chance_miou=metrics.mean(metrics.oracle(look.response.control, look.truth).iou for look in controlled),
-        candidates=metrics.mean(len(all_candidates(look.response.phrases)) for look in looks),
+        oracle_miou=metrics.mean(metrics.response_oracle(image.response, image.truth).iou for image in images),
+        chance_miou=metrics.mean(metrics.oracle(image.response.control, image.truth).iou for image in controlled),
+        candidates=metrics.mean(len(all_candidates(image.response.phrases)) for image in images),
     )
 
 
-def _moment(look: Look) -> Moment | None:
-    response = look.response
-    best = metrics.oracle(response.phrases, look.truth)
-    if masks.area(look.truth) == 0 or best.probe is None:
+def _moment(image: GroundedImage) -> Moment | None:
+    response = image.response
+    best = metrics.oracle(response.phrases, image.truth)
+    if masks.area(image.truth) == 0 or best.probe is None:
         return None
     phrase = response.phrases[best.probe]
     if phrase.chars is None or phrase.chars[0] >= len(response.text):
         return None
-    return Moment(look.image, phrase.text, phrase.chars[0] / len(response.text), best.iou)
+    return Moment(image.id, phrase.text, phrase.chars[0] / len(response.text), best.iou)

@@ -63,9 +63,7 @@ class AttentionRecord:
         return rows
 
     def add(self, layer: int, row: Tensor) -> None:
-        """Take one layer's row, float32 (batch, heads, keys), of the step that is running."""
-        if layer not in self.layers:
-            return
+        """Take one recorded layer's row, float32 (batch, heads, keys), of the step that is running."""
         if row.shape[0] != len(self._columns):
             raise ValueError(
                 f"expected a batch of {len(self._columns)} samples as in image_tokens, but the model ran "
@@ -137,7 +135,8 @@ def _recording(kernel: str, record: AttentionRecord) -> Callable:
         else:
             run = ALL_ATTENTION_FUNCTIONS[kernel]
         output = run(module, query, key, value, attention_mask, scaling=scaling, **options)
-        record.add(module.layer_idx, last_row(query, key, attention_mask, scaling))
+        if module.layer_idx in record.layers:
+            record.add(module.layer_idx, last_row(query, key, attention_mask, scaling))
         return output
 
     return attention

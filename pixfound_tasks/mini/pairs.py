@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,8 @@ class Pair(NamedTuple):
 def sample_pair(rng: np.random.RandomState, kind: str) -> Pair:
     """Two scenes that differ in what a question of this kind asks about."""
     while True:
-        for pair in _try_pair(rng, kind):
+        pair = _try_pair(rng, kind)
+        if pair:
             return _swap(pair) if rng.randint(2) else pair
 
 
@@ -44,13 +45,14 @@ def _swap(pair: Pair) -> Pair:
     return pair._replace(scenes=pair.scenes[::-1], questions=pair.questions[::-1], targets=pair.targets[::-1])
 
 
-def _try_pair(rng, kind: str) -> Iterator[Pair]:
+def _try_pair(rng, kind: str) -> Pair | None:
+    """A pair from one drawn scene; None where the scene does not lend itself to this kind."""
     scene = sample_scene(rng)
     index = int(rng.randint(len(scene.shapes)))
     target = scene.shapes[index]
     changed = _CHANGES[kind](scene, index, rng)
     if changed is None or not are_apart(changed.shapes):
-        return
+        return None
     if kind in ("beside", "above"):
         axis = 1 if kind == "beside" else 0
         other = next(i for i, (a, b) in enumerate(zip(scene.shapes, changed.shapes)) if a != b and i != index)
@@ -63,9 +65,9 @@ def _try_pair(rng, kind: str) -> Iterator[Pair]:
     else:
         questions = tuple(ASKERS[kind](s, s.shapes[index], rng) for s in (scene, changed))
     if None in questions or questions[0].text != questions[1].text or questions[0].right == questions[1].right:
-        return
+        return None
     expression = {"color": f"the {target.kind}", "count": f"the {plural(target.kind)}"}.get(kind, f"the {target.name}")
-    yield Pair(kind, (scene, changed), questions, expression, _targets(kind, scene, changed, target))
+    return Pair(kind, (scene, changed), questions, expression, _targets(kind, scene, changed, target))
 
 
 def _targets(kind: str, scene: Scene, changed: Scene, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -1,4 +1,7 @@
-"""`--model pixfound`: any transformers image-text-to-text model, with what it looked at turned into masks."""
+"""`--model pixfound`: a transformers image-text-to-text model, with what it looked at turned into masks.
+
+Grounding needs a model whose family is in `attention.geometry.GEOMETRIES`.
+"""
 
 from __future__ import annotations
 

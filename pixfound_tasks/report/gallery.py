@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pixfound_tasks.masks import area
 from pixfound_tasks.report import pictures
 from pixfound_tasks.report.run import Document, Record, Run
 from pixfound_tasks.report.summary import find_failures, iou, is_right
@@ -54,10 +55,13 @@ def _answers(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
 def _grounding(record: Record, response: Response) -> dict[str, Any]:
     document = record.document
     oracle = metrics.oracle(response.phrases, document.mask)
+    prediction = response.prediction(document.size)
+    # An empty mask says "not there" only where nothing of the answer was unreadable.
+    says_something = response.is_grounded and (area(prediction) > 0 or not response.problems)
     return {
         "text": response.text,
         "iou": None if document.expression is None else iou(record),
-        "mask": response.prediction(document.size)["counts"] if response.is_grounded else None,
+        "mask": prediction["counts"] if says_something else None,
         "phrases": [_phrase(phrase) for phrase in response.phrases],
         "selected": vars(response.selected) if response.selected else None,
         "oracle": None if oracle.candidate is None else [oracle.probe, oracle.candidate],

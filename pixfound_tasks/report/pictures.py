@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-import logging
 from collections.abc import Iterable, Mapping
 
+from loguru import logger
 from PIL import Image
-
-logger = logging.getLogger(__name__)
 
 Images = Mapping[str, Mapping[str, Image.Image]]  # benchmark -> id -> image
 
@@ -28,7 +26,7 @@ def load(benchmarks: Iterable[str]) -> Images:
         try:
             found[benchmark] = images(benchmark)
         except Exception as error:  # whatever a download or a data set's files can raise: the page does without
-            logger.warning("The images of %s are not available, the page shows masks alone: %s", benchmark, error)
+            logger.warning(f"The images of {benchmark} are not available, the page shows masks alone: {error}")
     return found
 
 

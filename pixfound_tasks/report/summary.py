@@ -4,7 +4,7 @@
 
 | key | meaning |
 |---|---|
-| `model`, `benchmark` | the model's name as lmms-eval has it; `pixmmvp`, `pixcvbench` or `pixmini` |
+| `model`, `benchmark` | the model's name as lmms-eval has it; `pixmmvp` or `pixmini` |
 | `documents`, `known_documents` | images that every task of the run has, and those of the benchmark |
 | `partial` | whether the former are fewer |
 | `answering`, `accuracy` | A (pair accuracy; plain accuracy where images have no pairs), and plain accuracy |
@@ -82,7 +82,7 @@ def summarise(run: Run) -> Summary:
     answering = _pair_accuracy(records) if has_pairs else accuracy
     found = find_failures(run)
     when = emergence.analyse(
-        emergence.Look(record.document.id, record.ground.response, record.document.mask)
+        emergence.GroundedImage(record.document.id, record.ground.response, record.document.mask)
         for record in ground
         if record.document.expression is not None
     )

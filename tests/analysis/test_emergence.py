@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixfound_tasks import masks
-from pixfound_tasks.analysis.emergence import Look, analyse
+from pixfound_tasks.analysis.emergence import GroundedImage, analyse
 from pixfound_tasks.response import Candidate, Phrase, Probe, Response
 
 SIZE = (4, 10)
@@ -24,7 +24,7 @@ def phrase(chars, *candidates, text="a phrase"):
 
 def look(truth, *phrases, control=(), text=TEXT, image="1"):
     probes = tuple(Probe((0.1, 0.1), (Candidate(mask),)) for mask in control)
-    return Look(image, Response(text, masks=(), phrases=phrases, control=probes), truth)
+    return GroundedImage(image, Response(text, masks=(), phrases=phrases, control=probes), truth)
 
 
 def test_best_phrase_is_located_by_its_first_character():
@@ -64,7 +64,7 @@ def test_oracle_and_chance_count_absent_objects_as_found():
 
 def test_without_candidates_the_prediction_is_the_oracle_and_chance_is_undefined():
     response = Response(TEXT, masks=(columns(0, 3),))
-    found = analyse([Look("1", response, columns(0, 4))])
+    found = analyse([GroundedImage("1", response, columns(0, 4))])
     assert found.oracle_miou == 3 / 4
     assert math.isnan(found.chance_miou)
     assert found.moments == () and sum(found.bins) == 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from loguru import logger
 from PIL import Image
 from typer.testing import CliRunner
 from written_run import DATE, HOSTILE, IMAGES, SIZE, ground_sample, vqa_sample, write_results, write_run, write_samples
@@ -218,7 +219,7 @@ def test_unreadable_sample_is_named(run_folder, line):
     assert f"{file.name}, line 6, but got" in error_of(invoke("report", run_folder))
 
 
-def test_images_that_cannot_be_had_are_a_warning(monkeypatch, caplog):
+def test_images_that_cannot_be_had_are_a_warning(monkeypatch):
     monkeypatch.undo()
     import pixfound_tasks.benchmarks
 
@@ -226,8 +227,14 @@ def test_images_that_cannot_be_had_are_a_warning(monkeypatch, caplog):
         raise OSError("set PIXFOUND_DATA")
 
     monkeypatch.setattr(pixfound_tasks.benchmarks, "images", fail)
-    assert pictures.load(["pixmini"]) == {}
-    assert "The images of pixmini are not available" in caplog.text and "set PIXFOUND_DATA" in caplog.text
+    warnings = []
+    sink = logger.add(warnings.append, level="WARNING", format="{message}")
+    try:
+        assert pictures.load(["pixmini"]) == {}
+    finally:
+        logger.remove(sink)
+    (warning,) = warnings
+    assert "The images of pixmini are not available" in warning and "set PIXFOUND_DATA" in warning
 
 
 def test_tasks_path():

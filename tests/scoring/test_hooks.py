@@ -83,7 +83,8 @@ def test_an_absent_object(doc):
 
 def test_unreadable_output_is_counted_and_scored_as_no_mask(doc):
     wrong_size = '{"masks": [{"size": [6, 4], "counts": "0"}]}'
-    for text in ("The wings are orange.", wrong_size, "", '{"masks": 3}'):
+    with_boxes = '{"masks": [{"size": [6, 4], "counts": "0"}], "boxes": [[0, 0, 0.5, 1]], "scores": [0.9]}'
+    for text in ("The wings are orange.", wrong_size, with_boxes, "", '{"masks": 3}'):
         scores = hooks.score_grounding(doc, [text])
         assert (scores["unparsed"], scores["miou"]) == (1.0, 0.0)
 

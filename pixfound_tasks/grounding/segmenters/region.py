@@ -16,8 +16,7 @@ _SEED_RADIUS = 1  # pixels round the point whose median is its colour
 class RegionSegmenter:
     """Flood fill from a point with three tolerances, holes closed.
 
-    A candidate's score is its contrast: the share of its outline across which the colour changes by more than the
-    tight tolerance. Like any segmenter it never sees the truth.
+    A candidate's score is its contrast, see `contrast`. Like any segmenter it never sees the truth.
     """
 
     def set_image(self, image: np.ndarray) -> None:
@@ -32,7 +31,7 @@ class RegionSegmenter:
     def _candidates(self, point: Point) -> tuple[Candidate, ...]:
         height, width = self._lab.shape[:2]
         x, y = (min(int(value * side), side - 1) for value, side in zip(point, (width, height)))
-        regions = [_closed(_flood(self._lab, x, y, tolerance)) for tolerance in _TOLERANCES]
+        regions = [_filled(_flood(self._lab, x, y, tolerance)) for tolerance in _TOLERANCES]
         return tuple(Candidate(masks.encode(region), contrast(self._lab, region)) for region in regions)
 
 
@@ -46,14 +45,15 @@ def _flood(lab: np.ndarray, x: int, y: int, tolerance: int) -> np.ndarray:
     return (labels == labels[y, x]).astype(np.uint8)
 
 
-def _closed(region: np.ndarray) -> np.ndarray:
-    """The region with its holes filled and its outline smoothed, bool (height, width)."""
+def _filled(region: np.ndarray) -> np.ndarray:
+    """The region with its holes filled, bool (height, width)."""
     outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.zeros_like(region), outlines, -1, 1, cv2.FILLED).astype(bool)
 
 
 def contrast(lab: np.ndarray, region: np.ndarray) -> float:
-    """Share in 0..1 of a region's outline across which the colour changes; 0 where it has none within the image."""
+    """Share in 0..1 of the pixels just outside a region that differ from its median colour by more than the wide
+    tolerance; 0 where the region has no outside."""
     kernel = np.ones((5, 5), np.uint8)
     grown = cv2.dilate(region.astype(np.uint8), kernel).astype(bool) & ~region
     if not grown.any():
