@@ -1,8 +1,10 @@
 """What each output token looked at: recording, token-to-pixel geometry, reducers."""
 
-from pixfound_tasks.attention.geometry import GEOMETRIES, TokenGeometry, token_geometry
+from pixfound_tasks.attention.families import GEOMETRIES, token_geometry
+from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.lens import Lens, Look
-from pixfound_tasks.attention.recorder import AttentionRecord, record_attention
+from pixfound_tasks.attention.record import AttentionRecord
+from pixfound_tasks.attention.recorder import record_attention
 from pixfound_tasks.attention.reducers import REDUCERS
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "Lens",
     "Look",
     "TokenGeometry",
+    "grid_boxes",
     "record_attention",
     "token_geometry",
 ]

@@ -2,115 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
+
+Method = Literal["bicubic", "nearest"]
+Size = tuple[int, int]  # (height, width) in pixels
 
 
 @dataclass(frozen=True)
 class TokenGeometry:
     """For every image token the box it stands for, in pixels of the original image.
 
-    `boxes` is float64 (tokens, 4), rows `(x0, y0, x1, y1)`; NaN for tokens that stand for no place. Boxes may reach
-    beyond the image where the processor padded it. `size` is the image's (height, width).
+    `boxes` is float64 (tokens, 4), rows `(x0, y0, x1, y1)`; NaN for tokens that stand for no place, such as newline
+    tokens. Boxes may reach beyond the image where the processor padded it, and overlap where it shows the image more
+    than once (tiles and thumbnail). `size` is the image's (height, width).
     """
 
     boxes: np.ndarray
-    size: tuple[int, int]
+    size: Size
 
-    def paint(self, values: np.ndarray, method: Literal["bicubic", "nearest"] = "bicubic") -> np.ndarray:
-        """Token values, (tokens,), as a map float32 (height, width); NaN where no token sees the image."""
+    def paint(self, values: np.ndarray, method: Method = "bicubic") -> np.ndarray:
+        """Token values, (tokens,), as a map float32 (height, width); NaN where no token sees the image.
+
+        Boxes of one shape that form a grid are interpolated together, bicubic as the authors do, or nearest. Smaller
+        boxes lie over larger ones: tiles over the thumbnail. Boxes that form no grid are filled with their value.
+        """
         if values.shape != (len(self.boxes),):
             raise ValueError(f"expected one value for each of {len(self.boxes)} image tokens, but got {values.shape}")
         placed = ~np.isnan(self.boxes[:, 0])
-        boxes, grid = self.boxes[placed], np.asarray(values, np.float32)[placed]
-        x0, y0, x1, y1 = (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
-        columns, rows = (len(np.unique(boxes[:, axis])) for axis in (0, 1))
-        height, width = self.size
-        # Pixel centres in the grid's own coordinates, -1 and 1 at its outer edges.
-        x = ((np.arange(width) + 0.5) - x0) / (x1 - x0) * 2 - 1
-        y = ((np.arange(height) + 0.5) - y0) / (y1 - y0) * 2 - 1
-        places = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()[None]
-        cells = torch.from_numpy(grid.reshape(1, 1, rows, columns))
-        painted = functional.grid_sample(cells, places, mode=method, padding_mode="border", align_corners=False)
-        unseen = (abs(x)[None, :] > 1) | (abs(y)[:, None] > 1)
-        return np.where(unseen, np.float32(np.nan), painted[0, 0].numpy())
+        boxes, values = self.boxes[placed], np.asarray(values, np.float32)[placed]
+        canvas = np.full(self.size, np.nan, np.float32)
+        for layer in _layers(boxes):
+            grid = _grid(boxes[layer])
+            if grid is None:
+                painted = _fill(boxes[layer], values[layer], self.size)
+            else:
+                painted = _interpolate(values[layer][grid.tokens], grid, self.size, method)
+            canvas = np.where(np.isnan(painted), canvas, painted)
+        return canvas
+
+    def finest_grid(self) -> np.ndarray:
+        """The tokens of the smallest boxes as they lie in the image: their indices, int (rows, columns).
+
+        Raises ValueError where these boxes form no grid.
+        """
+        placed = np.flatnonzero(~np.isnan(self.boxes[:, 0]))
+        finest = placed[_layers(self.boxes[placed])[-1]]
+        grid = _grid(self.boxes[finest])
+        if grid is None:
+            raise ValueError("expected the smallest boxes of the image's tokens to form a grid, but they do not")
+        return finest[grid.tokens]
 
 
-# Geometry of a family: (model config, image processor, (height, width) of the image) -> TokenGeometry.
-GeometryRule = Callable[..., TokenGeometry]
+class _Grid(NamedTuple):
+    """Boxes that lie in rows and columns: their indices, (rows, columns); where along x the columns start and the
+    last one ends, (columns + 1,); the same of the rows along y."""
+
+    tokens: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
 
 
-def llava_geometry(config, image_processor, size: tuple[int, int]) -> TokenGeometry:
-    """LLaVA-1.5: optionally padded to a square, resized, optionally centre-cropped, cut into patches.
+def grid_boxes(rows: int, columns: int, region: tuple[float, float, float, float]) -> np.ndarray:
+    """Boxes of a grid over a region `(x0, y0, x1, y1)`, row by row: float64 (rows * columns, 4)."""
+    x0, y0, x1, y1 = region
+    x, y = np.linspace(x0, x1, columns + 1), np.linspace(y0, y1, rows + 1)
+    return np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
 
-    Resizing follows transformers: `shortest_edge` keeps the aspect and rounds the long side down. With the "full"
-    feature selection the vision tower's class token comes first and stands for no place.
+
+def _layers(boxes: np.ndarray) -> list[np.ndarray]:
+    """The indices of the boxes of each shape, the largest boxes first."""
+    shapes = boxes[:, 2:] - boxes[:, :2]
+
+    def by_shape() -> Iterator[np.ndarray]:
+        rest = np.arange(len(boxes))
+        while len(rest):
+            same = np.abs(shapes[rest] - shapes[rest[0]]).max(axis=1) < 1e-3
+            yield rest[same]
+            rest = rest[~same]
+
+    return sorted(by_shape(), key=lambda layer: -shapes[layer[0]].prod())
+
+
+def _grid(boxes: np.ndarray) -> _Grid | None:
+    """Boxes of one shape as a grid; None where they do not fill one."""
+    width, height = boxes[0, 2:] - boxes[0, :2]
+    x, y = _edges(boxes[:, 0], width), _edges(boxes[:, 1], height)
+    if x is None or y is None:
+        return None
+    tokens = np.full((len(y) - 1, len(x) - 1), -1)
+    tokens[np.searchsorted(y, boxes[:, 1] + height / 2) - 1, np.searchsorted(x, boxes[:, 0] + width / 2) - 1] = (
+        np.arange(len(boxes))
+    )
+    return None if (tokens < 0).any() else _Grid(tokens, x, y)
+
+
+def _edges(starts: np.ndarray, length: float) -> np.ndarray | None:
+    """The different starts of boxes along an axis, and the end of the last; None where boxes overlap or lie apart.
+
+    Small gaps are bridged: between tiles that their patches do not quite fill.
     """
-    patch = config.vision_config.patch_size
-    height, width = size
-    left = top = 0.0  # of the image inside its padded square, then of the crop inside the resized picture
-    if getattr(image_processor, "do_pad", False):
-        side = max(size)
-        left, top = -((side - width) // 2), -((side - height) // 2)
-        height = width = side
-    new_height, new_width = _resized((height, width), image_processor) if image_processor.do_resize else (height, width)
-    crop_height, crop_width, crop_top, crop_left = new_height, new_width, 0, 0
-    if image_processor.do_center_crop:
-        crop_height, crop_width = (int(image_processor.crop_size[name]) for name in ("height", "width"))
-        # Where the picture is smaller than the crop, zeros are padded, more of them behind.
-        crop_top, crop_left = _offset(new_height, crop_height), _offset(new_width, crop_width)
-    rows, columns = crop_height // patch, crop_width // patch
-    x = left + (crop_left + patch * np.arange(columns + 1)) * width / new_width
-    y = top + (crop_top + patch * np.arange(rows + 1)) * height / new_height
-    boxes = np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
-    if config.vision_feature_select_strategy == "full":
-        boxes = np.concatenate([np.full((1, 4), np.nan), boxes])
-    return TokenGeometry(boxes, size)
+    starts = np.sort(starts)
+    different = starts[np.append(True, np.diff(starts) > 1e-3 * length)]
+    steps = np.diff(different) / length
+    if (steps < 1 - 1e-3).any() or (steps > 1.5).any():
+        return None
+    return np.append(different, different[-1] + length)
 
 
-def _resized(size: tuple[int, int], image_processor) -> tuple[int, int]:
-    target = dict(image_processor.size)
-    short = target.get("shortest_edge")
-    if not short:
-        return int(target["height"]), int(target["width"])
-    height, width = size
-    return (int(short * height / width), int(short)) if width <= height else (int(short), int(short * width / height))
+def _interpolate(cells: np.ndarray, grid: _Grid, size: Size, method: Method) -> np.ndarray:
+    """The values of a grid's cells as a map (height, width); NaN beyond the grid."""
+    # Pixel centres in the grid's own coordinates, -1 and 1 at its outer edges.
+    x, y = (
+        np.interp(np.arange(length) + 0.5, edges, np.linspace(-1, 1, len(edges)), left=np.nan, right=np.nan)
+        for length, edges in zip(size[::-1], (grid.x, grid.y))
+    )
+    places = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()[None]
+    options = {"mode": method, "padding_mode": "border", "align_corners": False}
+    painted = functional.grid_sample(torch.from_numpy(cells)[None, None], places.nan_to_num(), **options)
+    return np.where(places[0].isnan().any(dim=-1), np.float32(np.nan), painted[0, 0].numpy())
 
 
-def _offset(length: int, crop: int) -> int:
-    return (length - crop) // 2 if length >= crop else -((crop - length) // 2)
-
-
-# By `config.model_type`. To support another family, add a rule: GEOMETRIES["my_model"] = my_rule
-GEOMETRIES: dict[str, GeometryRule] = {"llava": llava_geometry}
-
-
-def token_geometry(config, image_processor, size: tuple[int, int], count: int) -> TokenGeometry:
-    """The geometry of one image's tokens.
-
-    Args:
-        config: the model's configuration; its `model_type` names the family.
-        size: (height, width) of the original image in pixels.
-        count: how many image tokens the prompt holds for it.
-
-    Raises:
-        ValueError: for a family without a rule, or a rule that gives another number of tokens. Never a guess.
-    """
-    family = config.model_type
-    if family not in GEOMETRIES:
-        raise ValueError(
-            f"expected a model of one of the families {sorted(GEOMETRIES)}, but got {family!r}: "
-            "add its rule to pixfound_tasks.attention.geometry.GEOMETRIES"
-        )
-    geometry = GEOMETRIES[family](config, image_processor, size)
-    if len(geometry.boxes) != count:
-        raise ValueError(
-            f"expected {len(geometry.boxes)} image tokens of {family!r} for an image of (height, width) {size}, "
-            f"but the prompt holds {count}: the processor works otherwise than the rule in GEOMETRIES[{family!r}]"
-        )
-    return geometry
+def _fill(boxes: np.ndarray, values: np.ndarray, size: Size) -> np.ndarray:
+    """Each box filled with its value: every pixel whose centre lies in it."""
+    canvas = np.full(size, np.nan, np.float32)
+    for (x0, y0, x1, y1), value in zip(np.ceil(boxes - 0.5).clip(0).astype(int), values):
+        canvas[y0:y1, x0:x1] = value
+    return canvas

@@ -1,7 +1,8 @@
 """Record what every generated token attended to, while the model keeps its fast attention kernel.
 
-The output comes from the kernel the model was loaded with. On the side, in float32, the softmax row of each step's
-last query is computed over all keys, and only its image-token columns are kept.
+The output comes from the kernel the model was loaded with. On the side, in float32, the softmax rows of the queries
+that matter are computed over all keys, and only their image-token columns are kept: the last query of every step of a
+generation; for a forward call with labels, the queries at every labelled token and the one before it.
 """
 
 from __future__ import annotations
@@ -9,76 +10,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal
+from uuid import uuid4
 
-import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from pixfound_tasks.choices import check_choice
+from pixfound_tasks.attention.record import AttentionRecord, Heads
+from pixfound_tasks.attention.rows import Call
 
-Query = Literal["predict", "consume"]
-QUERIES = get_args(Query)
-
-
-@dataclass
-class AttentionRecord:
-    """The recorded rows of one generation; filled while it runs, read when it is done.
-
-    `image_tokens` is bool (batch, prompt tokens). Every sample must have the same number of image tokens.
-    """
-
-    image_tokens: Tensor
-    layers: tuple[int, ...]
-    reduce: str | None
-    _steps: list[list[Tensor]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.image_tokens.dtype != torch.bool or self.image_tokens.ndim != 2:
-            shape, dtype = tuple(self.image_tokens.shape), self.image_tokens.dtype
-            raise ValueError(f"expected image_tokens as bool (batch, prompt tokens), but got {dtype} {shape}")
-        counts = self.image_tokens.sum(dim=1)
-        if counts.min() == 0 or counts.min() != counts.max():
-            raise ValueError(f"expected the same number of image tokens in every sample, but got {counts.tolist()}")
-        self._columns = self.image_tokens.nonzero()[:, 1].view(len(counts), -1)
-
-    def rows(self, query: Query = "predict") -> Tensor:
-        """Attention to the image tokens, float32 on the CPU: (batch, steps, image tokens), or with `reduce=None`
-        (batch, steps, layers, heads, image tokens).
-
-        `query="predict"`: row t is the one that predicts generated token t. `query="consume"`: row t is the one in
-        which token t is the query; the last token is never consumed, its row is NaN.
-        """
-        if not self._steps:
-            raise RuntimeError("nothing was recorded: call model.generate inside `with record_attention(...)`")
-        check_choice("query", query, QUERIES)
-        steps = [torch.stack(layers, dim=1) for layers in self._steps]
-        rows = torch.stack(steps, dim=1)
-        rows = rows.mean(dim=2) if self.reduce == "mean" else rows
-        if query == "consume":
-            rows = torch.cat([rows[:, 1:], torch.full_like(rows[:, :1], torch.nan)], dim=1)
-        return rows
-
-    def add(self, layer: int, row: Tensor) -> None:
-        """Take one recorded layer's row, float32 (batch, heads, keys), of the step that is running."""
-        if row.shape[0] != len(self._columns):
-            raise ValueError(
-                f"expected a batch of {len(self._columns)} samples as in image_tokens, but the model ran "
-                f"{row.shape[0]}: beam search and several sequences per sample are not recorded"
-            )
-        if layer == self.layers[0]:
-            self._steps.append([])
-        self._columns = self._columns.to(row.device)
-        if self.reduce is None:
-            columns = self._columns[:, None, :].expand(-1, row.shape[1], -1)
-            self._steps[-1].append(row.gather(2, columns).cpu())
-            return
-        self._steps[-1].append(row.mean(dim=1).gather(1, self._columns))
-        if len(self._steps[-1]) == len(self.layers):
-            self._steps[-1] = [torch.stack(self._steps[-1]).mean(dim=0).cpu()]
+Layers = str | Sequence[int]
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 @contextmanager
@@ -86,77 +30,108 @@ def record_attention(
     model,
     image_tokens: Tensor,
     reduce: Literal["mean"] | None = "mean",
-    layers: Sequence[int] | Literal["all"] = "all",
+    layers: Layers = "all",
+    heads: Heads = "all",
+    value_norm: bool = False,
 ) -> Iterator[AttentionRecord]:
-    """Record the language decoder's attention to the image tokens during one `model.generate`.
+    """Record the language decoder's attention to the image tokens during one `model.generate` or forward call.
 
     Args:
-        model: a transformers model whose decoder uses the attention interface, loaded with any implementation.
-        image_tokens: bool (batch, prompt tokens), true where the prompt holds an image token.
+        model: a transformers model whose decoder uses the attention interface, loaded with sdpa, eager or flash
+            attention.
+        image_tokens: bool (batch, prompt tokens), true where the prompt holds an image token. Samples may hold
+            different numbers of them. Of a model whose text attends to the image by cross-attention (mllama) all keys
+            of its cross-attention are recorded instead.
         reduce: "mean" over the layers and heads, taken while recording, so that memory is steps x image tokens;
-            None keeps them apart.
-        layers: the decoder layers to record, counted from 0 (negative ones from the end).
+            None keeps them apart, and says beforehand how much memory that takes.
+        layers: see `choose_layers`.
+        heads: "all", numbers of heads recorded in every layer, or pairs (layer, head) recorded and no others.
+        value_norm: whether attention is multiplied with the norm of the value vector it fetches.
 
     Yields an `AttentionRecord`. The model is restored when the block ends, also after an exception.
+
+    Raises:
+        ValueError: for wrong arguments; while the model runs, for what cannot be recorded rightly (beam search,
+            several sequences per sample, assisted generation, guidance, flex attention).
     """
-    if reduce not in ("mean", None):
-        raise ValueError(f"expected reduce to be 'mean' or None, but got {reduce!r}")
     config = model.config.get_text_config()
-    record = AttentionRecord(image_tokens, choose_layers(layers, config.num_hidden_layers), reduce)
     kernel = config._attn_implementation
-    name = f"{kernel}_recorded_{id(record)}"
-    AttentionInterface.register(name, _recording(kernel, record))
+    if "flex" in kernel:
+        raise ValueError(f"expected a model with sdpa, eager or flash attention, but got {kernel!r}: load it anew")
+    crossing = bool(getattr(config, "cross_attention_layers", None))
+    seeing = seeing_layers(config)
+    chosen = [seeing[index] for index in choose_layers(layers, len(seeing))]
+    record = AttentionRecord(image_tokens, chosen, heads, config.num_attention_heads, reduce, value_norm, crossing)
+    # A digit would be taken for a version of flash attention.
+    name = f"{kernel}_recorded_{uuid4().hex.translate(_LETTERS)}"
+    decoder = {id(module) for module in model.get_decoder().modules()}
+
+    def attention(module, query, key, value, attention_mask, **options):
+        # Flash attention looks its kernel up by the configured name.
+        config._attn_implementation = kernel
+        try:
+            output = _kernel_function(kernel, module)(module, query, key, value, attention_mask, **options)
+        finally:
+            config._attn_implementation = name
+        if id(module) in decoder and module.layer_idx in record.layers:
+            record.take(module.layer_idx, Call(query, key, value, attention_mask, options))
+        return output
+
+    AttentionInterface.register(name, attention)
     AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[kernel])
+    hook = model.register_forward_pre_hook(
+        lambda _, args, kwargs: record.expect(kwargs.get("labels")), with_kwargs=True
+    )
     config._attn_implementation = name
     try:
         yield record
     finally:
         config._attn_implementation = kernel
+        hook.remove()
         AttentionInterface._global_mapping.pop(name)
         AttentionMaskInterface._global_mapping.pop(name)
 
 
-def choose_layers(layers: Sequence[int] | Literal["all"], count: int) -> tuple[int, ...]:
-    """Layers of a decoder of `count`, in order, counted from 0; ValueError where one is not there or comes twice."""
-    if layers == "all":
-        return tuple(range(count))
-    chosen = sorted({layer % count for layer in layers if -count <= layer < count})
-    if isinstance(layers, str) or len(chosen) != len(layers):
-        raise ValueError(f"expected layers as 'all' or different numbers in {-count}..{count - 1}, but got {layers!r}")
-    return tuple(chosen)
+def seeing_layers(config: Any) -> list[int]:
+    """The layers of a text decoder that attend to the image by softmax attention: all, but of hybrid decoders those
+    without linear attention, and of cross-attention models those that cross."""
+    crossing = getattr(config, "cross_attention_layers", None)
+    kinds = getattr(config, "layer_types", None) or ["attention"] * config.num_hidden_layers
+    return list(crossing or (layer for layer, kind in enumerate(kinds) if "linear" not in kind))
 
 
-def _recording(kernel: str, record: AttentionRecord) -> Callable:
-    """An attention function that returns what the kernel returns and adds the last query's row to the record."""
-
-    def attention(module, query, key, value, attention_mask, scaling=None, **options):
-        if kernel == "eager":
-            run = sys.modules[type(module).__module__].eager_attention_forward
-        else:
-            run = ALL_ATTENTION_FUNCTIONS[kernel]
-        output = run(module, query, key, value, attention_mask, scaling=scaling, **options)
-        if module.layer_idx in record.layers:
-            record.add(module.layer_idx, last_row(query, key, attention_mask, scaling))
-        return output
-
-    return attention
-
-
-@torch.no_grad()
-def last_row(query: Tensor, key: Tensor, mask: Tensor | None, scaling: float | None) -> Tensor:
-    """The softmax row of the last query, float32 (batch, heads, keys).
+def choose_layers(layers: Layers, count: int) -> tuple[int, ...]:
+    """Layers out of `count` that see the image (all of a plain decoder's), in order, counted from 0.
 
     Args:
-        query: (batch, heads, queries, width); key: (batch, key heads, keys, width), each shared by a group of heads.
-        mask: true or 0 where a key may be seen, (batch, 1, queries, keys); of flash attention (batch, keys); or None.
-        scaling: factor of the scores; 1 / sqrt(width) where None.
+        layers: "all"; "last"; "middle", the middle third; "i:j", from i up to but without j, as Python slices; "i+j"
+            or a sequence of different numbers, negative ones from the end.
+
+    Raises:
+        ValueError: where a layer is not there, comes twice, or none is chosen.
     """
-    batch, heads, _, width = query.shape
-    groups, keys = key.shape[1], key.shape[2]
-    last = query[:, :, -1].float().view(batch, groups, heads // groups, width)
-    scores = last @ key.float().transpose(-1, -2) * (width**-0.5 if scaling is None else scaling)
-    scores = scores.view(batch, heads, keys)
-    if mask is not None:
-        seen = mask[:, None, -keys:].bool() if mask.ndim == 2 else mask[:, :, -1, :keys]
-        scores = scores.masked_fill(~seen, -torch.inf) if seen.dtype == torch.bool else scores + seen.float()
-    return scores.softmax(dim=-1)
+    every = tuple(range(count))
+    named = {"all": every, "last": every[-1:], "middle": every[count // 3 : -(-2 * count // 3)]}
+    try:
+        if isinstance(layers, str) and layers in named:
+            chosen = named[layers]
+        elif isinstance(layers, str) and ":" in layers:
+            chosen = every[slice(*(int(bound) if bound else None for bound in layers.split(":", 1)))]
+        else:
+            numbers = [int(part) for part in layers.split("+")] if isinstance(layers, str) else list(layers)
+            chosen = tuple(sorted({every[number] for number in numbers}))
+            chosen = chosen if len(chosen) == len(numbers) else ()
+    except (ValueError, IndexError, TypeError):
+        chosen = ()
+    if not chosen:
+        raise ValueError(
+            f"expected layers as 'all', 'last', 'middle', 'i:j' or different numbers in {-count}..{count - 1}, "
+            f"but got {layers!r}"
+        )
+    return chosen
+
+
+def _kernel_function(kernel: str, module: Any) -> Callable:
+    if kernel == "eager":
+        return sys.modules[type(module).__module__].eager_attention_forward
+    return ALL_ATTENTION_FUNCTIONS[kernel]

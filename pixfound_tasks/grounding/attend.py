@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pixfound_tasks.attention.lens import Look
-from pixfound_tasks.attention.reducers import REDUCERS
+from pixfound_tasks.attention.look import Look, tokens_within
 from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rule_phrases
 from pixfound_tasks.grounding.segmenters import Segmenter
 from pixfound_tasks.grounding.selection import SELECTIONS
@@ -29,7 +28,6 @@ class AttentionGrounder:
     segmenter: Segmenter
     chunker: Chunker = rule_phrases
     similarity: Similarity = lexical_similarity
-    reducer: str = "mean_centered"
     select: str = "similarity"
     control: bool = True
     seed: int = 0
@@ -38,8 +36,7 @@ class AttentionGrounder:
     def ground(self, look: Look, image: Image.Image, expression: str) -> Response:
         """The response to a request to find `expression` in an image (RGB), from the answer and its attention."""
         self.segmenter.set_image(np.asarray(image))
-        values = REDUCERS[self.reducer](look.rows)
-        phrases = [self._phrase(phrase, look, values, expression) for phrase in self.chunker(look.text)]
+        phrases = [self._phrase(phrase, look, expression) for phrase in self.chunker(look.text)]
         points = [phrase.point for phrase in phrases if phrase.point]
         candidates = iter(self.segmenter.segment(points))
         phrases = [replace(p, candidates=next(candidates)) if p.point else p for p in phrases]
@@ -55,17 +52,13 @@ class AttentionGrounder:
             provenance=self.provenance,
         )
 
-    def _phrase(self, phrase: NounPhrase, look: Look, values: np.ndarray, expression: str) -> Phrase:
-        tokens = tokens_within(look.token_chars, phrase.chars)
-        rows = values[slice(*tokens)]
-        rows = rows[~np.isnan(rows).any(axis=1)]
-        point = peak(look.geometry.paint(rows.mean(axis=0))) if len(rows) else None
+    def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:
         return Phrase(
-            point,
+            look.peak(phrase.chars),
             text=phrase.text,
             root=phrase.root,
             chars=phrase.chars,
-            tokens=tokens,
+            tokens=tokens_within(look.token_chars, phrase.chars),
             # What the answer says is not there is not what was asked for, however alike the words.
             similarity=0.0 if is_denied(phrase.text) else self.similarity(phrase.text, expression),
         )
@@ -74,18 +67,3 @@ class AttentionGrounder:
         rng = np.random.RandomState((zlib.crc32(image.tobytes()) + self.seed) % 2**32)
         points: list[Point] = [(float(x), float(y)) for x, y in rng.random_sample((count, 2))]
         return tuple(Probe(*found) for found in zip(points, self.segmenter.segment(points)))
-
-
-def tokens_within(token_chars: tuple[tuple[int, int], ...], chars: tuple[int, int]) -> tuple[int, int]:
-    """The half-open range of tokens that share a character with a range of characters."""
-    sharing = [i for i, (start, end) in enumerate(token_chars) if start < chars[1] and end > chars[0] and end > start]
-    return (sharing[0], sharing[-1] + 1) if sharing else (0, 0)
-
-
-def peak(values: np.ndarray) -> Point | None:
-    """The middle of the highest pixel of a map (height, width), in fractions; the first one on ties, NaN left out."""
-    if np.isnan(values).all():
-        return None
-    height, width = values.shape
-    row, column = np.unravel_index(np.nanargmax(values), values.shape)
-    return float((column + 0.5) / width), float((row + 0.5) / height)

@@ -16,8 +16,6 @@ from rich.table import Table
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks.attention import Lens
-from pixfound_tasks.attention.reducers import mean_centered
-from pixfound_tasks.grounding.attend import peak, tokens_within
 from pixfound_tasks.grounding.phrases import rule_phrases
 from pixfound_tasks.mini import weights_folder
 from pixfound_tasks.mini.exchanges import describe_target, refer
@@ -62,7 +60,8 @@ def answers(lens: Lens, count: int) -> dict[str, list[float]]:
 
 def _answer(lens: Lens, images: list[Image.Image], prompts: list[str]) -> list[str]:
     starts = range(0, len(prompts), BATCH)
-    return [text for at in starts for text in lens.answer_all(images[at : at + BATCH], prompts[at : at + BATCH])]
+    batches = (lens.answer_all(images[at : at + BATCH], prompts[at : at + BATCH]) for at in starts)
+    return [answer.text for batch in batches for answer in batch]
 
 
 def peaks(lens: Lens, count: int) -> dict[str, list[float]]:
@@ -89,11 +88,9 @@ def peaks(lens: Lens, count: int) -> dict[str, list[float]]:
 
 def phrase_hits(look, mask: np.ndarray) -> list[tuple[str, bool]]:
     """Every phrase of an answer, and whether its attention peaks inside the mask."""
-    values = mean_centered(look.rows)
     found = []
     for phrase in rule_phrases(look.text):
-        rows = values[slice(*tokens_within(look.token_chars, phrase.chars))]
-        point = peak(look.geometry.paint(np.nanmean(rows, axis=0)))
+        point = look.peak(phrase.chars)
         found.append((phrase.text, point is not None and _is_inside(point, mask)))
     return found
 

@@ -13,19 +13,18 @@ from typing import Any
 import torch
 import transformers
 from lmms_eval.api.instance import GenerationResult, Instance
-from safetensors.numpy import save_file
 from tqdm import tqdm
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import __version__, mini
-from pixfound_tasks.attention import REDUCERS, Lens, Look
-from pixfound_tasks.attention.recorder import QUERIES
+from pixfound_tasks.attention import Lens
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.phrases import make_chunker
 from pixfound_tasks.grounding.segmenters import make_segmenter
 from pixfound_tasks.grounding.selection import SELECTIONS
 from pixfound_tasks.grounding.similarity import make_similarity
+from pixfound_tasks.mini.calibration import calibration_scenes
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
 from pixfound_tasks.response import to_text
 
@@ -43,14 +42,14 @@ class PixFound(ChatModel):
     Args, beside the usual ones of lmms-eval:
         pretrained: a model of the hub or a folder; `pixfound/mini` is the embedded one.
         grounding: "attention", or "none" for the answers' text alone.
-        reducer: a name in `attention.REDUCERS`.
-        layers: "all", or decoder layers joined by "+", such as `layers=12+13`.
-        query: "predict" or "consume", see `attention.recorder`.
+        reducer: a name in `attention.REDUCERS`; "heads" chooses its heads on drawn scenes that no task scores.
+        layers: "all", "last", "middle", "i:j", or decoder layers joined by "+", such as `layers=12+13`.
+        query: "predict" or "consume", see `attention.record`.
         phrases: "auto", "rules" or "spacy:PACKAGE", see `grounding.phrases`.
         select: "similarity" or "first".
         segmenter: "region".
         control: whether to add a chance control to every grounded response.
-        save_attention: a folder for the raw rows, one safetensors file per document.
+        save_attention: a folder for what was recorded, one file per document that `Look.load` reads.
         seed: of the chance control.
     """
 
@@ -78,9 +77,7 @@ class PixFound(ChatModel):
         super().__init__()
         check_arguments(unknown, _ARGUMENTS)
         check_choice("grounding", grounding, ("attention", "none"))
-        check_choice("reducer", reducer, REDUCERS)
         check_choice("select", select, SELECTIONS)
-        check_choice("query", query, QUERIES)
         is_mini = pretrained == mini.NAME
         self.batch_size = int(batch_size)
         self.grounding = grounding
@@ -91,19 +88,21 @@ class PixFound(ChatModel):
         # The embedded model is stored in half precision to be small, not to be run in it.
         options = {"dtype": dtype or ("float32" if is_mini else "auto"), "attn_implementation": attn_implementation}
         model = AutoModelForImageTextToText.from_pretrained(path, device_map=device_map or str(self.device), **options)
-        self.lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), _layers(layers), query)
+        self.lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, _layers(layers), query=query)
+        if reducer == "heads":
+            self.lens = self.lens.calibrate(*calibration_scenes())
 
         chunker, chunker_name = make_chunker(phrases or ("rules" if is_mini else "auto"))
         similarity, similarity_name = make_similarity(chunker_name)
         provenance = {
             "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
             "dtype": str(model.dtype).removeprefix("torch."), "attention": model.config._attn_implementation,
-            "reducer": reducer, "query": query, "layers": layers, "phrases": chunker_name,
+            "reducer": reducer, "query": query, "layers": layers, "heads": self.lens.heads, "phrases": chunker_name,
             "similarity": similarity_name, "select": select, "segmenter": segmenter, "seed": seed,
             "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
         }  # fmt: skip
         self.grounder = AttentionGrounder(
-            make_segmenter(segmenter), chunker, similarity, reducer, select, bool(control), int(seed), provenance
+            make_segmenter(segmenter), chunker, similarity, select, bool(control), int(seed), provenance
         )
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
@@ -117,19 +116,14 @@ class PixFound(ChatModel):
             images, prompts = [request.image for request in batch], [request.prompt for request in batch]
             options = {name: first.generation[name] for name in _GENERATION if first.generation.get(name) is not None}
             if self.grounding == "none" or first.expression is None:
-                for text in self.lens.answer_all(images, prompts, **options):
-                    yield _cut(text, first.generation.get("until") or ()), None
+                for answer in self.lens.answer_all(images, prompts, **options):
+                    yield _cut(answer.text, first.generation.get("until") or ()), answer.tokens
                 continue
             for request, look in zip(batch, self.lens.look_all(images, prompts, **options)):
                 if self.save_attention:
-                    self._save(request, look)
+                    look.save(self.save_attention / f"{request.task}_{request.doc_id}.safetensors")
                 response = self.grounder.ground(look, request.image, request.expression)
                 yield to_text(response), response.tokens
-
-    def _save(self, request: Request, look: Look) -> None:
-        self.save_attention.mkdir(parents=True, exist_ok=True)
-        place = self.save_attention / f"{request.task}_{request.doc_id}.safetensors"
-        save_file({"rows": look.rows, "boxes": look.geometry.boxes}, place, {"text": look.text})
 
     def clean(self) -> None:
         """Free the model before scoring."""
@@ -150,9 +144,9 @@ def batches(requests: Iterator[Request], size: int) -> Iterator[list[Request]]:
             yield batch
 
 
-def _layers(layers: str | float) -> str | list[int]:
-    """`layers=12+13` or `layers=-1`; a lone number comes as a number, negative ones as floats."""
-    return "all" if layers == "all" else [int(float(layer)) for layer in str(layers).split("+")]
+def _layers(layers: str | float) -> str:
+    """A lone number comes as a number, a negative one as a float."""
+    return layers if isinstance(layers, str) else str(int(layers))
 
 
 def _cut(text: str, until: list[str]) -> str:

@@ -10,7 +10,7 @@ from PIL import Image
 from transformers import CLIPImageProcessor
 from transformers.models.llava.image_processing_llava import LlavaImageProcessor
 
-from pixfound_tasks.attention import TokenGeometry, token_geometry
+from pixfound_tasks.attention import GEOMETRIES, TokenGeometry, grid_boxes, token_geometry
 
 PATCH = 14
 SIZES = [(112, 112), (60, 200), (200, 60), (333, 217), (40, 40), (97, 98)]
@@ -27,7 +27,7 @@ PROCESSORS = {
 
 
 def config(strategy="default", family="llava"):
-    vision = SimpleNamespace(patch_size=PATCH)
+    vision = SimpleNamespace(patch_size=PATCH, model_type="clip_vision_model")
     return SimpleNamespace(model_type=family, vision_config=vision, vision_feature_select_strategy=strategy)
 
 
@@ -75,7 +75,10 @@ def test_padding_lies_outside_the_image():
 
 
 def test_an_unknown_family_is_an_error_that_says_how_to_add_it():
-    with pytest.raises(ValueError, match=r"families \['llava'\], but got 'kosmos': add its rule to .*GEOMETRIES"):
+    with pytest.raises(
+        ValueError,
+        match=r"families \[.*'llava'.*\], but got 'kosmos': register its rule, GEOMETRIES\['kosmos'\] = my_geometry",
+    ):
         token_geometry(config(family="kosmos"), PROCESSORS["squeezed"], (112, 112), 64)
 
 
@@ -114,3 +117,44 @@ def test_what_no_token_sees_is_nan():
 def test_values_must_fit_the_tokens():
     with pytest.raises(ValueError, match=r"one value for each of 4 image tokens, but got \(5,\)"):
         grid(2, 2, (10, 10), (0, 0, 10, 10)).paint(np.ones(5, np.float32))
+
+
+def test_gaps_between_tiles_are_bridged_and_larger_ones_are_not():
+    # Two tiles of 10 pixels, of which 3 patches of 3 see 9: boxes start at 0 3 6, 10 13 16.
+    tiles = np.concatenate([grid_boxes(3, 3, (left, 0, left + 9, 9)) for left in (0, 10)])
+    values = (tiles[:, 0] + 1.5).astype(np.float32)  # the middle of each box
+    geometry = TokenGeometry(tiles, (9, 19))
+    assert geometry.finest_grid().tolist() == [[0, 1, 2, 9, 10, 11], [3, 4, 5, 12, 13, 14], [6, 7, 8, 15, 16, 17]]
+    np.testing.assert_allclose(
+        geometry.paint(values)[4, [1, 4, 7, 11, 14, 17]], [1.5, 4.5, 7.5, 11.5, 14.5, 17.5], atol=0.7
+    )
+    apart = TokenGeometry(np.concatenate([tiles[:9], tiles[9:] + np.array([20, 0, 20, 0])]), (9, 40))
+    painted = apart.paint(np.ones(18, np.float32))
+    assert np.isnan(painted[:, 9:30]).all() and (painted[:, :9] == 1).all() and (painted[:, 30:39] == 1).all()
+    with pytest.raises(ValueError, match="to form a grid, but they do not"):
+        apart.finest_grid()
+
+
+def test_tiles_are_painted_over_the_thumbnail():
+    thumbnail, tile = grid_boxes(1, 1, (0, 0, 20, 10)), grid_boxes(2, 2, (0, 0, 10, 10))
+    painted = TokenGeometry(np.concatenate([tile, thumbnail]), (10, 20)).paint(
+        np.array([1, 1, 1, 1, 5], np.float32), "nearest"
+    )
+    assert (painted[:, :10] == 1).all() and (painted[:, 10:] == 5).all()
+
+
+def test_a_users_family_takes_five_lines():
+    def my_geometry(config, settings, size):
+        height, width = size
+        return grid_boxes(settings.rows, 3, (0, 0, width, height))
+
+    GEOMETRIES["my_model"] = my_geometry
+    try:
+        processor = SimpleNamespace(rows=1, image_processor=SimpleNamespace(rows=2))
+        geometry = token_geometry(config(family="my_model"), processor, (20, 30), 6)
+        np.testing.assert_allclose(geometry.boxes[4], [10, 10, 20, 20])
+        assert (
+            len(token_geometry(config(family="my_model"), processor, (20, 30), images_kwargs={"rows": 4}).boxes) == 12
+        )
+    finally:
+        del GEOMETRIES["my_model"]

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from attention.families import FAMILIES, build_family
+from attention.test_exactness import PROMPTS, pictures
+from PIL import Image
+from safetensors.numpy import save_file
 
-from pixfound_tasks.attention.lens import token_spans
-from pixfound_tasks.attention.reducers import mean, mean_centered
+from pixfound_tasks import Lens, Look
+from pixfound_tasks.attention import REDUCERS
+from pixfound_tasks.attention.inputs import token_spans
+from pixfound_tasks.mini.calibration import calibration_scenes
 
 
 def test_a_look_is_consistent(mini_lens, scene_image):
@@ -27,7 +35,8 @@ def test_a_batch_gives_what_its_samples_give_alone(mini_lens, scene_image):
 def test_answers_alone_are_those_of_looks(mini_lens, scene_image):
     prompts = ["Describe the scene.", "What is at the top of the image?"]
     answers = mini_lens.answer_all([scene_image] * 2, prompts)
-    assert answers == [look.text for look in mini_lens.look_all([scene_image] * 2, prompts)]
+    looks = mini_lens.look_all([scene_image] * 2, prompts)
+    assert answers == [(look.text, len(look.token_chars)) for look in looks]
 
 
 class Bytewise:
@@ -45,12 +54,127 @@ def test_spans_of_tokens_smaller_than_a_character():
     assert spans == ((0, 0), (0, 1), (1, 2), (2, 3), (3, 3), (3, 4), (4, 4))
 
 
-def test_mean_centered_takes_off_what_all_tokens_look_at():
-    rows = np.array([[0.1, 0.4], [0.3, 0.4], [np.nan, np.nan]], np.float32)
-    np.testing.assert_allclose(mean_centered(rows), [[-0.1, 0], [0.1, 0], [np.nan, np.nan]], atol=1e-7)
-    assert mean(rows) is rows
+def lens_of(name, **options):
+    family = build_family(name)
+    return Lens(family.model, family.processor, images_kwargs=family.images_kwargs, **options)
 
 
-@pytest.mark.parametrize("rows", [np.full((2, 3), np.nan, np.float32), np.zeros((0, 3), np.float32)])
-def test_mean_centered_of_nothing_is_nothing(rows):
-    np.testing.assert_array_equal(mean_centered(rows), rows)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_is_looked_through_in_mixed_batches(name):
+    lens = lens_of(name)
+    looks = lens.look_all(pictures(), PROMPTS, max_new_tokens=3, min_new_tokens=3)
+    for image, prompt, look in zip(pictures(), PROMPTS, looks):
+        count = len(look.token_chars)
+        assert count and look.rows.shape == (count, len(look.geometry.boxes))
+        assert look.maps().shape == (count, image.height, image.width)
+        alone = lens.look(image, prompt, max_new_tokens=3, min_new_tokens=3)
+        assert alone.text == look.text
+        np.testing.assert_allclose(look.rows, alone.rows, atol=1e-5)
+        np.testing.assert_allclose(look.maps(), alone.maps(), atol=1e-5)
+
+
+ANSWERS = ["a cat", "it", "on the left", "no"]
+
+
+@pytest.mark.parametrize("query", ["predict", "consume"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_given_answer_is_read_as_if_it_were_generated(name, query):
+    lens = lens_of(name, reducer="mean", query=query)
+    read = lens.look_all(pictures(), PROMPTS, ANSWERS)
+    for image, prompt, answer, look in zip(pictures(), PROMPTS, ANSWERS, read):
+        ids = lens.processor.tokenizer(answer, add_special_tokens=False).input_ids
+        # The same answer, generated under constraint.
+        given = iter(ids)
+        options = {"max_new_tokens": len(ids), "prefix_allowed_tokens_fn": lambda *_, given=given: [next(given)]}
+        generated = lens.look(image, prompt, **options)
+        assert look.text == generated.text == answer
+        last = -1 if query == "consume" else None  # a generation never consumes its last token
+        assert not np.isnan(look.rows).any()
+        np.testing.assert_allclose(look.rows[:last], generated.rows[:last], atol=1e-5)
+
+
+def test_several_images_of_a_prompt_have_a_geometry_each():
+    for name in FAMILIES:
+        lens = lens_of(name)
+        small, wide, tall, _ = pictures()
+        one, two = lens.look_all([wide, [small, tall]], ["ab", "a"], ["left", "the first"])
+        alone = lens.look([small, tall], "a", "the first")
+        assert len(one.geometries) == 1 and [g.size for g in two.geometries] == [(56, 56), (100, 44)]
+        assert two.rows.shape[1] == sum(len(geometry.boxes) for geometry in two.geometries)
+        assert two.maps(image=1).shape == (9, 100, 44)
+        np.testing.assert_allclose(two.rows, alone.rows, atol=1e-5)
+
+
+@pytest.mark.parametrize("reducer", REDUCERS)
+def test_every_reducer_gives_a_value_per_token_in_batches_as_alone(mini_lens, scene_image, reducer):
+    lens = Lens(mini_lens.model, mini_lens.processor, reducer)
+    if reducer == "heads":
+        with pytest.raises(ValueError, match="expected chosen heads for reducer='heads'"):
+            lens.look(scene_image, "Describe the scene.")
+        lens = lens.calibrate(*calibration_scenes(6), count=2)
+        assert len(lens.heads) == 2
+    prompts = ["Describe the scene.", "Identify the red star in the scene."]
+    together = lens.look_all([scene_image] * 2, prompts)
+    for prompt, look in zip(prompts, together):
+        alone = lens.look(scene_image, prompt)
+        assert look.values.shape == look.rows.shape and np.isfinite(look.values).all()
+        np.testing.assert_allclose(look.values, alone.values, atol=1e-4)
+    assert look.settings["reducer"] == reducer and look.settings["prompt"] == prompts[1]
+
+
+def test_a_model_that_crosses_has_no_activations():
+    with pytest.raises(ValueError, match="reducer 'tam' needs image tokens in the prompt"):
+        lens_of("mllama", reducer="tam").look(pictures()[0], "a", "b")
+
+
+def test_phrases_have_maps_and_peaks(mini_lens, scene_image):
+    look = mini_lens.look(scene_image, "Describe the scene.")
+    phrase = " ".join(look.text.split()[3:6])
+    start = look.text.index(phrase)
+    tokens = [i for i, (a, b) in enumerate(look.token_chars) if a < start + len(phrase) and b > start]
+    expected = look.geometry.paint(look.values[tokens].mean(axis=0))
+    np.testing.assert_array_equal(look.phrase_map(phrase), expected)
+    np.testing.assert_array_equal(look.phrase_map((start, start + len(phrase))), expected)
+    x, y = look.peak(phrase)
+    assert expected[int(y * 112), int(x * 112)] == expected.max()
+    with pytest.raises(ValueError, match="expected a phrase of the answer 'The scene shows"):
+        look.phrase_map("a green elephant")
+
+
+def test_looks_are_saved_whole_and_loaded_again(mini_lens, scene_image, tmp_path):
+    look = mini_lens.look(scene_image, "Describe the scene.")
+    place = tmp_path / "deep" / "look.safetensors"
+    look.save(place)
+    again = Look.load(place)
+    assert (again.text, again.token_chars) == (look.text, look.token_chars)
+    assert again.settings == json.loads(json.dumps(look.settings))
+    np.testing.assert_array_equal(again.maps(), look.maps())
+    assert [path.name for path in place.parent.iterdir()] == ["look.safetensors"]
+    save_file({"rows": look.rows}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="to be written by Look.save as pixfound-look/1, but got None"):
+        Look.load(tmp_path / "other.safetensors")
+
+
+def test_plots_show_every_phrase_over_the_image(mini_lens, scene_image, tmp_path):
+    look = mini_lens.look(scene_image, "Describe the scene.")
+    words = look.text.split()
+    figure = look.plot()
+    assert [panel.get_title() for panel in figure.axes if panel.get_title()] == words
+    figure.savefig(tmp_path / "plot.png")
+    assert Image.open(tmp_path / "plot.png").size[0] > 500
+    panel = look.plot([words[0]]).axes[0]
+    assert len(panel.images) == 2 and panel.images[0].get_array().shape == (112, 112, 3)
+    look.save(tmp_path / "look.safetensors")
+    loaded = Look.load(tmp_path / "look.safetensors")
+    assert len(loaded.plot([words[0]]).axes[0].images) == 1
+    assert len(loaded.plot([words[0]], picture=scene_image).axes[0].images) == 2
+
+
+def test_wrong_lenses_are_refused_at_once(mini_lens, scene_image):
+    model, processor = mini_lens.model, mini_lens.processor
+    with pytest.raises(ValueError, match="did you mean 'mean_centered'"):
+        Lens(model, processor, "mean_centred")
+    with pytest.raises(ValueError, match="expected layers as 'all', 'last'"):
+        Lens(model, processor, layers="7")
+    with pytest.raises(ValueError, match="expected answers of at least one token"):
+        mini_lens.look(scene_image, "Describe the scene.", "")

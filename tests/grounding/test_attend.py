@@ -8,7 +8,9 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.attention import Look, TokenGeometry
-from pixfound_tasks.grounding.attend import AttentionGrounder, peak, tokens_within
+from pixfound_tasks.attention.look import peak, tokens_within
+from pixfound_tasks.attention.reducers import Recorded, mean_centered
+from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.segmenters import make_segmenter
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
 from pixfound_tasks.grounding.selection import select_by_similarity, select_first
@@ -43,7 +45,8 @@ def look(text: str, focus: dict[str, int]) -> Look:
             row[focus[word]] += 0.5
     edges = np.arange(0, SIDE, 10)
     x, y = (axis.ravel() for axis in np.meshgrid(edges, edges))
-    return Look(text, chars, rows, TokenGeometry(np.stack([x, y, x + 10, y + 10], axis=1).astype(float), (SIDE, SIDE)))
+    geometry = TokenGeometry(np.stack([x, y, x + 10, y + 10], axis=1).astype(float), (SIDE, SIDE))
+    return Look(text, chars, rows, mean_centered(Recorded(rows)), (geometry,))
 
 
 def test_a_phrase_that_looks_at_the_object_gives_its_mask(image, truth):

@@ -26,7 +26,7 @@ def test_the_weights_are_small_and_load_without_remote_code():
 
 def test_the_processors_pixels_are_those_of_training(mini_lens, scene_image):
     drawing = draw(sample_scene(np.random.RandomState(7)))
-    pixels = mini_lens._inputs([scene_image], ["Describe the scene."])["pixel_values"]
+    pixels = prompt_inputs(mini_lens.processor, [[scene_image]], ["Describe the scene."], {})["pixel_values"]
     torch.testing.assert_close(pixels, train.pixel_values([drawing]), atol=1e-5, rtol=0)
 
 

@@ -1,0 +1,109 @@
+"""Families of any resolution: the whole image small, then in large, cut into tiles, without its padding."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from pixfound_tasks.attention.families.tiles import tile_boxes
+from pixfound_tasks.attention.geometry import Size, grid_boxes
+
+if TYPE_CHECKING:
+    from pixfound_tasks.attention.families import Settings
+
+
+def llava_next_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """LLaVA-NeXT: the image squeezed into a square, then resized to fit the best of `image_grid_pinpoints`, aspect
+    kept, padded on both sides and cut into squares. Their patches make one picture; rows or columns that are padding
+    are cut off, and a newline token ends each row.
+
+    With the "full" feature selection the vision tower's class token, where it has one, comes first.
+    """
+    kept = (settings.num_additional_image_tokens or 0) if config.vision_feature_select_strategy == "full" else 0
+    picture = _with_newlines(_unpadded(config, settings, size))
+    return np.concatenate([np.full((kept, 4), np.nan), _whole(config, settings, size), picture])
+
+
+def llava_onevision_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """LLaVA-OneVision: as LLaVA-NeXT, without a class token; with "anyres_max_N" a picture of clearly more patches
+    than N squares have is scaled down to about as many.
+
+    That holds for an image alone in its prompt. Of several the model sees each in small only, padded to a square, with
+    one newline token.
+    """
+    if settings.images_in_prompt > 1:
+        height, width = size
+        longest = max(size)
+        left, top = (longest - width) // 2, (longest - height) // 2
+        square = grid_boxes(1, 1, (-left, -top, longest - left, longest - top))
+        boxes = tile_boxes(square, _side(config), _shares(config, _square(settings)))[0]
+        return np.concatenate([boxes, np.full((1, 4), np.nan)])
+    picture = _unpadded(config, settings, size)
+    rows, columns = picture.shape[:2]
+    most = int(config.vision_aspect_ratio.removeprefix("anyres_max_")) * _side(config) ** 2
+    ratio = math.sqrt(rows * columns / most)
+    if ratio > 1.1:
+        rows, columns = int(rows // ratio), int(columns // ratio)
+        # Squares that the patches do not fill leave small gaps, of which the scaled picture has no trace.
+        picture = grid_boxes(rows, columns, (*picture[0, 0, :2], *picture[-1, -1, 2:])).reshape(rows, columns, 4)
+    return np.concatenate([_whole(config, settings, size), _with_newlines(picture)])
+
+
+def _whole(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """Boxes of the whole image in small, (patches, 4)."""
+    image = grid_boxes(1, 1, (0, 0, size[1], size[0]))
+    return tile_boxes(image, _side(config), _shares(config, _square(settings)))[0]
+
+
+def _unpadded(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """Boxes of the picture that the squares make together, without its padding: (rows, columns, 4)."""
+    from transformers.image_processing_utils import get_patch_output_size, select_best_resolution
+    from transformers.image_utils import ChannelDimension
+    from transformers.models.llava_next.modeling_llava_next import unpad_image
+
+    height, width = size
+    best = select_best_resolution(size, settings.image_grid_pinpoints)
+    # An image of no memory: only its shape counts.
+    new_height, new_width = get_patch_output_size(np.broadcast_to(0, size), best, ChannelDimension.FIRST)
+    top, left = (best[0] - new_height) // 2, (best[1] - new_width) // 2
+    scale = np.array([width / new_width, height / new_height] * 2)
+    canvas = np.array([-left, -top, best[1] - left, best[0] - top]) * scale
+
+    square, side = _square(settings), _side(config)
+    tile = int(dict(settings.crop_size or {}).get("height") or square)
+    rows, columns = best[0] // tile, best[1] // tile
+    shares = _shares(config, square if settings.do_resize else tile)
+    boxes = tile_boxes(grid_boxes(rows, columns, tuple(canvas)), side, shares)
+    picture = boxes.reshape(rows, columns, side, side, 4).transpose(0, 2, 1, 3, 4)
+    picture = picture.reshape(rows * side, columns * side, 4)
+    return unpad_image(torch.from_numpy(picture).permute(2, 0, 1), size).permute(1, 2, 0).numpy()
+
+
+def _with_newlines(picture: np.ndarray) -> np.ndarray:
+    """A picture (rows, columns, 4) with a token of no place after each row, as (tokens, 4)."""
+    return np.pad(picture, [(0, 0), (0, 1), (0, 0)], constant_values=np.nan).reshape(-1, 4)
+
+
+def _side(config: Any) -> int:
+    """The number of patches along a square."""
+    return config.vision_config.image_size // config.vision_config.patch_size
+
+
+def _square(settings: Settings) -> int:
+    """The side of the squares before the centre crop, in pixels."""
+    target = dict(settings.size)
+    return int(target.get("height") or target["shortest_edge"])
+
+
+def _shares(config: Any, square: int) -> tuple[float, float]:
+    """Where along a square's side its first patch starts and its last one ends, once the vision tower's input is
+    cropped from its centre: the square's own size where nothing is cropped.
+    """
+    crop = config.vision_config.image_size
+    if square < crop:
+        raise ValueError(f"expected squares of {crop} pixels or more, cropped to {crop}, but got squares of {square}")
+    start = (square - crop) // 2
+    return start / square, (start + _side(config) * config.vision_config.patch_size) / square

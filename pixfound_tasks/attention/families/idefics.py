@@ -1,0 +1,49 @@
+"""Families that see an image as tiles and, after them, as a whole."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pixfound_tasks.attention.families.dynamic import patch_boxes, whole
+from pixfound_tasks.attention.geometry import Size, grid_boxes
+
+if TYPE_CHECKING:
+    from pixfound_tasks.attention.families import Settings
+
+
+def idefics3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """Idefics3 and SmolVLM: resized to the longest edge, then stretched to whole tiles; a token merges patches.
+
+    The tiles come row by row, then the whole image squeezed into one tile; the whole image alone where one tile is
+    enough or splitting is off.
+    """
+    tile = settings.max_image_size["longest_edge"]
+    rows, columns = _tiles(size, settings, tile) if settings.do_image_splitting else (1, 1)
+    regions = [*(grid_boxes(rows, columns, whole(size)) if rows * columns > 1 else ()), whole(size)]
+    side = config.vision_config.patch_size * config.scale_factor
+    return np.concatenate([patch_boxes((tile, tile), side, region) for region in regions])
+
+
+def _tiles(size: Size, settings: Settings, tile: int) -> tuple[int, int]:
+    """Rows and columns of tiles. The long edge grows to whole tiles first, and the short one with it."""
+    height, width = _resized(size, settings) if settings.do_resize else size
+    # The order of the operations is the processor's: rounded otherwise, a product may miss a whole number.
+    aspect = width / height
+    if width >= height:
+        columns = math.ceil(width / tile)
+        return math.ceil(int(columns * tile / aspect) / tile), columns
+    rows = math.ceil(height / tile)
+    return rows, math.ceil(int(rows * tile * aspect) / tile)
+
+
+def _resized(size: Size, settings: Settings) -> Size:
+    from transformers.models.idefics3.image_processing_idefics3 import get_resize_output_image_size
+
+    target = dict(settings.size)
+    longest = target.get("longest_edge")
+    if not longest:
+        return target["height"], target["width"]
+    return get_resize_output_image_size(np.broadcast_to(0, (3, *size)), longest)

@@ -1,0 +1,70 @@
+"""Families that cut an image into tiles, each of which becomes a block of tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pixfound_tasks.attention.geometry import Size, grid_boxes
+
+if TYPE_CHECKING:
+    from pixfound_tasks.attention.families import Settings
+
+
+def tile_boxes(tiles: np.ndarray, side: int, shares: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
+    """Boxes of the tokens of tiles, (tiles, side * side, 4), tile by tile and row by row.
+
+    `tiles` are the tiles' own boxes, (tiles, 4). `shares` says where along a tile's sides its first token starts and
+    its last one ends: not at 0 and 1 where it is cropped, or where the patches do not fill it.
+    """
+    corner, extent = tiles[:, :2], tiles[:, 2:] - tiles[:, :2]
+    seen = np.concatenate([corner + shares[0] * extent, corner + shares[1] * extent], axis=1)
+    return np.stack([grid_boxes(side, side, tuple(region)) for region in seen])
+
+
+def internvl_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """InternVL: squeezed onto the canvas of square tiles whose aspect is nearest, the tiles in reading order; after
+    more than one tile the whole image follows as a thumbnail. In each, neighbouring patches are shuffled into a token.
+
+    The vision tower's class token is always dropped: the model cannot arrange it into squares.
+    """
+    from transformers.models.got_ocr2.image_processing_got_ocr2 import get_optimal_tiled_canvas
+
+    target = dict(settings.size)
+    canvas = int(target["height"]), int(target["width"])
+    columns = rows = 1
+    if settings.crop_to_patches:
+        columns, rows = get_optimal_tiled_canvas(size, canvas, settings.min_patches, settings.max_patches)
+    image = (0, 0, size[1], size[0])
+    tiles = grid_boxes(rows, columns, image)
+    if len(tiles) > 1:
+        tiles = np.concatenate([tiles, grid_boxes(1, 1, image)])
+    patch = config.vision_config.patch_size[0]
+    side = int(canvas[0] // patch * config.downsample_ratio)
+    seen = side / config.downsample_ratio * patch / canvas[0]
+    return tile_boxes(tiles, side, (0, seen)).reshape(-1, 4)
+
+
+def mllama_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+    """Llama 3.2 Vision: resized to fit a canvas of square tiles, aspect kept, and padded at the right and the bottom.
+    The tokens are the keys of the cross-attention: of each tile its class token, then its patches.
+
+    Every image has the keys of `max_image_tiles` tiles; the tiles it does not fill stand for no place.
+    """
+    from transformers.models.mllama.image_processing_mllama import (
+        get_image_size_fit_to_canvas,
+        get_optimal_tiled_canvas,
+    )
+
+    height, width = size
+    tile, most = int(dict(settings.size)["height"]), int(settings.max_image_tiles)
+    canvas_height, canvas_width = get_optimal_tiled_canvas(height, width, most, tile)
+    new_height, new_width = get_image_size_fit_to_canvas(height, width, canvas_height, canvas_width, tile)
+    canvas = (0, 0, canvas_width * width / new_width, canvas_height * height / new_height)
+    tiles = grid_boxes(canvas_height // tile, canvas_width // tile, canvas)
+    patch = config.vision_config.patch_size
+    side = tile // patch
+    boxes = np.full((most, 1 + side * side, 4), np.nan)
+    boxes[: len(tiles), 1:] = tile_boxes(tiles, side, (0, side * patch / tile))
+    return boxes.reshape(-1, 4)

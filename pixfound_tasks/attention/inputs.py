@@ -1,0 +1,90 @@
+"""Images, prompts and answers as a model's inputs, and an answer's tokens as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+# Beside the ids, what a processor gives for every token; a new token takes the last one's value, as in generation.
+_PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+
+
+def prompt_inputs(
+    processor: Any, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], images_kwargs: dict[str, Any]
+):
+    """Inputs of a batch of prompts, each with its images before it, padded on the left.
+
+    Without a chat template (base models, PaliGemma) a prompt is its images' placeholders and the text itself.
+    """
+    texts = [_text(processor, len(own), prompt) for own, prompt in zip(images, prompts)]
+    bos = processor.tokenizer.bos_token
+    # Answers follow their prompts directly only where the padding is on the left.
+    options = {"padding": True, "padding_side": "left", "return_tensors": "pt", **images_kwargs}
+    if bos and all(text.startswith(bos) for text in texts):
+        options["add_special_tokens"] = False  # the template has put it there already
+    inputs = processor(images=[list(own) for own in images], text=texts, **options)
+    inputs.pop("labels", None)  # of PaliGemma, which asks for no answer here
+    return inputs
+
+
+def append_answers(inputs, answers: Sequence[Sequence[int]], family: str):
+    """Inputs with given answers behind their prompts, padded on the right, and labels, (batch, tokens): the answers'
+    ids, -100 elsewhere."""
+    ids, length = inputs["input_ids"], max(len(answer) for answer in answers)
+    given = torch.full((len(answers), length), -100)
+    for row, answer in zip(given, answers):
+        row[: len(answer)] = torch.tensor(answer)
+    given = given.to(ids.device)
+    inputs["labels"] = torch.cat([torch.full_like(ids, -100), given], dim=1)
+    inputs["input_ids"] = torch.cat([ids, given.clamp(min=0)], dim=1)
+    for name in _PER_TOKEN:
+        if name in inputs:
+            inputs[name] = torch.cat(
+                [inputs[name], inputs[name][:, -1:].expand(-1, length, *inputs[name].shape[2:])], 1
+            )
+    inputs["attention_mask"][:, -length:] = (given >= 0).to(inputs["attention_mask"])
+    if family == "paligemma":
+        inputs["token_type_ids"][:, -length:] = 1  # the suffix, which alone is causal
+    return inputs
+
+
+def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The text of an answer's tokens without outer blanks, and the range of each token in it.
+
+    A token's range is what decoding it adds to the tokens before it; a token that adds nothing yet, such as the first
+    bytes of a character, has an empty range.
+    """
+    whole = tokenizer.decode(ids, skip_special_tokens=True)
+    lead = len(whole) - len(whole.lstrip())
+    text = whole.strip()
+    ends = [0]
+    for count in range(1, len(ids) + 1):
+        so_far = tokenizer.decode(ids[:count], skip_special_tokens=True)
+        agreed = next((at for at, (a, b) in enumerate(zip(so_far, whole)) if a != b), min(len(so_far), len(whole)))
+        ends.append(max(ends[-1], agreed))
+    ends = [min(max(end - lead, 0), len(text)) for end in ends]
+    return text, tuple(zip(ends[:-1], ends[1:]))
+
+
+def answer_ids(sequences: Tensor, prompt_length: int, generation_config: Any) -> list[list[int]]:
+    """The generated ids of every sample, up to its first end-of-text or padding token."""
+    ends = {generation_config.pad_token_id}
+    eos = generation_config.eos_token_id
+    ends |= set(eos) if isinstance(eos, list) else {eos}
+    answers = []
+    for ids in sequences[:, prompt_length:].tolist():
+        stop = next((index for index, token in enumerate(ids) if token in ends), len(ids))
+        answers.append(ids[:stop])
+    return answers
+
+
+def _text(processor: Any, image_count: int, prompt: str) -> str:
+    if getattr(processor, "chat_template", None):
+        content = [{"type": "image"}] * image_count + [{"type": "text", "text": prompt}]
+        return processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+    placeholder = getattr(processor, "boi_token", None) or processor.image_token
+    return placeholder * image_count + prompt

@@ -1,0 +1,138 @@
+"""An answer and what its tokens looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from pixfound_tasks.attention.geometry import Method, TokenGeometry
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SCHEMA = "pixfound-look/1"
+Span = str | tuple[int, int]  # a passage of the text, or its half-open range of characters
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """An answer and the attention behind it.
+
+    `token_chars` are half-open ranges of characters in `text`, one per token of the answer (end-of-text left out).
+    `rows` is float32 (tokens, image tokens), the attention of each token to the image tokens, averaged over the
+    recorded layers and heads; `values`, of the same shape, what the reducer made of it. `geometries` holds one
+    `TokenGeometry` per image of the prompt; their tokens follow each other in `rows`. `settings` says how it was
+    recorded. `images` are the prompt's, None after loading.
+    """
+
+    text: str
+    token_chars: tuple[tuple[int, int], ...]
+    rows: np.ndarray
+    values: np.ndarray
+    geometries: tuple[TokenGeometry, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    images: tuple[Image.Image, ...] | None = field(default=None, repr=False)
+
+    @property
+    def geometry(self) -> TokenGeometry:
+        """The first image's."""
+        return self.geometries[0]
+
+    def maps(self, image: int = 0, method: Method = "bicubic") -> np.ndarray:
+        """One map per token of the answer over one image of the prompt, float32 (tokens, height, width)."""
+        maps = [self._paint(values, image, method) for values in self.values]
+        return np.stack(maps) if maps else np.empty((0, *self.geometries[image].size), np.float32)
+
+    def phrase_map(self, span: Span, image: int = 0, method: Method = "bicubic") -> np.ndarray:
+        """The mean map of the tokens of a phrase, float32 (height, width); NaN where nothing was recorded.
+
+        ValueError for a passage that the text does not hold.
+        """
+        values = self.values[slice(*tokens_within(self.token_chars, self._range(span)))]
+        values = values[~np.isnan(values).any(axis=1)]
+        mean = values.mean(axis=0) if len(values) else np.full(self.values.shape[1], np.nan, np.float32)
+        return self._paint(mean, image, method)
+
+    def peak(self, span: Span, image: int = 0) -> tuple[float, float] | None:
+        """Where a phrase's map is highest, (x, y) in fractions of the image; None where the map has no peak."""
+        return peak(self.phrase_map(span, image))
+
+    def plot(self, spans: Sequence[Span] | None = None, image: int = 0, picture: Image.Image | None = None) -> Figure:
+        """The maps of some phrases over the image, their peaks marked; of every word where no phrases are named."""
+        from pixfound_tasks.attention.plot import plot_look
+
+        return plot_look(self, spans or [word.span() for word in re.finditer(r"\S+", self.text)], image, picture)
+
+    def save(self, path: str | Path) -> None:
+        """Write everything but the images: arrays as safetensors, the rest as JSON in the file's header.
+
+        The file appears whole or not at all, also where several processes write the same one.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {f"boxes_{index}": geometry.boxes for index, geometry in enumerate(self.geometries)}
+        head = {
+            "schema": SCHEMA,
+            "text": self.text,
+            "token_chars": self.token_chars,
+            "sizes": [geometry.size for geometry in self.geometries],
+            "settings": self.settings,
+        }
+        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+        save_file({"rows": self.rows, "values": self.values, **arrays}, beside, {"look": json.dumps(head)})
+        beside.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Look:
+        """Read what `save` wrote; ValueError for any other file."""
+        with safe_open(path, "numpy") as file:
+            head = json.loads((file.metadata() or {}).get("look", "{}"))
+            if head.get("schema") != SCHEMA:
+                raise ValueError(
+                    f"expected {path} to be written by Look.save as {SCHEMA}, but got {head.get('schema')}"
+                )
+            boxes = [file.get_tensor(f"boxes_{index}") for index in range(len(head["sizes"]))]
+            rows, values = file.get_tensor("rows"), file.get_tensor("values")
+        geometries = tuple(TokenGeometry(*found) for found in zip(boxes, map(tuple, head["sizes"])))
+        return cls(head["text"], tuple(map(tuple, head["token_chars"])), rows, values, geometries, head["settings"])
+
+    def _range(self, span: Span) -> tuple[int, int]:
+        if not isinstance(span, str):
+            return span
+        start = self.text.find(span)
+        if start < 0 or not span:
+            raise ValueError(f"expected a phrase of the answer {self.text!r}, but got {span!r}")
+        return start, start + len(span)
+
+    def _paint(self, values: np.ndarray, image: int, method: Method) -> np.ndarray:
+        start = sum(len(geometry.boxes) for geometry in self.geometries[:image])
+        geometry = self.geometries[image]
+        return geometry.paint(values[start : start + len(geometry.boxes)], method)
+
+
+def tokens_within(token_chars: tuple[tuple[int, int], ...], chars: tuple[int, int]) -> tuple[int, int]:
+    """The half-open range of tokens that share a character with a range of characters."""
+    sharing = [i for i, (start, end) in enumerate(token_chars) if start < chars[1] and end > chars[0] and end > start]
+    return (sharing[0], sharing[-1] + 1) if sharing else (0, 0)
+
+
+def peak(values: np.ndarray) -> tuple[float, float] | None:
+    """The middle of the highest pixel of a map (height, width), in fractions; the first one on ties, NaN left out.
+
+    None where the map is flat: it points nowhere.
+    """
+    if np.isnan(values).all() or np.nanmax(values) == np.nanmin(values):
+        return None
+    height, width = values.shape
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    return float((column + 0.5) / width), float((row + 0.5) / height)

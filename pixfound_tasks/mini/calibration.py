@@ -1,0 +1,23 @@
+"""Drawn scenes to choose settings on: of seeds that neither training nor any benchmark uses."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from pixfound_tasks.mini.exchanges import refer
+from pixfound_tasks.mini.scenes import draw, pick, sample_scene
+from pixfound_tasks.prompts import referring_prompt
+
+FIRST_SEED = 900_000_000
+
+
+def calibration_scenes(count: int = 32) -> tuple[list[Image.Image], list[str]]:
+    """Images, and for each the prompt to find one of its shapes; the same ones every time."""
+    images, prompts = [], []
+    for index in range(count):
+        rng = np.random.RandomState(FIRST_SEED + index)
+        scene = sample_scene(rng)
+        images.append(Image.fromarray(draw(scene).image))
+        prompts.append(referring_prompt(refer(scene, pick(rng, scene.shapes), rng)))
+    return images, prompts
