@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import Lens, mini
+from pixfound_tasks.attention.inputs import prompt_inputs
 from pixfound_tasks.mini import measure, train
 from pixfound_tasks.mini.exchanges import Exchange
 from pixfound_tasks.mini.model import build_model
