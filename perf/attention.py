@@ -76,23 +76,24 @@ def run(**setting) -> dict:
 
 
 def measure(way: str, batch: int, grid: int, device: str, kernel: str) -> dict:
-    """Seconds of one generation, after one to warm up, and the peak memory of the process, or of the GPU, in MB."""
+    """Median seconds of three generations, after one to warm up, and the peak memory of the process or GPU in MB."""
     torch.manual_seed(0)
     model = build(grid, "eager" if way == "output_attentions" else kernel)
     model = model.to(device, torch.bfloat16 if device == "cuda" else torch.float32)
     ids = torch.randint(5, 900, (batch, grid**2 + PROMPT), device=device)
     ids[:, 8 : 8 + grid**2] = IMAGE_TOKEN
     pixels = torch.randn(batch, 3, grid * PATCH, grid * PATCH, device=device, dtype=model.dtype)
-    for _ in range(2):
+    seconds = []
+    for _ in range(4):
         synchronise(device)
         start = time.perf_counter()
         generate(model, way, ids, pixels)
         synchronise(device)
-        seconds = time.perf_counter() - start
+        seconds.append(time.perf_counter() - start)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if device == "cuda":
         megabytes = torch.cuda.max_memory_allocated() / 2**20
-    return {"seconds": seconds, "megabytes": megabytes}
+    return {"seconds": statistics.median(seconds[1:]), "megabytes": megabytes}
 
 
 @torch.inference_mode()

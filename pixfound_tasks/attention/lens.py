@@ -62,45 +62,23 @@ class Lens:
         self, images: Sequence[Images], prompts: Sequence[str], answers: Sequence[str] | None = None, **generation: Any
     ) -> list[Look]:
         """One look per prompt, in one batch. Images may differ in size and number."""
-        needs = REDUCERS[self.reducer].needs
-        if "heads" in needs and self.heads == "all":
-            raise ValueError(
-                "expected chosen heads for reducer='heads': name them, or take what lens.calibrate returns"
-            )
-        images = [(image,) if isinstance(image, Image.Image) else tuple(image) for image in images]
+        images = [_several(image) for image in images]
         inputs = self._inputs(images, prompts)
-        prompt_ids = inputs["input_ids"]
-        image_tokens = prompt_ids == self._image_token
-        with ExitStack() as recording:
-            if "activations" in needs:
-                activations = recording.enter_context(record_activations(self.model, image_tokens))
-            options = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
-            record = recording.enter_context(record_attention(self.model, image_tokens, **options))
-            ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers)
-        rows = record.rows(self.query, [len(answer) for answer in ids]).numpy()
-        generic = self._generic(images) if "generic" in needs else None
-        looks = []
-        for sample, (own, answer) in enumerate(zip(images, ids)):
-            geometries = self._geometries(own, images, image_tokens[sample], rows)
-            count = sum(len(geometry.boxes) for geometry in geometries)
-            recorded = Recorded(rows[sample, : len(answer), :count])
-            if "generic" in needs:
-                recorded = replace(recorded, generic=generic[sample, :count])
-            if "activations" in needs:
-                recorded = replace(
-                    recorded,
-                    activations=activations.values(sample, answer),
-                    interference=activations.interference(sample, answer, prompt_ids[sample].tolist()),
-                )
-            values = REDUCERS[self.reducer].function(recorded)
-            text, chars = token_spans(self.processor.tokenizer, answer)
-            looks.append(Look(text, chars, recorded.rows, values, geometries, self._settings(prompts[sample]), own))
-        return looks
+        # Before anything runs: an unknown family is told at once.
+        geometries = [self._geometries(own, tokens) for own, tokens in zip(images, self._image_tokens(inputs))]
+        counts = [sum(len(geometry.boxes) for geometry in places) for places in geometries]
+        ids, found = self._record(images, inputs, counts, answers, generation)
+        spans = [token_spans(self.processor.tokenizer, answer) for answer in ids]
+        values = [REDUCERS[self.reducer].function(recorded) for recorded in found]
+        settings = [self._settings(prompt) for prompt in prompts]
+        return [
+            Look(*span, recorded.rows, reduced, *rest)
+            for span, recorded, reduced, *rest in zip(spans, found, values, geometries, settings, images)
+        ]
 
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:
         """The answers alone, nothing recorded."""
-        images = [(image,) if isinstance(image, Image.Image) else tuple(image) for image in images]
-        ids = self._generate(self._inputs(images, prompts), generation)
+        ids = self._generate(self._inputs([_several(image) for image in images], prompts), generation)
         decode = self.processor.tokenizer.decode
         return [Answer(decode(answer, skip_special_tokens=True).strip(), len(answer)) for answer in ids]
 
@@ -112,22 +90,49 @@ class Lens:
         maps = []
         for image, prompt in zip(images, prompts):
             inputs = self._inputs([(image,)], [prompt])
-            image_tokens = inputs["input_ids"] == self._image_token
+            image_tokens = self._image_tokens(inputs)
+            (geometry,) = self._geometries([image], image_tokens[0])
             with record_attention(self.model, image_tokens, reduce=None, layers=self.layers) as record:
                 self._generate(inputs, {"max_new_tokens": 1})
-            rows = record.rows()[0, 0].numpy()
-            (geometry,) = self._geometries([image], [(image,)], image_tokens[0], rows)
-            maps.append(rows[..., geometry.finest_grid()])
+            maps.append(record.rows()[0, 0].numpy()[..., geometry.finest_grid()])
         chosen = choose_heads(maps, count)
         return replace(self, layers="all", heads=tuple((record.layers[layer], head) for layer, head in chosen))
-
-    @property
-    def _image_token(self) -> int:
-        return self.model.config.image_token_id
 
     def _inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]):
         inputs = prompt_inputs(self.processor, images, prompts, self.images_kwargs)
         return inputs.to(self.model.device, self.model.dtype)
+
+    def _record(
+        self, images, inputs, counts: Sequence[int], answers: Sequence[str] | None, generation: dict[str, Any]
+    ) -> tuple[list[list[int]], list[Recorded]]:
+        """The ids of every answer, and what the reducer needs of it."""
+        needs = REDUCERS[self.reducer].needs
+        if "heads" in needs and self.heads == "all":
+            raise ValueError("expected chosen heads for reducer='heads': name them, or use what calibrate returns")
+        prompt_ids, image_tokens = inputs["input_ids"], self._image_tokens(inputs)
+        options = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
+        with ExitStack() as recording:
+            if "activations" in needs:
+                hidden = recording.enter_context(record_activations(self.model, image_tokens))
+            record = recording.enter_context(record_attention(self.model, image_tokens, **options))
+            ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers)
+        rows = record.rows(self.query, [len(answer) for answer in ids]).numpy()
+        if rows.shape[-1] != max(counts):
+            raise ValueError(f"expected at most {max(counts)} image tokens, but the model attends to {rows.shape[-1]}")
+        found = [Recorded(rows[i, : len(ids[i]), :count]) for i, count in enumerate(counts)]
+        if "generic" in needs:
+            generic = self._generic(images)
+            found = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(found)]
+        if "activations" in needs:
+            found = [
+                replace(
+                    recorded,
+                    activations=hidden.values(i, ids[i]),
+                    interference=hidden.interference(i, ids[i], prompt_ids[i].tolist()),
+                )
+                for i, recorded in enumerate(found)
+            ]
+        return ids, found
 
     @torch.inference_mode()
     def _generate(self, inputs, generation: dict[str, Any]) -> list[list[int]]:
@@ -147,20 +152,30 @@ class Lens:
         """The row that predicts the first token of a general description, (batch, image tokens)."""
         inputs = self._inputs(images, [GENERIC_PROMPT] * len(images))
         options = {"layers": self.layers, "heads": self.heads}
-        with record_attention(self.model, inputs["input_ids"] == self._image_token, **options) as record:
+        with record_attention(self.model, self._image_tokens(inputs), **options) as record:
             self._generate(inputs, {"max_new_tokens": 1})
         return record.rows()[:, 0].numpy()
 
-    def _geometries(self, own, images, image_tokens, rows: np.ndarray) -> tuple[TokenGeometry, ...]:
-        """The geometries of one sample's images."""
-        count = int(image_tokens.sum())
-        if getattr(self.model.config.get_text_config(), "cross_attention_layers", None):
-            # A batch's samples have as many keys as the one with the most images.
-            count = rows.shape[-1] // max(map(len, images)) * len(own)
-        sizes = [(image.height, image.width) for image in own]
+    def _image_tokens(self, inputs) -> torch.Tensor:
+        """Where the prompts hold image tokens, bool (batch, prompt tokens)."""
+        token = getattr(self.model.config, "image_token_id", None)
+        if token is None:
+            raise ValueError(f"expected a config with image_token_id, but {type(self.model).__name__}'s has none")
+        return inputs["input_ids"] == token
+
+    def _geometries(self, images: Sequence[Image.Image], image_tokens: torch.Tensor) -> tuple[TokenGeometry, ...]:
+        """The geometries of one prompt's images."""
+        # Cross-attention has its image tokens beside the prompt.
+        crosses = getattr(self.model.config.get_text_config(), "cross_attention_layers", None)
+        count = None if crosses else int(image_tokens.sum())
+        sizes = [(image.height, image.width) for image in images]
         return token_geometries(self.model.config, self.processor, sizes, count, self.images_kwargs)
 
     def _settings(self, prompt: str) -> dict[str, Any]:
         """What made a look, for its file."""
         chosen = {name: getattr(self, name) for name in ("reducer", "layers", "heads", "query", "images_kwargs")}
         return {"model": self.model.config._name_or_path, "prompt": prompt, **chosen}
+
+
+def _several(images: Images) -> tuple[Image.Image, ...]:
+    return (images,) if isinstance(images, Image.Image) else tuple(images)

@@ -120,6 +120,9 @@ class AttentionRecord:
 
     def _begin(self, call: Call) -> None:
         """A step begins: count its tokens, and refuse what is no plain generation."""
+        for option in ("position_bias", "indices"):
+            if call.options.get(option) is not None:
+                raise ValueError(f"expected plain softmax attention, but the model's takes {option!r}: not recorded")
         batch, _, queries, _ = call.query.shape
         keys = call.key.shape[2]
         if batch != self._batch:

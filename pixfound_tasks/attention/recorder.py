@@ -8,21 +8,17 @@ generation; for a forward call with labels, the queries at every labelled token 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
-from uuid import uuid4
 
 from torch import Tensor
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers import AttentionInterface
 
 from pixfound_tasks.attention.record import AttentionRecord, Heads
 from pixfound_tasks.attention.rows import Call
 
 Layers = str | Sequence[int]
-_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 @contextmanager
@@ -62,34 +58,20 @@ def record_attention(
     seeing = seeing_layers(config)
     chosen = [seeing[index] for index in choose_layers(layers, len(seeing))]
     record = AttentionRecord(image_tokens, chosen, heads, config.num_attention_heads, reduce, value_norm, crossing)
-    # A digit would be taken for a version of flash attention.
-    name = f"{kernel}_recorded_{uuid4().hex.translate(_LETTERS)}"
-    decoder = {id(module) for module in model.get_decoder().modules()}
-
-    def attention(module, query, key, value, attention_mask, **options):
-        # Flash attention looks its kernel up by the configured name.
-        config._attn_implementation = kernel
-        try:
-            output = _kernel_function(kernel, module)(module, query, key, value, attention_mask, **options)
-        finally:
-            config._attn_implementation = name
-        if id(module) in decoder and module.layer_idx in record.layers:
-            record.take(module.layer_idx, Call(query, key, value, attention_mask, options))
-        return output
-
-    AttentionInterface.register(name, attention)
-    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[kernel])
+    modules = list(model.get_decoder().modules())
+    interfaces = _interfaces(modules)
+    if not interfaces:
+        raise ValueError(f"expected a decoder that uses transformers' attention interface, but {type(model)} does not")
+    taps = [_Tap(interface, kernel, record, modules) for interface in interfaces]
     hook = model.register_forward_pre_hook(
         lambda _, args, kwargs: record.expect(kwargs.get("labels")), with_kwargs=True
     )
-    config._attn_implementation = name
     try:
         yield record
     finally:
-        config._attn_implementation = kernel
         hook.remove()
-        AttentionInterface._global_mapping.pop(name)
-        AttentionMaskInterface._global_mapping.pop(name)
+        for tap in taps:
+            tap.close()
 
 
 def seeing_layers(config: Any) -> list[int]:
@@ -131,7 +113,40 @@ def choose_layers(layers: Layers, count: int) -> tuple[int, ...]:
     return chosen
 
 
-def _kernel_function(kernel: str, module: Any) -> Callable:
-    if kernel == "eager":
-        return sys.modules[type(module).__module__].eager_attention_forward
-    return ALL_ATTENTION_FUNCTIONS[kernel]
+class _Tap:
+    """Stands in for a kernel among the attention functions: gives what it gives, and shows the record its calls.
+
+    It goes by the kernel's own name. Nothing of the model is changed, so that masks, caches and whatever else a model
+    makes depend on its configured kernel stay as they are.
+    """
+
+    def __init__(self, interface: AttentionInterface, kernel: str, record: AttentionRecord, modules: Iterable) -> None:
+        self.interface, self.kernel, self.record = interface, kernel, record
+        self.decoder = {id(module) for module in modules}
+        self.below = interface.get(kernel)  # None for eager attention, which every model file has its own of
+        self.is_open = True
+        interface[kernel] = self
+
+    def __call__(self, module, query, key, value, attention_mask, **options):
+        run = self.below or sys.modules[type(module).__module__].eager_attention_forward
+        output = run(module, query, key, value, attention_mask, **options)
+        if self.is_open and id(module) in self.decoder and module.layer_idx in self.record.layers:
+            self.record.take(module.layer_idx, Call(query, key, value, attention_mask, options))
+        return output
+
+    def close(self) -> None:
+        """Make way for the kernel again; below a tap that is still open, do nothing but pass calls on until then."""
+        self.is_open = False
+        top = self.interface.get(self.kernel)
+        while isinstance(top, _Tap) and not top.is_open:
+            del self.interface[self.kernel]
+            if top.below is not self.interface.get(self.kernel):
+                self.interface[self.kernel] = top.below
+            top = top.below
+
+
+def _interfaces(modules: Iterable) -> list[AttentionInterface]:
+    """Where modules look their attention functions up: transformers' own place, but for files that have another."""
+    files = {type(module).__module__ for module in modules}
+    found = [getattr(sys.modules[file], "ALL_ATTENTION_FUNCTIONS", None) for file in sorted(files)]
+    return list({id(interface): interface for interface in found if interface is not None}.values())

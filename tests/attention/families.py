@@ -149,18 +149,44 @@ def qwen2_5_vl():
     return processor, hf.Qwen2_5_VLForConditionalGeneration, config, QWEN_PLACEHOLDER
 
 
-def qwen3_vl():
+def like_qwen3_vl(name: str, vision: dict[str, Any], **text: Any):
+    """Of the classes with this name in transformers."""
     processor = hf.Qwen3VLProcessor(
         hf.Qwen2VLImageProcessor(patch_size=16, min_pixels=32 * 32, max_pixels=32 * 32 * 16),
         make_tokenizer(**QWEN_TOKENS), hf.Qwen3VLVideoProcessor(),
     )  # fmt: skip
-    vision = {"hidden_size": 32, "intermediate_size": 64, "out_hidden_size": WIDTH}
-    config = hf.Qwen3VLConfig(
-        text_config=text_config(head_dim=16, rope_parameters=rope(mrope_interleaved=True)),
-        vision_config=QWEN_VISION | vision | {"deepstack_visual_indexes": [0], "num_position_embeddings": 64},
-        **QWEN_IDS,
+    vision = {"hidden_size": 32, "intermediate_size": 64, "out_hidden_size": WIDTH} | vision
+    config = getattr(hf, f"{name}Config")(
+        text_config=text_config(**{"head_dim": 16, "rope_parameters": rope(mrope_interleaved=True)} | text),
+        vision_config=QWEN_VISION | vision | {"num_position_embeddings": 64}, **QWEN_IDS,
     )  # fmt: skip
-    return processor, hf.Qwen3VLForConditionalGeneration, config, QWEN_PLACEHOLDER
+    return processor, getattr(hf, f"{name}ForConditionalGeneration"), config, QWEN_PLACEHOLDER
+
+
+DEEPSTACK = {"deepstack_visual_indexes": [0]}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+# Every other layer has no softmax attention; a quarter of a head is rotated, as in earnest.
+HYBRID = {
+    "num_hidden_layers": 4, "layer_types": ["linear_attention", "full_attention"] * 2, "head_dim": 64,
+    "rope_parameters": rope(mrope_interleaved=True, partial_rotary_factor=0.25), "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16, "linear_num_key_heads": 2, "linear_num_value_heads": 4,
+}  # fmt: skip
+
+
+def qwen3_vl():
+    return like_qwen3_vl("Qwen3VL", DEEPSTACK)
+
+
+def qwen3_vl_moe():
+    return like_qwen3_vl("Qwen3VLMoe", DEEPSTACK, **EXPERTS)
+
+
+def qwen3_5():
+    return like_qwen3_vl("Qwen3_5", {}, **HYBRID)
+
+
+def qwen3_5_moe():
+    return like_qwen3_vl("Qwen3_5Moe", {}, **HYBRID, **EXPERTS, shared_expert_intermediate_size=32)
 
 
 def internvl():
@@ -263,19 +289,38 @@ def pixtral():
     return pixtral_processor(merge=1), hf.LlavaForConditionalGeneration, config, "[IMG]"
 
 
-def glm4v():
-    processor = hf.Glm4vProcessor(
-        hf.Glm4vImageProcessor(size={"shortest_edge": 2 * 28 * 28, "longest_edge": 2 * 28 * 28 * 16}),
-        make_tokenizer(image_token="<|image|>", video_token="<|video|>"), hf.Glm4vVideoProcessor(),
-    )  # fmt: skip
-    config = hf.Glm4vConfig(
-        text_config=text_config(head_dim=16, rope_parameters=rope()),
+def like_glm4v(name: str, processor: str, **text: Any):
+    """Of the classes with these names in transformers."""
+    make_processor, images, videos = (
+        getattr(hf, processor + kind) for kind in ("Processor", "ImageProcessor", "VideoProcessor")
+    )
+    config = getattr(hf, f"{name}Config")(
+        text_config=text_config(**{"head_dim": 16, "rope_parameters": rope()} | text),
         vision_config=QWEN_VISION | {"hidden_size": 32, "intermediate_size": 64, "out_hidden_size": WIDTH},
         image_token_id=IDS["<|image|>"], video_token_id=IDS["<|video|>"],
         image_start_token_id=IDS["<|begin_of_image|>"], image_end_token_id=IDS["<|end_of_image|>"],
         video_start_token_id=IDS["<|begin_of_video|>"], video_end_token_id=IDS["<|end_of_video|>"],
     )  # fmt: skip
-    return processor, hf.Glm4vForConditionalGeneration, config, "<|begin_of_image|><|image|><|end_of_image|>"
+    made = make_processor(
+        images(size={"shortest_edge": 2 * 28 * 28, "longest_edge": 2 * 28 * 28 * 16}),
+        make_tokenizer(image_token="<|image|>", video_token="<|video|>"), videos(),
+    )  # fmt: skip
+    placeholder = "<|begin_of_image|><|image|><|end_of_image|>"
+    return made, getattr(hf, f"{name}ForConditionalGeneration"), config, placeholder
+
+
+def glm4v():
+    return like_glm4v("Glm4v", "Glm4v")
+
+
+def glm46v():
+    return like_glm4v("Glm46V", "Glm46V")
+
+
+def glm4v_moe():
+    # Half a head is rotated, as in earnest.
+    experts = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+    return like_glm4v("Glm4vMoe", "Glm4v", **experts, head_dim=32, rope_parameters=rope(partial_rotary_factor=0.5))
 
 
 def mllama():
@@ -304,8 +349,8 @@ PAN_AND_SCAN = {
 BUILDERS = {
     build.__name__: build
     for build in (
-        llava, llava_next, llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, internvl, gemma3, smolvlm,
-        idefics3, paligemma, mistral3, pixtral, glm4v, mllama,
+        llava, llava_next, llava_onevision, qwen2_vl, qwen2_5_vl, qwen3_vl, qwen3_vl_moe, qwen3_5, qwen3_5_moe,
+        internvl, gemma3, smolvlm, idefics3, paligemma, mistral3, pixtral, glm4v, glm46v, glm4v_moe, mllama,
     )
 }  # fmt: skip
 CHAT_TEMPLATE = (
@@ -333,7 +378,7 @@ def _make_lively(model) -> None:
     """As initialised, attention is nearly the same everywhere, and zeros keep the image from the text: mllama's gates
     and Gemma 3's projection."""
     for name, parameter in model.named_parameters():
-        if "gate" in name.rsplit(".", 1)[-1]:
+        if "gate" in name.rsplit(".", 1)[-1] and parameter.numel() == 1:
             parameter.fill_(0.5)
         elif parameter.ndim == 2 and not parameter.any():
             parameter.normal_(std=0.2)

@@ -159,3 +159,7 @@ def test_images_of_one_prompt_keep_to_their_own_tokens(name):
     change = change[len(one.boxes) :][~np.isnan(two.boxes[:, 0])]
     finest = _layers(boxes)[-1]
     assert contain(boxes[finest], region)[change[finest].argmax()]
+
+
+def test_no_family_is_registered_without_these_tests():
+    assert set(GEOMETRIES) == {build_family(name).model.config.model_type for name in FAMILIES}

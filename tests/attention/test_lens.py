@@ -127,6 +127,23 @@ def test_a_model_that_crosses_has_no_activations():
         lens_of("mllama", reducer="tam").look(pictures()[0], "a", "b")
 
 
+@pytest.mark.parametrize("reducer", sorted(set(REDUCERS) - {"heads"}))
+def test_an_empty_answer_is_an_empty_look(mini_lens, scene_image, reducer):
+    end = mini_lens.model.generation_config.eos_token_id
+    lens = Lens(mini_lens.model, mini_lens.processor, reducer)
+    look = lens.look(scene_image, "Describe the scene.", prefix_allowed_tokens_fn=lambda *_: [end])
+    assert look.text == "" and look.token_chars == () and look.values.shape == (0, 64)
+    assert look.maps().shape == (0, 112, 112) and look.peak((0, 0)) is None
+
+
+def test_an_unknown_family_is_told_before_anything_runs(scene_image, monkeypatch):
+    lens = lens_of("qwen2_vl")
+    monkeypatch.setattr(lens.model, "generate", None)
+    monkeypatch.setattr(type(lens.model.config), "model_type", "kosmos")
+    with pytest.raises(ValueError, match="but got 'kosmos': register its rule"):
+        lens.look(scene_image, "a")
+
+
 def test_phrases_have_maps_and_peaks(mini_lens, scene_image):
     look = mini_lens.look(scene_image, "Describe the scene.")
     phrase = " ".join(look.text.split()[3:6])

@@ -16,7 +16,7 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
-from transformers.utils.generic import is_flash_attention_requested
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pixfound_tasks.attention import record_attention
 from pixfound_tasks.attention.inputs import prompt_inputs
@@ -205,7 +205,6 @@ def test_flash_attentions_masks_and_windows_are_respected(flash_kernel, model_ty
     for kernel in ("flash_like", "sdpa"):
         model.config.text_config._attn_implementation = kernel
         with record_attention(model, image_tokens, reduce=None) as record:
-            assert not is_flash_attention_requested(model.config.text_config, version=[2, 3, 4])
             ids = generate(model, tiny_inputs)
         with record_attention(model, image_tokens, reduce=None) as forced, torch.inference_mode():
             model(**tiny_inputs, labels=labels)
@@ -329,18 +328,47 @@ def test_keeping_layers_and_heads_apart_says_what_it_takes(tiny_llava, tiny_inpu
     assert record.rows().numel() * 4 == 2048 * STEPS
 
 
+def functions():
+    """Every attention function by name."""
+    return dict(ALL_ATTENTION_FUNCTIONS), dict(vars(ALL_ATTENTION_FUNCTIONS)["_local_mapping"])
+
+
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-def test_the_model_is_restored_exactly(tiny_llava, tiny_inputs, kernel):
+def test_nothing_of_the_model_is_changed_and_everything_restored(tiny_llava, tiny_inputs, kernel):
     tiny_llava.set_attn_implementation(kernel)
-    before = tiny_llava.config.to_dict(), dict(AttentionInterface._global_mapping), dict(vars(tiny_llava))
+    before = tiny_llava.config.to_dict(), dict(vars(tiny_llava)), functions()
     hooks = len(tiny_llava._forward_pre_hooks)
     with pytest.raises(KeyError, match="stop"), record_attention(tiny_llava, tiny_inputs["input_ids"] == 99):
+        assert tiny_llava.config.to_dict() == before[0]
+        assert tiny_llava.config.text_config._attn_implementation == kernel
         generate(tiny_llava, tiny_inputs)
         raise KeyError("stop")
-    after = tiny_llava.config.to_dict(), dict(AttentionInterface._global_mapping), dict(vars(tiny_llava))
-    assert after == before and len(tiny_llava._forward_pre_hooks) == hooks
-    assert tiny_llava.config.text_config._attn_implementation == kernel
+    assert (tiny_llava.config.to_dict(), dict(vars(tiny_llava)), functions()) == before
+    assert len(tiny_llava._forward_pre_hooks) == hooks
+
+
+def test_recordings_of_two_models_may_overlap(tiny_llava, tiny_inputs):
+    other, before = copy.deepcopy(tiny_llava), functions()
+    image_tokens = tiny_inputs["input_ids"] == 99
+    with record_attention(tiny_llava, image_tokens) as alone:
+        generate(tiny_llava, tiny_inputs)
+    first, second = record_attention(tiny_llava, image_tokens), record_attention(other, image_tokens)
+    one, two = first.__enter__(), second.__enter__()
     generate(tiny_llava, tiny_inputs)
+    first.__exit__(None, None, None)  # not the last one opened
+    generate(other, tiny_inputs)
+    generate(tiny_llava, tiny_inputs)
+    second.__exit__(None, None, None)
+    assert torch.equal(one.rows(), alone.rows()) and torch.equal(two.rows(), alone.rows())
+    assert functions() == before
+
+
+@pytest.mark.parametrize("option", ["position_bias", "indices"])
+def test_attention_that_is_no_plain_softmax_is_refused(tiny_llava, tiny_inputs, option):
+    with record_attention(tiny_llava, tiny_inputs["input_ids"] == 99) as record:
+        some = torch.zeros(2, 4, 24, 16)
+        with pytest.raises(ValueError, match=f"expected plain softmax attention, but the model's takes '{option}'"):
+            record.take(0, Call(some, some, some, None, {option: some}))
 
 
 def test_wrong_arguments_are_named(tiny_llava):

@@ -38,7 +38,6 @@ GEOMETRIES: dict[str, GeometryRule] = {
     "llava_next": llava_next_geometry,
     "llava_onevision": llava_onevision_geometry,
     "mistral3": pixtral_geometry,
-    "mistral_large4": pixtral_geometry,
     "mllama": mllama_geometry,
     "paligemma": paligemma_geometry,
     "qwen2_5_vl": qwen_vl_geometry,
