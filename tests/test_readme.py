@@ -1,0 +1,34 @@
+"""The README's Python runs as it stands."""
+
+from __future__ import annotations
+
+import re
+
+from conftest import REPOSITORY
+from PIL import Image
+
+from pixfound_tasks.attention import GEOMETRIES
+
+
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), flags=re.DOTALL)
+
+
+def test_the_examples_run_in_order_on_the_embedded_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    try:
+        for block in blocks():
+            exec(block, names)
+    finally:
+        GEOMETRIES.pop("my_model", None)
+    look, record = names["look"], names["record"]
+    assert look.text and look.maps().shape == (len(look.token_chars), *look.geometry.size)
+    assert record.rows("predict").shape[2] == 64
+    assert Image.open(tmp_path / "look.png").size[0] > 300
+    assert names["my_geometry"] is not None
+
+
+def test_the_table_of_families_names_them_all():
+    rows = [line for line in (REPOSITORY / "README.md").read_text().splitlines() if "7 sizes" in line]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(GEOMETRIES)
