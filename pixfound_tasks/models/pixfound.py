@@ -1,6 +1,6 @@
 """`--model pixfound`: a transformers image-text-to-text model, with what it looked at turned into masks.
 
-Grounding needs a model whose family is in `attention.geometry.GEOMETRIES`.
+Grounding needs a model whose family is in `attention.families.GEOMETRIES`.
 """
 
 from __future__ import annotations
