@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal, get_args
 
 import torch
@@ -181,10 +182,15 @@ class AttentionRecord:
         if self.reduce is None:
             heads = len(next(iter(self._heads.values())))
             megabytes = self._batch * len(self.layers) * heads * columns * 4 / 1e6
-            logger.info(
+            _say_once(
                 f"reduce=None keeps {self._batch} samples x {len(self.layers)} layers x {heads} heads x {columns} "
                 f"image tokens: {megabytes:.2f} MB of memory for every token of the answer"
             )
+
+
+@cache
+def _say_once(message: str) -> None:
+    logger.info(message)
 
 
 def _heads_of_layers(heads: Heads, layers: Sequence[int], count: int) -> dict[int, tuple[int, ...]]:

@@ -20,7 +20,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from pixfound_tasks.attention import record_attention
 from pixfound_tasks.attention.inputs import prompt_inputs
-from pixfound_tasks.attention.record import AttentionRecord
+from pixfound_tasks.attention.record import AttentionRecord, _say_once
 from pixfound_tasks.attention.recorder import choose_layers
 from pixfound_tasks.attention.rows import Call, attention_rows
 
@@ -318,6 +318,7 @@ def test_only_the_decoder_is_recorded(tiny_llava, tiny_inputs, monkeypatch):
 
 def test_keeping_layers_and_heads_apart_says_what_it_takes(tiny_llava, tiny_inputs):
     said = []
+    _say_once.cache_clear()
     sink = logger.add(said.append, format="{message}")
     with record_attention(tiny_llava, tiny_inputs["input_ids"] == 99, reduce=None) as record:
         # 2 samples x 4 layers x 4 heads x 16 image tokens x 4 bytes
