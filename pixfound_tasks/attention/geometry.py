@@ -75,6 +75,18 @@ def grid_boxes(rows: int, columns: int, region: tuple[float, float, float, float
     return np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
 
 
+def peak(values: np.ndarray) -> tuple[float, float] | None:
+    """The middle of the highest pixel of a map (height, width), in fractions; the first one on ties, NaN left out.
+
+    None where the map is flat: it points nowhere.
+    """
+    if np.isnan(values).all() or np.nanmax(values) == np.nanmin(values):
+        return None
+    height, width = values.shape
+    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    return float((column + 0.5) / width), float((row + 0.5) / height)
+
+
 def _layers(boxes: np.ndarray) -> list[np.ndarray]:
     """The indices of the boxes of each shape, the largest boxes first."""
     shapes = boxes[:, 2:] - boxes[:, :2]

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from pixfound_tasks.attention.geometry import Method, TokenGeometry
+from pixfound_tasks.attention.geometry import Method, TokenGeometry, peak
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,10 +68,19 @@ class Look:
         return peak(self.phrase_map(span, image))
 
     def plot(self, spans: Sequence[Span] | None = None, image: int = 0, picture: Image.Image | None = None) -> Figure:
-        """The maps of some phrases over the image, their peaks marked; of every word where no phrases are named."""
-        from pixfound_tasks.attention.plot import plot_look
+        """The maps of some phrases over the image, their peaks marked; of every word where no phrases are named.
 
-        return plot_look(self, spans or [word.span() for word in re.finditer(r"\S+", self.text)], image, picture)
+        `picture` stands in for the prompt's own image, which a loaded look does not have; without one the maps stand
+        alone.
+        """
+        from pixfound_tasks.attention.plot import plot_maps  # matplotlib takes its time
+
+        words = [word.span() for word in re.finditer(r"\S+", self.text)]
+        ranges = [self._range(span) for span in spans] if spans else words
+        if picture is None and self.images:
+            picture = self.images[image]
+        titles = [self.text[slice(*chars)] for chars in ranges]
+        return plot_maps([self.phrase_map(chars, image) for chars in ranges], titles, picture)
 
     def save(self, path: str | Path) -> None:
         """Write everything but the images: arrays as safetensors, the rest as JSON in the file's header.
@@ -124,15 +133,3 @@ def tokens_within(token_chars: tuple[tuple[int, int], ...], chars: tuple[int, in
     """The half-open range of tokens that share a character with a range of characters."""
     sharing = [i for i, (start, end) in enumerate(token_chars) if start < chars[1] and end > chars[0] and end > start]
     return (sharing[0], sharing[-1] + 1) if sharing else (0, 0)
-
-
-def peak(values: np.ndarray) -> tuple[float, float] | None:
-    """The middle of the highest pixel of a map (height, width), in fractions; the first one on ties, NaN left out.
-
-    None where the map is flat: it points nowhere.
-    """
-    if np.isnan(values).all() or np.nanmax(values) == np.nanmin(values):
-        return None
-    height, width = values.shape
-    row, column = np.unravel_index(np.nanargmax(values), values.shape)
-    return float((column + 0.5) / width), float((row + 0.5) / height)

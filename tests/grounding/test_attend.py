@@ -8,7 +8,8 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.attention import Look, TokenGeometry
-from pixfound_tasks.attention.look import peak, tokens_within
+from pixfound_tasks.attention.geometry import peak
+from pixfound_tasks.attention.look import tokens_within
 from pixfound_tasks.attention.reducers import Recorded, mean_centered
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.segmenters import make_segmenter
