@@ -123,7 +123,8 @@ class ActivationRecord:
         weight, bias = (
             None if part is None else part[index].to(states.device).float() for part in (self._head.weight, bias)
         )
-        return nn.functional.linear(states.float(), weight, bias)
+        with torch.autocast(states.device.type, enabled=False):
+            return nn.functional.linear(states.float(), weight, bias)
 
 
 @contextmanager

@@ -46,6 +46,13 @@ class TokenGeometry:
             canvas = np.where(np.isnan(painted), canvas, painted)
         return canvas
 
+    def shrunk(self, longest: int) -> TokenGeometry:
+        """The same tokens over a smaller picture of the image, its longest side at most `longest` pixels."""
+        height, width = self.size
+        scale = min(1.0, longest / max(self.size))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        return TokenGeometry(self.boxes * np.array([size[1] / width, size[0] / height] * 2), size)
+
     def finest_grid(self) -> np.ndarray:
         """The tokens of the smallest boxes as they lie in the image: their indices, int (rows, columns).
 

@@ -31,15 +31,15 @@ def prompt_inputs(
     return inputs
 
 
-def append_answers(inputs, answers: Sequence[Sequence[int]], family: str):
-    """Inputs with given answers behind their prompts, padded on the right, and labels, (batch, tokens): the answers'
+def append_answers(inputs, answers: Sequence[Sequence[int]], family: str) -> tuple[Any, Tensor]:
+    """Inputs with given answers behind their prompts, padded on the right; and labels, (batch, tokens): the answers'
     ids, -100 elsewhere."""
     ids, length = inputs["input_ids"], max(len(answer) for answer in answers)
     given = torch.full((len(answers), length), -100)
     for row, answer in zip(given, answers):
         row[: len(answer)] = torch.tensor(answer)
     given = given.to(ids.device)
-    inputs["labels"] = torch.cat([torch.full_like(ids, -100), given], dim=1)
+    labels = torch.cat([torch.full_like(ids, -100), given], dim=1)
     inputs["input_ids"] = torch.cat([ids, given.clamp(min=0)], dim=1)
     for name in _PER_TOKEN:
         if name in inputs:
@@ -49,7 +49,7 @@ def append_answers(inputs, answers: Sequence[Sequence[int]], family: str):
     inputs["attention_mask"][:, -length:] = (given >= 0).to(inputs["attention_mask"])
     if family == "paligemma":
         inputs["token_type_ids"][:, -length:] = 1  # the suffix, which alone is causal
-    return inputs
+    return inputs, labels
 
 
 def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -70,16 +70,20 @@ def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[in
     return text, tuple(zip(ends[:-1], ends[1:]))
 
 
-def answer_ids(sequences: Tensor, prompt_length: int, generation_config: Any) -> list[list[int]]:
+def answer_ids(sequences: Tensor, prompt_length: int, ends: set[int | None]) -> list[list[int]]:
     """The generated ids of every sample, up to its first end-of-text or padding token."""
-    ends = {generation_config.pad_token_id}
-    eos = generation_config.eos_token_id
-    ends |= set(eos) if isinstance(eos, list) else {eos}
     answers = []
     for ids in sequences[:, prompt_length:].tolist():
         stop = next((index for index, token in enumerate(ids) if token in ends), len(ids))
         answers.append(ids[:stop])
     return answers
+
+
+def end_tokens(generation: dict[str, Any], default: Any) -> set[int | None]:
+    """The ids that end an answer: those of the call, or else of the generation config."""
+    config = generation.get("generation_config") or default
+    eos, pad = (generation.get(name, getattr(config, name)) for name in ("eos_token_id", "pad_token_id"))
+    return {pad, *(eos if isinstance(eos, (list, tuple)) else [eos])}
 
 
 def _text(processor: Any, image_count: int, prompt: str) -> str:

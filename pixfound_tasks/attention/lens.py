@@ -14,10 +14,10 @@ from PIL import Image
 from pixfound_tasks.attention.activations import record_activations
 from pixfound_tasks.attention.families import token_geometries
 from pixfound_tasks.attention.geometry import TokenGeometry
-from pixfound_tasks.attention.inputs import answer_ids, append_answers, prompt_inputs, token_spans
+from pixfound_tasks.attention.inputs import answer_ids, append_answers, end_tokens, prompt_inputs, token_spans
 from pixfound_tasks.attention.localization_heads import choose_heads
 from pixfound_tasks.attention.look import Look
-from pixfound_tasks.attention.record import QUERIES, Heads, Query
+from pixfound_tasks.attention.record import QUERIES, AttentionRecord, Heads, Query
 from pixfound_tasks.attention.recorder import Layers, choose_layers, record_attention, seeing_layers
 from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded
 from pixfound_tasks.choices import check_choice
@@ -62,6 +62,7 @@ class Lens:
         self, images: Sequence[Images], prompts: Sequence[str], answers: Sequence[str] | None = None, **generation: Any
     ) -> list[Look]:
         """One look per prompt, in one batch. Images may differ in size and number."""
+        _check_lengths(images, prompts, answers)
         images = [_several(image) for image in images]
         inputs = self._inputs(images, prompts)
         # Before anything runs: an unknown family is told at once.
@@ -78,6 +79,7 @@ class Lens:
 
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:
         """The answers alone, nothing recorded."""
+        _check_lengths(images, prompts)
         ids = self._generate(self._inputs([_several(image) for image in images], prompts), generation)
         decode = self.processor.tokenizer.decode
         return [Answer(decode(answer, skip_special_tokens=True).strip(), len(answer)) for answer in ids]
@@ -107,7 +109,7 @@ class Lens:
     ) -> tuple[list[list[int]], list[Recorded]]:
         """The ids of every answer, and what the reducer needs of it."""
         needs = REDUCERS[self.reducer].needs
-        if "heads" in needs and self.heads == "all":
+        if "heads" in needs and isinstance(self.heads, str):
             raise ValueError("expected chosen heads for reducer='heads': name them, or use what calibrate returns")
         prompt_ids, image_tokens = inputs["input_ids"], self._image_tokens(inputs)
         options = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
@@ -115,11 +117,12 @@ class Lens:
             if "activations" in needs:
                 hidden = recording.enter_context(record_activations(self.model, image_tokens))
             record = recording.enter_context(record_attention(self.model, image_tokens, **options))
-            ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers)
+            ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers, record)
         rows = record.rows(self.query, [len(answer) for answer in ids]).numpy()
         if rows.shape[-1] != max(counts):
             raise ValueError(f"expected at most {max(counts)} image tokens, but the model attends to {rows.shape[-1]}")
-        found = [Recorded(rows[i, : len(ids[i]), :count]) for i, count in enumerate(counts)]
+        # Copies: a view would keep the whole batch.
+        found = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
         if "generic" in needs:
             generic = self._generic(images)
             found = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(found)]
@@ -136,16 +139,20 @@ class Lens:
 
     @torch.inference_mode()
     def _generate(self, inputs, generation: dict[str, Any]) -> list[list[int]]:
-        sequences = self.model.generate(**inputs, **{"do_sample": False, **generation})
-        return answer_ids(sequences, inputs["input_ids"].shape[1], self.model.generation_config)
+        output = self.model.generate(**inputs, **{"do_sample": False, **generation})
+        ends = end_tokens(generation, self.model.generation_config)
+        return answer_ids(getattr(output, "sequences", output), inputs["input_ids"].shape[1], ends)
 
     @torch.inference_mode()
-    def _read(self, inputs, answers: Sequence[str]) -> list[list[int]]:
+    def _read(self, inputs, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
         """Run the model over given answers; their ids."""
         ids = [self.processor.tokenizer(answer, add_special_tokens=False).input_ids for answer in answers]
-        if not all(ids):
-            raise ValueError(f"expected answers of at least one token, but got {list(answers)!r}")
-        self.model(**append_answers(inputs, ids, self.model.config.model_type), use_cache=False)
+        if not all(ids) or any(self.model.config.image_token_id in answer for answer in ids):
+            raise ValueError(f"expected answers of at least one token, none an image token, but got {list(answers)!r}")
+        inputs, labels = append_answers(inputs, ids, self.model.config.model_type)
+        # Passed to the model, labels would cost logits of the whole prompt.
+        record.expect(labels)
+        self.model(**inputs, use_cache=False, logits_to_keep=1)
         return ids
 
     def _generic(self, images: Sequence[Sequence[Image.Image]]) -> np.ndarray:
@@ -179,3 +186,9 @@ class Lens:
 
 def _several(images: Images) -> tuple[Image.Image, ...]:
     return (images,) if isinstance(images, Image.Image) else tuple(images)
+
+
+def _check_lengths(images: Sequence, prompts: Sequence, answers: Sequence | None = None) -> None:
+    counts = [len(given) for given in (images, prompts, answers) if given is not None]
+    if min(counts) == 0 or min(counts) != max(counts):
+        raise ValueError(f"expected as many images as prompts (and answers), at least one, but got {counts}")

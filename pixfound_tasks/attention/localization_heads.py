@@ -39,6 +39,10 @@ def choose_heads(maps: Sequence[np.ndarray], count: int = 3) -> tuple[tuple[int,
     ranks = entropies.argsort(axis=1, kind="stable").argsort(axis=1)
     frequency = ((ranks < _SELECTED) & np.isfinite(entropies)).sum(axis=0)
     available = int((frequency > 0).sum())
+    if not available:
+        raise ValueError(
+            "expected maps in which some head looks at one place more than at others, but all are constant"
+        )
     if not 1 <= count <= available:
         raise ValueError(f"expected count in 1..{available}, the heads selected in some document, but got {count}")
     best = np.lexsort((entropies.mean(axis=0), -frequency))[:count]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pixfound_tasks.attention.geometry import Method, TokenGeometry, peak
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCHEMA = "pixfound-look/1"
+PLOTTED = 448  # the longest side of a plotted map, in pixels
 Span = str | tuple[int, int]  # a passage of the text, or its half-open range of characters
 
 
@@ -79,8 +80,9 @@ class Look:
         ranges = [self._range(span) for span in spans] if spans else words
         if picture is None and self.images:
             picture = self.images[image]
+        small = replace(self, geometries=tuple(geometry.shrunk(PLOTTED) for geometry in self.geometries))
         titles = [self.text[slice(*chars)] for chars in ranges]
-        return plot_maps([self.phrase_map(chars, image) for chars in ranges], titles, picture)
+        return plot_maps([small.phrase_map(chars, image) for chars in ranges], titles, picture)
 
     def save(self, path: str | Path) -> None:
         """Write everything but the images: arrays as safetensors, the rest as JSON in the file's header.
@@ -89,7 +91,8 @@ class Look:
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {f"boxes_{index}": geometry.boxes for index, geometry in enumerate(self.geometries)}
+        arrays = {"rows": self.rows, "values": self.values}
+        arrays |= {f"boxes_{index}": geometry.boxes for index, geometry in enumerate(self.geometries)}
         head = {
             "schema": SCHEMA,
             "text": self.text,
@@ -97,23 +100,30 @@ class Look:
             "sizes": [geometry.size for geometry in self.geometries],
             "settings": self.settings,
         }
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        save_file({"rows": self.rows, "values": self.values, **arrays}, beside, {"look": json.dumps(head)})
+        beside = path.with_name(f"{path.name}.{uuid4().hex}.part")
+        # safetensors takes an array's memory as it lies, whatever its strides.
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        save_file(contiguous, beside, {"look": json.dumps(head, default=_as_json)})
         beside.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Look:
         """Read what `save` wrote; ValueError for any other file."""
-        with safe_open(path, "numpy") as file:
-            head = json.loads((file.metadata() or {}).get("look", "{}"))
-            if head.get("schema") != SCHEMA:
-                raise ValueError(
-                    f"expected {path} to be written by Look.save as {SCHEMA}, but got {head.get('schema')}"
-                )
-            boxes = [file.get_tensor(f"boxes_{index}") for index in range(len(head["sizes"]))]
-            rows, values = file.get_tensor("rows"), file.get_tensor("values")
-        geometries = tuple(TokenGeometry(*found) for found in zip(boxes, map(tuple, head["sizes"])))
-        return cls(head["text"], tuple(map(tuple, head["token_chars"])), rows, values, geometries, head["settings"])
+        try:
+            with safe_open(path, "numpy") as file:
+                head = json.loads((file.metadata() or {})["look"])
+                boxes = [file.get_tensor(f"boxes_{index}") for index in range(len(head["sizes"]))]
+                rows, values = file.get_tensor("rows"), file.get_tensor("values")
+            geometries = tuple(TokenGeometry(*found) for found in zip(boxes, map(tuple, head["sizes"])))
+            chars = tuple((int(start), int(end)) for start, end in head["token_chars"])
+            look = cls(head["text"], chars, rows, values, geometries, head["settings"])
+            count = sum(len(geometry.boxes) for geometry in geometries)
+            is_whole = head["schema"] == SCHEMA and rows.shape == values.shape == (len(chars), count)
+        except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
+            raise ValueError(f"expected {path} to be written by Look.save as {SCHEMA}, but {error!r}") from error
+        if not is_whole:
+            raise ValueError(f"expected {path} to be written by Look.save as {SCHEMA}, but its parts do not agree")
+        return look
 
     def _range(self, span: Span) -> tuple[int, int]:
         if not isinstance(span, str):
@@ -127,6 +137,13 @@ class Look:
         start = sum(len(geometry.boxes) for geometry in self.geometries[:image])
         geometry = self.geometries[image]
         return geometry.paint(values[start : start + len(geometry.boxes)], method)
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON does not know: arrays and numbers of numpy and torch, ranges, paths."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return list(value) if isinstance(value, Iterable) else str(value)
 
 
 def tokens_within(token_chars: tuple[tuple[int, int], ...], chars: tuple[int, int]) -> tuple[int, int]:

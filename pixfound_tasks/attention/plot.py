@@ -29,7 +29,7 @@ def plot_maps(maps: Sequence[np.ndarray], titles: Sequence[str], picture: Image.
         height, width = values.shape
         extent = (0, width, height, 0)
         if picture is not None:
-            panel.imshow(np.asarray(picture.convert("RGB")), extent=extent)
+            panel.imshow(np.asarray(picture.convert("RGB").resize((width, height))), extent=extent)
         panel.imshow(values, extent=extent, cmap="inferno", alpha=0.6 if picture else 1.0, **limits)
         found = peak(values)
         if found:

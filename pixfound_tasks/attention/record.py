@@ -10,6 +10,7 @@ import torch
 from loguru import logger
 from torch import Tensor
 
+from pixfound_tasks.attention.progress import Progress
 from pixfound_tasks.attention.rows import Call, attention_rows, value_norms
 from pixfound_tasks.choices import check_choice
 
@@ -46,13 +47,14 @@ class AttentionRecord:
             raise ValueError("expected heads as numbers, the same in every layer, with reduce=None; but got pairs")
         self.layers = tuple(self._heads)
         self.reduce, self.value_norm, self.is_crossing = reduce, value_norm, is_crossing
-        self._batch, self._width = image_tokens.shape
+        self._batch = len(image_tokens)
+        self._progress = Progress(image_tokens.shape[1], is_crossing)
         self._counts = image_tokens.sum(dim=1)
         self._columns = _padded_indices(image_tokens)
-        self._end = 0  # how many tokens the sequence holds
         self._labelled: Tensor | None = None
         self._at: Tensor | None = None
         self._layer_rows: list[Tensor] = []
+        self._came: list[int] = []  # the layers of the running step
         self._steps: list[Tensor] = []
         if not is_crossing:
             if not self._counts.any():
@@ -73,7 +75,8 @@ class AttentionRecord:
         check_choice("query", query, QUERIES)
         if not self._steps:
             raise RuntimeError(
-                "nothing was recorded: call model.generate, or the model itself, inside `with record_attention(...)`"
+                "nothing was recorded: call model.generate, or the model itself, inside `with record_attention(...)`, "
+                "and leave its attention implementation as it is"
             )
         if self._labelled is not None:
             lengths = (self._labelled.sum(dim=1)).tolist() if lengths is None else lengths
@@ -91,10 +94,10 @@ class AttentionRecord:
 
     def expect(self, labels: Tensor | None) -> None:
         """Before a forward call: which of its tokens are the answer, (batch, tokens), -100 where none."""
+        if self._labelled is not None and self._steps:
+            raise ValueError("expected one forward call with labels per recording, but got another call")
         if labels is None or not (labels[:, 1:] != -100).any():
             return
-        if self._steps:
-            raise ValueError("expected one forward call with labels per recording, but got another one")
         self._labelled = labels[:, 1:] != -100
         predicting = _padded_indices(self._labelled)
         self._at = torch.cat([predicting, predicting + 1], dim=1)
@@ -102,16 +105,20 @@ class AttentionRecord:
     @torch.no_grad()
     def take(self, layer: int, call: Call) -> None:
         """Look at a recorded layer's call of its attention kernel, and keep what is wanted of it."""
+        if self._labelled is not None and self._steps:
+            return  # gradient checkpointing runs a layer again
         if layer == self.layers[0]:
             self._begin(call)
-        if self._end < self._width and self._at is None:
+        if self._at is None and not self._progress.is_prompt_complete:
             return  # a chunk of the prompt before its last
-        end = None if self.is_crossing else self._end
-        if self._at is None:
-            rows = self._reduced(layer, call, attention_rows(call, None, end))
-        else:
-            parts = self._at.to(call.query.device).split(_ROWS_AT_ONCE, dim=1)
-            rows = torch.cat([self._reduced(layer, call, attention_rows(call, at, end)) for at in parts], dim=1)
+        end = None if self.is_crossing else self._progress.end
+        with torch.autocast(call.query.device.type, enabled=False):
+            if self._at is None:
+                rows = self._reduced(layer, call, attention_rows(call, None, end))
+            else:
+                parts = self._at.to(call.query.device).split(_ROWS_AT_ONCE, dim=1)
+                rows = torch.cat([self._reduced(layer, call, attention_rows(call, at, end)) for at in parts], dim=1)
+        self._came.append(layer)
         self._layer_rows.append(rows)
         if self.reduce == "mean" and len(self._layer_rows) == 2:
             total, more = self._layer_rows
@@ -121,6 +128,7 @@ class AttentionRecord:
 
     def _begin(self, call: Call) -> None:
         """A step begins: count its tokens, and refuse what is no plain generation."""
+        self._came, self._layer_rows = [], []
         for option in ("position_bias", "indices"):
             if call.options.get(option) is not None:
                 raise ValueError(f"expected plain softmax attention, but the model's takes {option!r}: not recorded")
@@ -131,21 +139,12 @@ class AttentionRecord:
                 f"expected a batch of {self._batch} samples as in image_tokens, but the model ran {batch}: beam search "
                 "and several sequences per sample are not recorded; generate with num_beams=1, one sequence each"
             )
-        before = self._end
-        if not before:
-            self._end = self._width if keys == self._width else queries
-            if self.is_crossing:
-                self._end = queries
-                self._announce(keys)
+        if self.is_crossing and not self._steps:
+            self._announce(keys)
+        if self._at is None:
+            self._progress.advance(queries, keys, call.options.get("sliding_window"))
         else:
-            is_whole = queries > 1 if self.is_crossing else queries == keys
-            self._end = queries if is_whole else before + queries
-        hides_keys = not self.is_crossing and keys < self._end and not call.options.get("sliding_window")
-        if hides_keys or (self._steps and self._end != before + 1):
-            raise ValueError(
-                f"expected one plain generation or forward call per recording, but after {before} tokens the model ran "
-                f"{queries} with {keys} keys: assisted generation, guidance and second calls are not recorded"
-            )
+            self._progress.end = queries
 
     def _reduced(self, layer: int, call: Call, rows: Tensor) -> Tensor:
         """Of full rows (batch, heads, rows, keys) the image-token columns: (batch, rows, [heads,] image tokens)."""
@@ -159,23 +158,24 @@ class AttentionRecord:
             return rows
         self._columns = self._columns.to(rows.device)
         # A sliding cache holds the last keys only: what it forgot is not attended to.
-        columns = self._columns - max(0, self._end - call.key.shape[2])
-        index = columns.clamp(min=0).view(len(columns), *[1] * (rows.ndim - 2), -1).expand(*rows.shape[:-1], -1)
-        picked = rows.gather(-1, index)
-        return (
-            picked
-            if self._end <= call.key.shape[2]
-            else picked.masked_fill_((columns < 0).view(len(columns), *[1] * (rows.ndim - 2), -1), 0.0)
-        )
+        forgotten = max(0, self._progress.end - call.key.shape[2])
+        columns = (self._columns - forgotten).view(len(rows), *[1] * (rows.ndim - 2), -1)
+        picked = rows.gather(-1, columns.clamp(min=0).expand(*rows.shape[:-1], -1))
+        return picked.masked_fill_(columns < 0, 0.0) if forgotten else picked
 
     def _finish(self) -> None:
         """A step ends: its rows are complete."""
+        if tuple(self._came) != self.layers:
+            raise ValueError(
+                f"expected layers {self.layers} to attend in order, but {tuple(self._came)} did: name them"
+            )
         if self.reduce == "mean":
             step = self._layer_rows[0] / sum(len(heads) for heads in self._heads.values())
         else:
             device = self._layer_rows[0].device
             step = torch.stack([rows.to(device) for rows in self._layer_rows], dim=2).cpu()
         self._steps.append(step if self._at is not None else step[:, 0])
+        self._progress.steps += 1
         self._layer_rows = []
 
     def _announce(self, columns: int) -> None:
@@ -195,7 +195,7 @@ def _say_once(message: str) -> None:
 
 def _heads_of_layers(heads: Heads, layers: Sequence[int], count: int) -> dict[int, tuple[int, ...]]:
     """The heads recorded in each layer; ValueError where one is not there."""
-    if heads == "all":
+    if isinstance(heads, str) and heads == "all":
         return {layer: tuple(range(count)) for layer in layers}
     try:
         pairs = [(int(head[0]), int(head[1])) for head in heads] if isinstance(heads[0], Sequence) else None

@@ -7,8 +7,9 @@ generation; for a forward call with labels, the queries at every labelled token 
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -52,6 +53,8 @@ def record_attention(
     """
     config = model.config.get_text_config()
     kernel = config._attn_implementation
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ValueError(f"expected a decoder that holds the image tokens, but {type(model).__name__} has an encoder")
     if "flex" in kernel:
         raise ValueError(f"expected a model with sdpa, eager or flash attention, but got {kernel!r}: load it anew")
     crossing = bool(getattr(config, "cross_attention_layers", None))
@@ -63,9 +66,12 @@ def record_attention(
     if not interfaces:
         raise ValueError(f"expected a decoder that uses transformers' attention interface, but {type(model)} does not")
     taps = [_Tap(interface, kernel, record, modules) for interface in interfaces]
-    hook = model.register_forward_pre_hook(
-        lambda _, args, kwargs: record.expect(kwargs.get("labels")), with_kwargs=True
-    )
+
+    def before_forward(module, args, kwargs) -> None:
+        if taps[0].is_open:  # a copy made of the model meanwhile keeps the hook
+            record.expect(_labels(module, args, kwargs))
+
+    hook = model.register_forward_pre_hook(before_forward, with_kwargs=True)
     try:
         yield record
     finally:
@@ -75,11 +81,11 @@ def record_attention(
 
 
 def seeing_layers(config: Any) -> list[int]:
-    """The layers of a text decoder that attend to the image by softmax attention: all, but of hybrid decoders those
-    without linear attention, and of cross-attention models those that cross."""
+    """The layers of a text decoder that attend to the image by softmax attention: all, but of hybrid decoders those of
+    no other kind (linear attention, convolution), and of cross-attention models those that cross."""
     crossing = getattr(config, "cross_attention_layers", None)
     kinds = getattr(config, "layer_types", None) or ["attention"] * config.num_hidden_layers
-    return list(crossing or (layer for layer, kind in enumerate(kinds) if "linear" not in kind))
+    return list(crossing or (layer for layer, kind in enumerate(kinds) if _is_softmax(kind)))
 
 
 def choose_layers(layers: Layers, count: int) -> tuple[int, ...]:
@@ -113,6 +119,17 @@ def choose_layers(layers: Layers, count: int) -> tuple[int, ...]:
     return chosen
 
 
+def _is_softmax(kind: str) -> bool:
+    return ("attention" in kind and "linear" not in kind) or kind == "hybrid"
+
+
+def _labels(module: Any, args: tuple, kwargs: dict[str, Any]) -> Tensor | None:
+    """The labels of a forward call, however they are passed."""
+    if "labels" in kwargs or not args:
+        return kwargs.get("labels")
+    return inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments.get("labels")
+
+
 class _Tap:
     """Stands in for a kernel among the attention functions: gives what it gives, and shows the record its calls.
 
@@ -128,7 +145,7 @@ class _Tap:
         interface[kernel] = self
 
     def __call__(self, module, query, key, value, attention_mask, **options):
-        run = self.below or sys.modules[type(module).__module__].eager_attention_forward
+        run = self.below or _eager_attention(module)
         output = run(module, query, key, value, attention_mask, **options)
         if self.is_open and id(module) in self.decoder and module.layer_idx in self.record.layers:
             self.record.take(module.layer_idx, Call(query, key, value, attention_mask, options))
@@ -145,8 +162,14 @@ class _Tap:
             top = top.below
 
 
+def _eager_attention(module: Any) -> Callable:
+    """The eager attention of the file that a module's class, or one it is derived from, is defined in."""
+    files = (sys.modules[parent.__module__] for parent in type(module).__mro__)
+    return next(file.eager_attention_forward for file in files if hasattr(file, "eager_attention_forward"))
+
+
 def _interfaces(modules: Iterable) -> list[AttentionInterface]:
     """Where modules look their attention functions up: transformers' own place, but for files that have another."""
-    files = {type(module).__module__ for module in modules}
+    files = {parent.__module__ for module in modules for parent in type(module).__mro__}
     found = [getattr(sys.modules[file], "ALL_ATTENTION_FUNCTIONS", None) for file in sorted(files)]
     return list({id(interface): interface for interface in found if interface is not None}.values())

@@ -1,7 +1,7 @@
 """From what was recorded of one answer and one image to one value per generated token and image token.
 
 Every reducer takes a `Recorded` and gives float32 (tokens, image tokens). Rows that were not recorded (NaN) stay NaN
-and do not count for the others.
+and do not count for the others; `tam` reads no rows.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ class ChatModel(lmms):
         # Protocol 3: tasks such as pixmmvp_ground and pixmini_when. Where no object is asked about it is "None".
         is_referring = "expression" in doc and not {"ground", "when"}.isdisjoint(task.split("_"))
         expression = str(doc["expression"]) if is_referring else None
-        return Request(task, doc_id, str(doc.get("id", doc_id)), images[0], prompt, dict(generation), expression)
+        return Request(
+            task, doc_id, str(doc.get("id", doc_id)), images[0].convert("RGB"), prompt, dict(generation), expression
+        )
 
     def loglikelihood(self, requests):
         raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")

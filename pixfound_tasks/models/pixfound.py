@@ -79,6 +79,8 @@ class PixFound(ChatModel):
         check_choice("grounding", grounding, ("attention", "none"))
         check_choice("select", select, SELECTIONS)
         is_mini = pretrained == mini.NAME
+        if not str(batch_size).isdecimal() or int(batch_size) < 1:
+            raise ValueError(f"expected batch_size as a number of at least 1, but got {batch_size!r}")
         self.batch_size = int(batch_size)
         self.grounding = grounding
         self.save_attention = Path(save_attention) if save_attention else None
@@ -146,7 +148,7 @@ def batches(requests: Iterator[Request], size: int) -> Iterator[list[Request]]:
 
 def _layers(layers: str | float) -> str:
     """A lone number comes as a number, a negative one as a float."""
-    return layers if isinstance(layers, str) else str(int(layers))
+    return str(int(layers)) if isinstance(layers, (int, float)) and layers == int(layers) else str(layers)
 
 
 def _cut(text: str, until: list[str]) -> str:

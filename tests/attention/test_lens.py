@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,9 +169,77 @@ def test_looks_are_saved_whole_and_loaded_again(mini_lens, scene_image, tmp_path
     assert again.settings == json.loads(json.dumps(look.settings))
     np.testing.assert_array_equal(again.maps(), look.maps())
     assert [path.name for path in place.parent.iterdir()] == ["look.safetensors"]
-    save_file({"rows": look.rows}, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="to be written by Look.save as pixfound-look/1, but got None"):
-        Look.load(tmp_path / "other.safetensors")
+
+
+def test_looks_of_a_mixed_batch_are_saved_as_they_are(tmp_path):
+    # The rows of a batch have room for the sample with the most image tokens: a look's own are not contiguous there.
+    lens = lens_of("qwen2_vl", reducer="mean", layers=range(2), heads=np.arange(3))
+    for index, look in enumerate(lens.look_all(pictures(), PROMPTS, ANSWERS)):
+        look.save(tmp_path / f"{index}")
+        again = Look.load(tmp_path / f"{index}")
+        np.testing.assert_array_equal(again.rows, look.rows)
+        np.testing.assert_array_equal(again.values, look.values)
+        assert (again.settings["layers"], again.settings["heads"]) == ([0, 1], [0, 1, 2])
+    backwards = replace(look, rows=look.rows[:, ::-1], values=np.asfortranarray(look.values))
+    backwards.save(tmp_path / "backwards")
+    np.testing.assert_array_equal(Look.load(tmp_path / "backwards").rows, backwards.rows)
+
+
+def test_other_files_are_no_looks(mini_lens, scene_image, tmp_path):
+    place = tmp_path / "file"
+    look = mini_lens.look(scene_image, "Describe the scene.", "It shows a star.")
+    look.save(place)
+    whole = place.read_bytes()
+
+    def with_head(**changes):
+        head = {"schema": "pixfound-look/1", "text": "a", "token_chars": [[0, 1]], "sizes": [[9, 9]], "settings": {}}
+        arrays = {"rows": look.rows[:1], "values": look.values[:1], "boxes_0": look.geometry.boxes}
+        save_file(arrays, place, {"look": json.dumps(head | changes)})
+
+    def with_text(text):
+        save_file({"rows": look.rows}, place, {"look": text})
+
+    with_head()
+    assert Look.load(place).text == "a"
+    for spoil in (
+        lambda: place.write_bytes(b""), lambda: place.write_bytes(whole[:-9]), lambda: place.write_text("no"),
+        lambda: save_file({"rows": look.rows}, place), lambda: with_text("[]"), lambda: with_text("{"),
+        lambda: with_head(token_chars=[0, 1]), lambda: with_head(token_chars=[[0, 1], [1, 2]]),
+        lambda: with_head(sizes=[]), lambda: with_head(sizes=[[9, 9], [9, 9]]), lambda: with_head(schema="other"),
+    ):  # fmt: skip
+        spoil()
+        with pytest.raises(ValueError, match="to be written by Look.save as pixfound-look/1, but"):
+            Look.load(place)
+
+
+def test_many_threads_may_save_one_look(mini_lens, scene_image, tmp_path):
+    look = mini_lens.look(scene_image, "Describe the scene.", "It shows a star.")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: look.save(tmp_path / "look"), range(60)))
+    np.testing.assert_array_equal(Look.load(tmp_path / "look").rows, look.rows)
+    assert [path.name for path in tmp_path.iterdir()] == ["look"]
+
+
+def test_the_calls_own_end_tokens_end_the_answer(mini_lens, scene_image):
+    look = mini_lens.look(scene_image, "Describe the scene.")
+    stop = mini_lens.processor.tokenizer("shows a large", add_special_tokens=False).input_ids[-1]
+    options = {"eos_token_id": stop, "return_dict_in_generate": True}
+    assert mini_lens.look(scene_image, "Describe the scene.", **options).text == look.text.split(" large")[0]
+
+
+def test_large_images_are_plotted_small(mini_lens, scene_image):
+    look = mini_lens.look(scene_image.resize((1500, 900)), "Describe the scene.", "It shows a star.")
+    panel = look.plot(["a star"]).axes[0]
+    assert [image.get_array().shape[:2] for image in panel.images] == [(269, 448)] * 2
+
+
+def test_a_given_answer_costs_no_logits_of_the_prompt(mini_lens, scene_image):
+    shapes = []
+    head = mini_lens.model.get_output_embeddings()
+    hook = head.register_forward_hook(lambda _, args, output: shapes.append(output.shape[1]))
+    mini_lens.look(scene_image, "Describe the scene.", "It shows a star.")
+    hook.remove()
+    assert shapes == [1]
 
 
 def test_plots_show_every_phrase_over_the_image(mini_lens, scene_image, tmp_path):
@@ -193,5 +263,9 @@ def test_wrong_lenses_are_refused_at_once(mini_lens, scene_image):
         Lens(model, processor, "mean_centred")
     with pytest.raises(ValueError, match="expected layers as 'all', 'last'"):
         Lens(model, processor, layers="7")
-    with pytest.raises(ValueError, match="expected answers of at least one token"):
-        mini_lens.look(scene_image, "Describe the scene.", "")
+    for answer in ("", "a <image> b"):
+        with pytest.raises(ValueError, match="expected answers of at least one token, none an image token"):
+            mini_lens.look(scene_image, "Describe the scene.", answer)
+    for images, prompts, answers in (([scene_image], ["a", "b"], None), ([], [], None), ([scene_image], ["a"], [])):
+        with pytest.raises(ValueError, match="expected as many images as prompts"):
+            mini_lens.look_all(images, prompts, answers)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -21,7 +24,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from pixfound_tasks.attention import record_attention
 from pixfound_tasks.attention.inputs import prompt_inputs
 from pixfound_tasks.attention.record import AttentionRecord, _say_once
-from pixfound_tasks.attention.recorder import choose_layers
+from pixfound_tasks.attention.recorder import choose_layers, seeing_layers
 from pixfound_tasks.attention.rows import Call, attention_rows
 
 STEPS = 6
@@ -298,13 +301,118 @@ def test_what_cannot_be_recorded_rightly_is_refused(tiny_llava, tiny_inputs, opt
 def test_assisted_generation_and_second_calls_are_refused(tiny_llava, tiny_inputs):
     one = {name: value[1:] for name, value in tiny_inputs.items()}
     image_tokens = one["input_ids"] == 99
-    message = "assisted generation, guidance and second calls are not recorded"
-    with pytest.raises(ValueError, match=message), record_attention(tiny_llava, image_tokens):
+    with (
+        pytest.raises(ValueError, match="the model ran 25 after 0; assisted generation is not recorded either"),
+        record_attention(tiny_llava, image_tokens),
+    ):
         generate(tiny_llava, one, assistant_model=copy.deepcopy(tiny_llava))
     with record_attention(tiny_llava, image_tokens):
         generate(tiny_llava, one)
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match="assisted generation, guidance and second calls are not recorded"):
             generate(tiny_llava, one)
+
+
+@pytest.mark.parametrize("width", [21, 27, 40])
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_image_tokens_must_cover_the_prompt(tiny_llava, tiny_inputs, width, use_cache):
+    image_tokens = torch.zeros(2, width, dtype=torch.bool)
+    image_tokens[:, 4:20] = True
+    with (
+        pytest.raises(ValueError, match=f"expected image_tokens to cover the prompt, .* covers {width} tokens"),
+        record_attention(tiny_llava, image_tokens),
+    ):
+        generate(tiny_llava, tiny_inputs, use_cache=use_cache)
+
+
+def test_a_call_that_failed_leaves_nothing_behind(tiny_llava, tiny_inputs):
+    def fail(*_):
+        raise MemoryError
+
+    image_tokens = tiny_inputs["input_ids"] == 99
+    with record_attention(tiny_llava, image_tokens) as alone:
+        generate(tiny_llava, tiny_inputs)
+    hook = tiny_llava.model.language_model.layers[2].register_forward_pre_hook(fail)
+    with record_attention(tiny_llava, image_tokens) as record:
+        with pytest.raises(MemoryError):
+            generate(tiny_llava, tiny_inputs)
+        hook.remove()
+        generate(tiny_llava, tiny_inputs)
+    assert torch.equal(record.rows(), alone.rows())
+
+
+def test_rows_are_float32_under_autocast():
+    torch.manual_seed(0)
+    query, key = torch.randn(1, 4, 50, 64).bfloat16(), torch.randn(1, 4, 50, 64).bfloat16()
+    everything = torch.ones(1, 50, dtype=torch.bool)
+    found = []
+    for enabled in (False, True):
+        record = AttentionRecord(everything, [0], "all", 4, "mean", False, False)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            record.take(0, Call(query, key, key, None, {}))
+        found.append(record.rows())
+    assert found[1].dtype == torch.float32 and torch.equal(*found)
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_training_goes_on_as_without_recording(tiny_llava, tiny_inputs, use_reentrant):
+    tiny_llava.train()
+    tiny_llava.gradient_checkpointing_enable({"use_reentrant": use_reentrant})
+    image_tokens = tiny_inputs["input_ids"] == 99
+    labels = tiny_inputs["input_ids"].masked_fill(torch.arange(24) < 20, -100)
+    found = []
+    for is_recorded in (False, True):
+        tiny_llava.zero_grad()
+        with record_attention(tiny_llava, image_tokens) if is_recorded else nullcontext() as record:
+            tiny_llava(**tiny_inputs, labels=labels).loss.backward()
+        found.append([parameter.grad for parameter in tiny_llava.parameters() if parameter.grad is not None])
+    assert all(torch.equal(*grads) for grads in zip(*found)) and len(found[0]) == len(found[1]) > 30
+    assert record.rows().shape == (2, 4, 16) and not record.rows().requires_grad
+
+
+def test_labels_may_come_without_their_name(tiny_llava, tiny_inputs):
+    image_tokens = tiny_inputs["input_ids"] == 99
+    labels = tiny_inputs["input_ids"].masked_fill(torch.arange(24) < 20, -100)
+    names = list(inspect.signature(tiny_llava.forward).parameters)
+    values = [{**tiny_inputs, "labels": labels}.get(name) for name in names[: names.index("labels") + 1]]
+    with record_attention(tiny_llava, image_tokens) as record, torch.inference_mode():
+        tiny_llava(*values)
+    assert record.rows().shape == (2, 4, 16)
+
+
+def test_layers_that_do_not_come_are_an_error(tiny_llava, tiny_inputs):
+    tiny_llava.model.language_model.layers[1].self_attn.layer_idx = None  # as of a layer that is no attention
+    with (
+        pytest.raises(ValueError, match=r"expected layers \(0, 1, 2, 3\) to attend in order, but \(0, 2, 3\) did"),
+        record_attention(tiny_llava, tiny_inputs["input_ids"] == 99),
+        torch.inference_mode(),
+    ):
+        tiny_llava(**tiny_inputs, use_cache=False)
+
+
+def test_a_derived_attention_class_finds_its_eager_kernel(tiny_llava, tiny_inputs):
+    image_tokens = tiny_inputs["input_ids"] == 99
+    tiny_llava.set_attn_implementation("eager")
+    with record_attention(tiny_llava, image_tokens) as before:
+        generate(tiny_llava, tiny_inputs)
+    for layer in tiny_llava.model.language_model.layers:
+        layer.self_attn.__class__ = type("Derived", (type(layer.self_attn),), {"__module__": __name__})
+    with record_attention(tiny_llava, image_tokens) as record:
+        generate(tiny_llava, tiny_inputs)
+    assert torch.equal(record.rows(), before.rows())
+
+
+def test_encoder_decoder_models_are_refused(tiny_llava):
+    tiny_llava.config.is_encoder_decoder = True
+    with pytest.raises(ValueError, match="but LlavaForConditionalGeneration has an encoder"):
+        record_attention(tiny_llava, torch.ones(1, 4, dtype=torch.bool)).__enter__()
+
+
+@pytest.mark.parametrize("kinds, layers", [
+    (None, [0, 1, 2]), (["full_attention", "conv", "sliding_attention"], [0, 2]),
+    (["linear_attention", "full_attention", "mamba"], [1]), (["hybrid", "mamba", "hybrid"], [0, 2]),
+], ids=str)  # fmt: skip
+def test_layers_that_see_the_image(kinds, layers):
+    assert seeing_layers(SimpleNamespace(layer_types=kinds, num_hidden_layers=3)) == layers
 
 
 def test_only_the_decoder_is_recorded(tiny_llava, tiny_inputs, monkeypatch):
