@@ -66,6 +66,19 @@ def tiny_llava():
 
 
 @pytest.fixture
+def tiny_inputs():
+    """A batch of two prompts of different length, padded on the left; 16 image tokens each."""
+    import torch
+
+    torch.manual_seed(1)
+    ids = torch.randint(5, 90, (2, 24))
+    ids[:, 4:20] = 99
+    mask = torch.ones_like(ids)
+    ids[0, :3], mask[0, :3] = 0, 0
+    return {"input_ids": ids, "attention_mask": mask, "pixel_values": torch.randn(2, 3, 56, 56)}
+
+
+@pytest.fixture
 def scene_image() -> Image.Image:
     """A drawn scene, 112 x 112."""
     from pixfound_tasks.mini.scenes import draw, sample_scene
