@@ -45,6 +45,11 @@ class Look:
     images: tuple[Image.Image, ...] | None = field(default=None, repr=False)
 
     @property
+    def tokens(self) -> tuple[str, ...]:
+        """The text of every token of the answer."""
+        return tuple(self.text[slice(*chars)] for chars in self.token_chars)
+
+    @property
     def geometry(self) -> TokenGeometry:
         """The first image's."""
         return self.geometries[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Literal, get_args
 
@@ -112,7 +113,7 @@ class AttentionRecord:
         if self._at is None and not self._progress.is_prompt_complete:
             return  # a chunk of the prompt before its last
         end = None if self.is_crossing else self._progress.end
-        with torch.autocast(call.query.device.type, enabled=False):
+        with _full_precision(call.query.device.type):
             if self._at is None:
                 rows = self._reduced(layer, call, attention_rows(call, None, end))
             else:
@@ -159,9 +160,12 @@ class AttentionRecord:
         self._columns = self._columns.to(rows.device)
         # A sliding cache holds the last keys only: what it forgot is not attended to.
         forgotten = max(0, self._progress.end - call.key.shape[2])
-        columns = (self._columns - forgotten).view(len(rows), *[1] * (rows.ndim - 2), -1)
+        columns = self._columns.view(len(rows), *[1] * (rows.ndim - 2), -1)
+        if not forgotten:
+            return rows.gather(-1, columns.expand(*rows.shape[:-1], -1))
+        columns = columns - forgotten
         picked = rows.gather(-1, columns.clamp(min=0).expand(*rows.shape[:-1], -1))
-        return picked.masked_fill_(columns < 0, 0.0) if forgotten else picked
+        return picked.masked_fill_(columns < 0, 0.0)
 
     def _finish(self) -> None:
         """A step ends: its rows are complete."""
@@ -186,6 +190,11 @@ class AttentionRecord:
                 f"reduce=None keeps {self._batch} samples x {len(self.layers)} layers x {heads} heads x {columns} "
                 f"image tokens: {megabytes:.2f} MB of memory for every token of the answer"
             )
+
+
+def _full_precision(device: str) -> AbstractContextManager:
+    # Entered for every layer of every token: to leave autocast where there is none would be felt.
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 @cache

@@ -16,7 +16,7 @@ from pixfound_tasks.mini.calibration import calibration_scenes
 def test_a_look_is_consistent(mini_lens, scene_image):
     look = mini_lens.look(scene_image, "Describe the scene.")
     assert look.text.startswith("The scene shows")
-    assert "".join(look.text[slice(*chars)] for chars in look.token_chars) == look.text
+    assert "".join(look.tokens) == look.text and len(look.tokens) == len(look.token_chars)
     assert look.rows.shape == (len(look.token_chars), 64)
     assert (look.rows > 0).all() and (look.rows.sum(axis=1) < 1).all()
 
