@@ -45,11 +45,13 @@ def record_attention(
         heads: "all", numbers of heads recorded in every layer, or pairs (layer, head) recorded and no others.
         value_norm: whether attention is multiplied with the norm of the value vector it fetches.
 
-    Yields an `AttentionRecord`. The model is restored when the block ends, also after an exception.
+    Yields an `AttentionRecord`. The model's own configuration stays as it is; when the block ends nothing of the
+    recording is left, also after an exception.
 
     Raises:
-        ValueError: for wrong arguments; while the model runs, for what cannot be recorded rightly (beam search,
-            several sequences per sample, assisted generation, guidance, flex attention).
+        ValueError: for wrong arguments, flex attention and encoder-decoders; while the model runs, for what cannot be
+            recorded rightly (beam search, several sequences per sample, assisted generation, guidance, attention that
+            is no plain softmax).
     """
     config = model.config.get_text_config()
     kernel = config._attn_implementation
@@ -81,8 +83,8 @@ def record_attention(
 
 
 def seeing_layers(config: Any) -> list[int]:
-    """The layers of a text decoder that attend to the image by softmax attention: all, but of hybrid decoders those of
-    no other kind (linear attention, convolution), and of cross-attention models those that cross."""
+    """The layers of a text decoder that attend to the image by softmax attention: all of a plain decoder, of a hybrid
+    one those without linear attention or convolution, of a cross-attention model those that cross."""
     crossing = getattr(config, "cross_attention_layers", None)
     kinds = getattr(config, "layer_types", None) or ["attention"] * config.num_hidden_layers
     return list(crossing or (layer for layer, kind in enumerate(kinds) if _is_softmax(kind)))

@@ -86,6 +86,12 @@ def gemma3():
     return processor, hf.Gemma3ForConditionalGeneration, config, "<start_of_image>"
 
 
+IDEFICS = dict(
+    text_config=text_config("llama"), vision_config=vision_config(), image_token_id=IDS["<image>"], scale_factor=2,
+    pad_token_id=0,
+)  # fmt: skip
+
+
 def smolvlm():
     processor = hf.SmolVLMProcessor(
         hf.SmolVLMImageProcessor(size={"longest_edge": 4 * SIDE}, max_image_size={"longest_edge": SIDE}),
@@ -95,11 +101,7 @@ def smolvlm():
         ),
         hf.SmolVLMVideoProcessor(), image_seq_len=4,
     )  # fmt: skip
-    config = hf.SmolVLMConfig(
-        text_config=text_config("llama"), vision_config=vision_config(), image_token_id=IDS["<image>"], scale_factor=2,
-        pad_token_id=0,
-    )  # fmt: skip
-    return processor, hf.SmolVLMForConditionalGeneration, config, "<image>"
+    return processor, hf.SmolVLMForConditionalGeneration, hf.SmolVLMConfig(**IDEFICS), "<image>"
 
 
 def idefics3():
@@ -107,11 +109,7 @@ def idefics3():
         hf.Idefics3ImageProcessor(size={"longest_edge": 2 * SIDE}, max_image_size={"longest_edge": SIDE}),
         make_tokenizer(), image_seq_len=4,
     )  # fmt: skip
-    config = hf.Idefics3Config(
-        text_config=text_config("llama"), vision_config=vision_config(), image_token_id=IDS["<image>"], scale_factor=2,
-        pad_token_id=0,
-    )  # fmt: skip
-    return processor, hf.Idefics3ForConditionalGeneration, config, "<image>"
+    return processor, hf.Idefics3ForConditionalGeneration, hf.Idefics3Config(**IDEFICS), "<image>"
 
 
 def paligemma():
