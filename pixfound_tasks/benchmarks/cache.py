@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 # Raise it when the columns or the way they are worked out change: what was saved before is then no longer used.
-DATA_VERSION = 1
+DATA_VERSION = 2
 
 
 def cache_folder() -> Path:

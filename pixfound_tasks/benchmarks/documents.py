@@ -20,34 +20,42 @@ class Document(NamedTuple):
 
     benchmark: str
     id: str  # the image's number
-    pair: int  # counted from 0; the two images of a pair share question and expression and have opposite answers
+    file: str  # the image's own file name
+    pair: int | None  # counted from 0; the two images of a pair share question and expression, answers are opposite
     question: str
     options: list[str]
     options_text: str  # as the benchmark writes them: "(a) Open (b) Closed"
+    prompt: str | None  # the benchmark's own wording of question and options, where it has one
     answer: str  # the right option's letter, lower case
-    pattern: str  # one of MMVP's nine visual patterns
+    pattern: str  # one of MMVP's nine visual patterns; "" where there are none
+    task: str  # of CV-Bench, "Count" or "Relation"; "" elsewhere
+    source: str  # the data set the image is from, "ADE20K" or "COCO"; "" where there is only one
     expression: str | None  # None where no object is asked about
     mask: Rle  # what the expression refers to; empty where that is absent
     width: int  # pixels
     height: int
-    source: str  # where it came from, for people
+    origin: str  # the files and revisions this was joined from, for people
     image: dict[str, Any]  # {"bytes": an encoded image, "path": None}
 
 
 FEATURES = Features({
     "benchmark": Value("string"),
     "id": Value("string"),
+    "file": Value("string"),
     "pair": Value("int32"),
     "question": Value("string"),
     "options": [Value("string")],
     "options_text": Value("string"),
+    "prompt": Value("string"),
     "answer": Value("string"),
     "pattern": Value("string"),
+    "task": Value("string"),
+    "source": Value("string"),
     "expression": Value("string"),
     "mask": {"size": [Value("int32")], "counts": Value("string")},
     "width": Value("int32"),
     "height": Value("int32"),
-    "source": Value("string"),
+    "origin": Value("string"),
     "image": ImageColumn(),
 })  # fmt: skip
 

@@ -47,20 +47,25 @@ def build() -> list[Document]:
 
 def _document(pair: Pair, index: int, half: int) -> Document:
     question, drawing = pair.questions[half], draw(pair.scenes[half])
+    number = 2 * index + half + 1
     return Document(
         benchmark="pixmini",
-        id=str(2 * index + half + 1),
+        id=str(number),
+        file=f"{number}.png",
         pair=index,
         question=question.text,
         options=list(question.options),
         options_text=question.options_text,
+        prompt=None,
         answer=question.letter.lower(),
         pattern=PATTERNS[pair.kind],
+        task="",
+        source="",
         expression=pair.expression,
         mask=encode(drawing.masks[list(pair.targets[half])].any(0)),
         width=SIZE,
         height=SIZE,
-        source="drawn, version 1",
+        origin="drawn, version 1",
         image={"bytes": _png(drawing.image), "path": None},
     )
 

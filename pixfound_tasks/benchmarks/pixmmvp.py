@@ -52,14 +52,14 @@ def saved() -> Path:
     check_choice("PIXFOUND_ANSWERS", answers, ANSWERS)
     files = find()
     digest = files.digest()
-    source = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
+    origin = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
 
     def build() -> DatasetDict:
-        documents = join(files, answers, source)
+        documents = join(files, answers, origin)
         check(documents, PUBLISHED_COUNTS)
         return as_dataset(documents)
 
-    return cache.saved("pixmmvp", hashlib.sha256(f"{digest} {source}".encode()).hexdigest(), build)
+    return cache.saved("pixmmvp", hashlib.sha256(f"{digest} {origin}".encode()).hexdigest(), build)
 
 
 def find() -> Files:
@@ -78,7 +78,7 @@ def find() -> Files:
     return Files(origin, f"the data sets {ANNOTATIONS} and {IMAGES}", LAYOUT, by_name(paths))
 
 
-def join(files: Files, answers: str = "original", source: str = "") -> list[Document]:
+def join(files: Files, answers: str = "original", origin: str = "") -> list[Document]:
     """The documents in the order of their numbers, one per row of the tables."""
     tables = {
         "Questions.csv": ("Question", "Options", "Correct Answer"),
@@ -91,7 +91,7 @@ def join(files: Files, answers: str = "original", source: str = "") -> list[Docu
         raise DataError(f"expected tables of one length, but got {lengths} rows: fetch the shorter ones again")
     truths = _truths(files)
     return [
-        _document(files, number, parts[0] | parts[1] | parts[2], truths, answers, source)
+        _document(files, number, parts[0] | parts[1] | parts[2], truths, answers, origin)
         for number, parts in enumerate(zip(*rows.values()), 1)
     ]
 
@@ -108,7 +108,7 @@ def _truths(files: Files) -> dict[str, Rle]:
     }
 
 
-def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answers: str, source: str) -> Document:
+def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answers: str, origin: str) -> Document:
     identifier = str(number)
     if identifier not in truths:
         raise DataError(f"expected {number}.jpg in Segmentations.json, but it is not there: fetch the file again")
@@ -117,17 +117,21 @@ def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answe
     return Document(
         benchmark="pixmmvp",
         id=identifier,
+        file=f"{number}.jpg",
         pair=(number - 1) // 2,
         question=row["Question"],
         options=parse_options(row["Options"]),
         options_text=row["Options"],
+        prompt=None,
         answer=right_answer(identifier, row["Correct Answer"], answers),
         pattern=row["Pattern"],
+        task="",
+        source="",
         expression=None if expression == "None" else expression,
         mask=truths[identifier],
         width=width,
         height=height,
-        source=source,
+        origin=origin,
         image={"bytes": read_image(files, f"{number}.jpg", (width, height)), "path": None},
     )
 

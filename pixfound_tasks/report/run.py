@@ -37,11 +37,13 @@ class Document:
     options_text: str
     answer: str
     pattern: str
+    task: str
+    source: str
     expression: str | None
     mask: Rle
     width: int
     height: int
-    source: str
+    origin: str
 
     @property
     def size(self) -> Size:
@@ -202,11 +204,13 @@ def _read_document(fields: dict[str, Any]) -> Document:
         options_text=str(fields.get("options_text") or ""),
         answer=str(fields["answer"]),
         pattern=str(fields.get("pattern") or ""),
+        task=str(fields.get("task") or ""),
+        source=str(fields.get("source") or ""),
         expression=None if fields.get("expression") is None else str(fields["expression"]),
         mask=read_mask(fields["mask"], size),
         width=size[1],
         height=size[0],
-        source=str(fields.get("source") or ""),
+        origin=str(fields.get("origin") or ""),
     )
 
 

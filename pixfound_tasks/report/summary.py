@@ -16,7 +16,7 @@
 | `incomplete_pairs` | pairs left out there, because an image was not run |
 | `location_bins`, `located` | best phrases by tenths of the answer, and how many those are; null where there are none |
 | `patterns` | per visual pattern: `images`, `accuracy`, `pair_accuracy`, `miou`, and `outcomes` by the `paper` rule |
-| `provenance` | what lmms-eval and the responses say of how they were made; `source` of the data |
+| `provenance` | what lmms-eval and the responses say of how they were made; `origin` of the data |
 """
 
 from __future__ import annotations
@@ -197,10 +197,10 @@ def _provenance(run: Run) -> dict[str, Any]:
     for response in responses:
         for name, value in response.provenance.items():
             values.setdefault(name, {})[str(value)] = None
-    sources = dict.fromkeys(record.document.source for record in run.records if record.document.source)
+    origins = dict.fromkeys(record.document.origin for record in run.records if record.document.origin)
     return {
         **{name: run.settings.get(name) for name in ("model", "model_args", "lmms_eval_version", "date", "limit")},
-        "source": ", ".join(sources),
+        "origin": ", ".join(origins),
         "responses": {name: _listed(list(seen)) for name, seen in values.items()},
     }
 

@@ -50,21 +50,25 @@ def replace(file: Path, old: str, new: str) -> None:
 
 
 def test_documents_are_joined_from_all_files(tiny):
-    first, second, third, fourth, fifth, sixth = join(find(), source="here")
+    first, second, third, fourth, fifth, sixth = join(find(), origin="here")
     assert first._replace(mask={}, image={}) == Document(
         benchmark="pixmmvp",
         id="1",
+        file="1.jpg",
         pair=0,
         question="Are the wings open, or closed?",
         options=["Open", "Closed"],
         options_text="(a) Open (b) Closed",
+        prompt=None,
         answer="a",
         pattern="State and Condition",
+        task="",
+        source="",
         expression="the wings",
         mask={},
         width=32,
         height=24,
-        source="here",
+        origin="here",
         image={},
     )
     assert [d.answer for d in (first, second, third, fourth, fifth, sixth)] == ["a", "b", "a", "b", "b", "a"]
@@ -205,9 +209,9 @@ def test_it_is_joined_once_and_then_read(tiny, monkeypatch):
 
 def test_the_answers_chosen_are_kept_apart_and_told(tiny, monkeypatch):
     monkeypatch.setattr(pixmmvp, "PUBLISHED_COUNTS", TINY_COUNTS)
-    original = benchmarks.load("pixmmvp")["test"][0]["source"]
+    original = benchmarks.load("pixmmvp")["test"][0]["origin"]
     monkeypatch.setenv("PIXFOUND_ANSWERS", "corrected")
-    assert benchmarks.load("pixmmvp")["test"][0]["source"] == f"{original}, corrected answers"
+    assert benchmarks.load("pixmmvp")["test"][0]["origin"] == f"{original}, corrected answers"
     assert original == f"PixMMVP, content {find().digest()[:12]}"
     monkeypatch.setenv("PIXFOUND_ANSWERS", "correct")
     with pytest.raises(

@@ -138,7 +138,7 @@ def test_of_two_processes_the_slower_uses_what_the_faster_saved(tmp_path, monkey
         return slower
 
     place = cache.saved("some", "0123456789abcdef99", overtaken)
-    assert place.name == "some-v1-0123456789abcdef"
+    assert place.name == "some-v2-0123456789abcdef"
     assert load_from_disk(str(place))["test"]["by"][:] == ["faster"]
     assert list(tmp_path.iterdir()) == [place]  # nothing temporary is left
 

@@ -126,7 +126,7 @@ def test_other_tasks_are_ignored(run_folder):
 def test_provenance(run_folder):
     found = summary_of(run_folder).provenance
     assert found["responses"] == {"reducer": "mean_centered"}
-    assert (found["model"], found["lmms_eval_version"], found["source"]) == ("pixfound", "0.7.3", "drawn")
+    assert (found["model"], found["lmms_eval_version"], found["origin"]) == ("pixfound", "0.7.3", "drawn")
 
 
 def test_page_loads_nothing(run_folder):

@@ -29,7 +29,7 @@ def document(id):
         "benchmark": "pixmini", "id": id, "pair": (number - 1) // 2, "question": f"Is it {HOSTILE}?",
         "options": ["Yes", "No"], "options_text": "(a) Yes (b) No", "answer": "a",
         "pattern": "Text" if number < 3 else "Color and Appearance", "expression": "the red square",
-        "mask": box(IMAGES[id][0]), "width": SIZE[1], "height": SIZE[0], "source": "drawn",
+        "mask": box(IMAGES[id][0]), "width": SIZE[1], "height": SIZE[0], "task": "", "source": "", "origin": "drawn",
     }  # fmt: skip
 
 
