@@ -14,6 +14,8 @@ from pycocotools import mask as coco
 Rle = dict[str, Any]
 Size = tuple[int, int]
 
+_GOES_ON = 32  # in a character of COCO's text form: the number goes on in the next one
+_AT_ONCE = 1 << 20  # characters; each takes some hundred bytes while it is read
 _LONGEST_NUMBER = 7  # characters: 35 bits, more pixels than an image can have
 
 
@@ -63,6 +65,11 @@ def iou(prediction: Rle, truth: Rle) -> float:
     return found.intersection / found.union if found.union else 1.0
 
 
+def ious(predictions: Sequence[Rle], truth: Rle) -> list[float]:
+    """`iou` of each of many masks with one that is not empty, all of one size, at once."""
+    return coco.iou(list(predictions), [truth], [False])[:, 0].tolist() if predictions else []
+
+
 def overlap(prediction: Rle, truth: Rle) -> Overlap:
     """How much of two masks of one size is shared."""
     both = [prediction, truth]
@@ -106,41 +113,96 @@ def read_mask(value: Any, size: Size) -> Rle:
     `counts` may be COCO's text or a list of run lengths. Raises `InvalidMask` where the size is not `size`, or the
     runs are not numbers that add up to it.
     """
+    (found,) = read_masks([value], size)
+    if isinstance(found, InvalidMask):
+        raise found
+    return found
+
+
+def read_masks(values: Sequence[Any], size: Size) -> list[Rle | InvalidMask]:
+    """`read_mask` of many at once, which is many times faster; for each its mask, or the error."""
+    counts = [_counts(value, size) for value in values]
+    texts = [count for count in counts if isinstance(count, str)]
+    totals = iter(_total_runs(texts))
+    return [_checked(count, next(totals) if isinstance(count, str) else None, size) for count in counts]
+
+
+def _counts(value: Any, size: Size) -> str | list[int] | InvalidMask:
     if not isinstance(value, dict) or value.get("size") != list(size):
         found = value.get("size") if isinstance(value, dict) else value
-        raise InvalidMask(f"expected a mask of size {list(size)}, but got {str(found)[:80]}")
+        return InvalidMask(f"expected a mask of size {list(size)}, but got {str(found)[:80]}")
     counts = value.get("counts")
-    if isinstance(counts, str):
-        runs = _runs(counts)
-    elif isinstance(counts, list) and all(type(run) is int for run in counts):
-        runs = counts
-    else:
-        raise InvalidMask(f"expected counts as text or as a list of run lengths, but got {type(counts).__name__}")
-    if min(runs, default=0) < 0 or sum(runs) != size[0] * size[1]:
-        raise InvalidMask(f"expected runs that add up to {size[0] * size[1]} pixels, but got {sum(runs)}")
+    if isinstance(counts, str) and len(counts) > _LONGEST_NUMBER * (size[0] * size[1] + 1):
+        return InvalidMask(f"expected counts of a mask of {size[0] * size[1]} pixels, but got {len(counts)} characters")
+    if isinstance(counts, str) or (isinstance(counts, list) and all(type(run) is int for run in counts)):
+        return counts
+    return InvalidMask(f"expected counts as text or as a list of run lengths, but got {type(counts).__name__}")
+
+
+def _checked(counts: str | list[int] | InvalidMask, total: int | None, size: Size) -> Rle | InvalidMask:
+    if isinstance(counts, InvalidMask):
+        return counts
+    if isinstance(counts, list):
+        total = sum(counts) if min(counts, default=0) >= 0 else None
+    if total != size[0] * size[1]:
+        problem = f"{total}" if total is not None else f"{str(counts)[:80]!r}"
+        return InvalidMask(f"expected run lengths that add up to {size[0] * size[1]} pixels, but got {problem}")
     if isinstance(counts, list):
         return _as_text(coco.frPyObjects({"size": list(size), "counts": counts}, *size))
     return {"size": list(size), "counts": counts}
 
 
-def _runs(counts: str) -> list[int]:
-    """Run lengths in COCO's text form: six bits a character, lowest first, each run less the one before the last."""
-    runs, number, shift = [], 0, 0
-    for character in counts:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift == 5 * _LONGEST_NUMBER:
-            raise InvalidMask(f"expected run lengths in COCO's text form, but got {counts[:80]!r}")
-        number |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            number -= 1 << shift
-        runs.append(number + (runs[-2] if len(runs) > 2 else 0))
-        number, shift = 0, 0
-    if shift:
-        raise InvalidMask(f"expected run lengths in COCO's text form, but got {counts[:80]!r}, which is cut off")
-    return runs
+def _total_runs(texts: Sequence[str]) -> list[int | None]:
+    """The sum of each text's run lengths; None where it is not COCO's text form, or a run is negative."""
+    is_whole = [bool(text) and text.isascii() and not ord(text[-1]) - 48 & _GOES_ON for text in texts]
+    whole = [text for text, ok in zip(texts, is_whole) if ok]
+    if not whole:
+        return [None] * len(texts)
+    runs = _runs(whole) if len(whole) == 1 or sum(map(len, whole)) < _AT_ONCE else None
+    if runs is None:  # too much at once, or one that is no such text spoils all
+        found = [None] if len(whole) == 1 else [_total_runs([text])[0] for text in whole]
+    else:
+        lowest = np.minimum.reduceat(runs.lengths, runs.first)
+        totals = np.add.reduceat(runs.lengths, runs.first)
+        found = [int(total) if low >= 0 else None for low, total in zip(lowest, totals)]
+    rest = iter(found)
+    return [next(rest) if ok else None for ok in is_whole]
+
+
+class _Runs(NamedTuple):
+    """Run lengths of several masks one after another, int64, and where each mask's first one is."""
+
+    lengths: np.ndarray
+    first: np.ndarray
+
+
+def _runs(texts: Sequence[str]) -> _Runs | None:
+    """Run lengths in COCO's text form, of texts that are whole and not empty; None where one of them is no such text.
+
+    A number is written in characters of six bits, lowest first, the sixth for "goes on"; from a mask's fourth number
+    on it is the difference to the one before the last.
+    """
+    codes = np.frombuffer("".join(texts).encode("ascii"), np.uint8) - np.uint8(ord("0"))
+    goes_on = codes & _GOES_ON != 0
+    ends = np.flatnonzero(~goes_on)
+    characters = np.diff(ends, prepend=-1)
+    if codes.max() > 63 or characters.max() > _LONGEST_NUMBER:
+        return None
+    place = np.arange(codes.size) - np.repeat(ends - characters + 1, characters)
+    numbers = np.add.reduceat((codes & 31).astype(np.int64) << 5 * place, ends - characters + 1)
+    numbers -= np.where(codes[ends] & 16, 1 << 5 * characters, 0)
+
+    text_ends = np.cumsum([len(text) for text in texts])
+    counts = np.diff(np.searchsorted(ends, text_ends), prepend=0)
+    first = np.cumsum(counts) - counts
+    is_odd = (np.arange(numbers.size) - np.repeat(first, counts)) % 2 == 1
+    differences = numbers.copy()
+    differences[first] = 0
+    sums = [np.cumsum(np.where(chosen, differences, 0)) for chosen in (~is_odd, is_odd)]
+    even, odd = (total - np.repeat(total[first], counts) for total in sums)
+    lengths = np.where(is_odd, odd, even)
+    lengths[first] = numbers[first]
+    return _Runs(lengths, first)
 
 
 def _as_text(rle: Rle) -> Rle:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeVar
 
 from pixfound_tasks import masks
@@ -135,7 +136,8 @@ def from_text(text: str, size: Size) -> Response:
         return Response(text=text)
 
     problems: list[str] = []
-    reader = _Reader(size, problems)
+    found = list(_mask_values(value))
+    reader = _Reader(size, problems, dict(zip(map(id, found), masks.read_masks(found, size))))
     return Response(
         text=value["text"] if isinstance(value.get("text"), str) else "",
         masks=reader.items(value, "masks", reader.mask),
@@ -160,16 +162,32 @@ def _read_json(text: str) -> Any:
         return None
 
 
+def _mask_values(fields: dict[str, Any]) -> Iterator[Any]:
+    """Everything in a response's JSON that is to be a mask."""
+    yield from _listed(fields.get("masks"))
+    for probe in chain(_listed(fields.get("phrases")), _listed(fields.get("control"))):
+        for candidate in _listed(probe.get("candidates") if isinstance(probe, dict) else None):
+            yield candidate.get("mask") if isinstance(candidate, dict) else None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 class _Unreadable(ValueError):
     pass
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """Turns untrusted JSON values into the contract's types; what it cannot turn it adds to `problems`."""
+    """Turns untrusted JSON values into the contract's types; what it cannot turn it adds to `problems`.
+
+    `masks` has what the values that are to be masks are, by the value's identity: they are read all at once.
+    """
 
     size: Size
     problems: list[str]
+    masks: dict[int, Rle | InvalidMask]
 
     def items(self, fields: dict[str, Any], name: str, read: Callable[[Any], T]) -> tuple[T, ...] | None:
         """The readable items of a list, which may be none of them; None where the field is missing.
@@ -191,7 +209,10 @@ class _Reader:
         return tuple(found)
 
     def mask(self, value: Any) -> Rle:
-        return masks.read_mask(value, self.size)
+        found = self.masks[id(value)]
+        if isinstance(found, InvalidMask):
+            raise found
+        return found
 
     def number(self, value: Any) -> float:
         if type(value) not in (int, float) or not math.isfinite(_as_float(value)):

@@ -102,6 +102,23 @@ def test_hostile_masks_are_refused(name):
         masks.read_mask(HOSTILE[name], (2, 3))
 
 
+def test_many_masks_are_read_as_one_by_one():
+    rng = np.random.RandomState(0)
+    good = [masks.encode(rng.rand(2, 3) < share) for share in (0, 0.2, 0.5, 0.5, 0.8, 1)]
+    mixed = [value for pair in zip(good, HOSTILE.values()) for value in pair] + list(HOSTILE.values())
+
+    def alone(value):
+        try:
+            return masks.read_mask(value, (2, 3))
+        except InvalidMask as error:
+            return str(error)
+
+    for values in (good, mixed, []):
+        found = masks.read_masks(values, (2, 3))
+        assert [str(each) if isinstance(each, InvalidMask) else each for each in found] == list(map(alone, values))
+    assert masks.read_masks(good, (2, 3)) == good
+
+
 @given(st.text(alphabet=[chr(48 + bits) for bits in range(64)] + ["~", " "], max_size=30))
 def test_any_counts_are_refused_or_decode_to_the_size(counts):
     try:
@@ -117,4 +134,4 @@ def test_run_lengths_agree_with_pycocotools(runs):
     size = (1, max(sum(runs), 1))
     runs = runs if sum(runs) else [1]
     rle = coco.frPyObjects({"size": list(size), "counts": runs}, *size)
-    assert masks._runs(rle["counts"].decode()) == runs
+    assert masks._runs([rle["counts"].decode()]).lengths.tolist() == runs

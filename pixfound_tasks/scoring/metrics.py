@@ -64,6 +64,15 @@ def harmonic_mean(values: Sequence[float]) -> float:
     return len(values) / sum(1 / value for value in values) if min(values) > 0 else 0.0
 
 
+def score(answering: Iterable[float], grounding: Iterable[float]) -> float:
+    """S: the harmonic mean of the best A and the best M, each in 0..1 over the protocols that were run.
+
+    NaN stands for a protocol that was not run; S is NaN where no A, or no M, is left.
+    """
+    ran = [[value for value in values if not math.isnan(value)] for values in (answering, grounding)]
+    return harmonic_mean([max(values, default=math.nan) for values in ran])
+
+
 def oracle(probes: Sequence[Probe], truth: Rle) -> Oracle:
     """The candidate with the highest IoU, the later one on ties; the empty mask where the object is absent.
 
@@ -71,9 +80,9 @@ def oracle(probes: Sequence[Probe], truth: Rle) -> Oracle:
     """
     if masks.area(truth) == 0:
         return Oracle(1.0)
+    candidates = all_candidates(probes)
     best = Oracle(0.0)
-    for probe, index, candidate in all_candidates(probes):
-        found = masks.iou(candidate.mask, truth)
+    for found, (probe, index, _) in zip(masks.ious([c.mask for *_, c in candidates], truth), candidates):
         if found >= best.iou:
             best = Oracle(found, probe, index)
     return best
