@@ -1,7 +1,8 @@
 """The benchmarks as saved `datasets.DatasetDict`s of one split, `test`, all with the columns of `documents.Document`.
 
-`PIXMMVP` and `PIXMINI` are the folders they are saved in, for `dataset_path` in a task's YAML. They are worked out
-when they are asked for, and so is everything here: importing this package reads nothing and imports nothing heavy.
+`PIXMMVP`, `PIXCVBENCH` and `PIXMINI` are the folders they are saved in, for `dataset_path` in a task's YAML. They are
+worked out when they are asked for, and so is everything here: importing this package reads nothing and imports nothing
+heavy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # Each is a module of this package with a function `saved() -> Path`.
-DOCUMENT_COUNTS = {"pixmmvp": 300, "pixmini": 120}
+DOCUMENT_COUNTS = {"pixmmvp": 300, "pixcvbench": 1438, "pixmini": 120}
 
 
 def load(name: str) -> DatasetDict:

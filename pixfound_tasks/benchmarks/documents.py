@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import islice
 from typing import Any, NamedTuple
 
-from datasets import Dataset, DatasetDict, Features, Value
+from datasets import Dataset, DatasetDict, Features, Value, concatenate_datasets
 from datasets import Image as ImageColumn
 from PIL import Image
 
 from pixfound_tasks.masks import Rle
+
+_CHUNK = 64  # documents
 
 
 class Document(NamedTuple):
@@ -60,10 +63,16 @@ FEATURES = Features({
 })  # fmt: skip
 
 
-def as_dataset(documents: Sequence[Document]) -> DatasetDict:
-    """The documents as split `test`."""
-    rows = [document._asdict() for document in documents]
-    return DatasetDict({"test": Dataset.from_list(rows, features=FEATURES)})
+def as_dataset(documents: Iterable[Document]) -> DatasetDict:
+    """The documents as split `test`.
+
+    They are taken a few at a time: where they come one by one, their images are in memory once.
+    """
+    rows = (document._asdict() for document in documents)
+    chunks = iter(lambda: list(islice(rows, _CHUNK)), [])
+    return DatasetDict(
+        {"test": concatenate_datasets([Dataset.from_list(chunk, features=FEATURES) for chunk in chunks])}
+    )
 
 
 def fingerprint(documents: Sequence[Document]) -> str:

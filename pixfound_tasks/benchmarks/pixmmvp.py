@@ -16,7 +16,7 @@ from pixfound_tasks import masks
 from pixfound_tasks.benchmarks import cache
 from pixfound_tasks.benchmarks.documents import Document, as_dataset
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
-from pixfound_tasks.benchmarks.sources import DataError, Files, by_name, download, local_folder
+from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, by_name, download, local_folder
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Rle
 
@@ -63,14 +63,13 @@ def saved() -> Path:
 
 
 def find() -> Files:
-    """The files in PIXFOUND_DATA where that is set, else from the hub (annotations at PIXFOUND_REVISION, if set)."""
+    """The files in PIXFOUND_DATA where that is set, else from the hub (annotations as PIXFOUND_REVISION asks)."""
     folder = local_folder("PixMMVP", LAYOUT)
     if folder:
         tables = [folder / name for name in ("Questions.csv", *ANNOTATION_FILES)]
         paths = [*filter(Path.is_file, tables), *(folder / "MMVP Images").glob("*.jpg")]
         return Files(folder.name, str(folder), LAYOUT, by_name(paths))
-    revision = os.environ.get("PIXFOUND_REVISION") or None
-    annotations = download(ANNOTATIONS, [f"*{name}" for name in ANNOTATION_FILES], revision)
+    annotations = download(ANNOTATIONS, [f"*{name}" for name in ANNOTATION_FILES], asked_revision("pixmmvp"))
     images = download(IMAGES, ["*Questions.csv", "*.jpg"])
     paths = [path for path in annotations.rglob("*") if path.name in ANNOTATION_FILES]
     paths += [path for path in images.rglob("*") if path.name == "Questions.csv" or path.suffix == ".jpg"]

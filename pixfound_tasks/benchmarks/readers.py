@@ -8,23 +8,28 @@ from collections.abc import Sequence
 from io import BytesIO, StringIO
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pixfound_tasks.benchmarks.sources import DataError, Files
 
 Row = dict[str, str]
 
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that lay an image on its side
 
-def read_table(files: Files, name: str, columns: Sequence[str]) -> list[Row]:
-    """The rows of a CSV file, in these columns only. Raises DataError unless Index numbers them 1, 2, 3, ..."""
+
+def read_table(files: Files, name: str, columns: Sequence[str], index: str = "Index", first: int = 1) -> list[Row]:
+    """The rows of a CSV file, in these columns only.
+
+    Raises DataError unless column `index` numbers them from `first` on.
+    """
     header, *rows = csv.reader(StringIO(files.read(name).decode("utf-8-sig"), newline="")) or [[]]
     # PixMMVP's Objects.csv has a blank before a header; copies of MMVP's Questions.csv spell Index with a small L.
     header = ["Index" if column.strip() == "lndex" else column.strip() for column in header]
-    if missing := sorted({"Index", *columns} - set(header)):
+    if missing := sorted({index, *columns} - set(header)):
         raise DataError(f"expected columns {missing} in {name}, but got {header}: fetch the file again")
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header) or row[header.index("Index")].strip() != str(number):
-            expected = f"{len(header)} columns and Index {number}"
+    for number, row in enumerate(rows, first):
+        if len(row) != len(header) or row[header.index(index)].strip() != str(number):
+            expected = f"{len(header)} columns and {index} {number}"
             raise DataError(f"expected row {number} of {name} to have {expected}, but got {row}: fetch the file again")
     return [{column: row[header.index(column)] for column in columns} for row in rows]
 
@@ -40,10 +45,17 @@ def read_json(files: Files, name: str) -> Any:
 def read_image(files: Files, name: str, size: tuple[int, int]) -> bytes:
     """An image's file as it is; raises DataError unless it is an image of `size` (width, height)."""
     content = files.read(name)
-    try:
-        found = Image.open(BytesIO(content)).size
-    except UnidentifiedImageError as error:
-        raise DataError(f"expected an image in {name}, but got {content[:40]!r}: fetch it again") from error
+    found = image_size(content, name)
     if found != size:
         raise DataError(f"expected {name} to be of size {size}, but got {found} (width, height): fetch it again")
     return content
+
+
+def image_size(content: bytes, name: str) -> tuple[int, int]:
+    """Width and height of an encoded image, upright as `datasets` decodes it; raises DataError where it is none."""
+    try:
+        image = Image.open(BytesIO(content))
+    except UnidentifiedImageError as error:
+        raise DataError(f"expected an image in {name}, but got {content[:40]!r}: fetch it again") from error
+    is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    return image.size[::-1] if is_turned else image.size

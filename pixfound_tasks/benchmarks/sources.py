@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loguru import logger
+
+from pixfound_tasks.choices import check_choice
+
+_REVISED = ("pixmmvp", "pixcvbench")  # benchmarks whose annotations are on the hub
+_BLOCK = 1 << 20  # bytes
 
 
 class DataError(RuntimeError):
@@ -27,27 +32,40 @@ class Files:
     layout: str
     paths: dict[str, Path]
 
-    def read(self, name: str) -> bytes:
-        """The file's content; raises DataError where it is missing."""
+    def path(self, name: str) -> Path:
+        """Where the file lies; raises DataError where it is missing."""
         if name not in self.paths:
             raise DataError(f"expected a file {name} in {self.place}, but there is none. Layout: {self.layout}")
-        return self.paths[name].read_bytes()
+        return self.paths[name]
+
+    def read(self, name: str) -> bytes:
+        """The file's content; raises DataError where it is missing."""
+        return self.path(name).read_bytes()
 
     def digest(self) -> str:
         """SHA-256 over the names and contents of all files."""
         digest = hashlib.sha256()
         for name in sorted(self.paths):
-            digest.update(f"{name} {hashlib.sha256(self.read(name)).hexdigest()}\n".encode())
+            digest.update(f"{name} {_digest(self.paths[name])}\n".encode())
         return digest.hexdigest()
 
 
-def by_name(paths: Iterable[Path]) -> dict[str, Path]:
-    """The paths by file name; raises DataError where two share one, because either may be the wrong one."""
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def by_name(paths: Iterable[Path], name_of: Callable[[Path], str] = lambda path: path.name) -> dict[str, Path]:
+    """The paths by name; raises DataError where two share one, because either may be the wrong one."""
     named: dict[str, Path] = {}
     for path in sorted(paths):
-        if path.name in named:
-            raise DataError(f"expected one file called {path.name}, but got {named[path.name]} and {path}: remove one")
-        named[path.name] = path
+        name = name_of(path)
+        if name in named:
+            raise DataError(f"expected one file called {name}, but got {named[name]} and {path}: remove one")
+        named[name] = path
     return named
 
 
@@ -66,6 +84,28 @@ def local_folder(name: str, layout: str) -> Path | None:
             "Without PIXFOUND_DATA the data is downloaded from the Hugging Face hub"
         )
     return folder
+
+
+def asked_revision(benchmark: str) -> str | None:
+    """The revision of a benchmark's annotations that PIXFOUND_REVISION asks for; None where it asks for none.
+
+    It holds one revision for whatever is loaded, or some by name: `pixmmvp=REVISION,pixcvbench=REVISION`. Raises
+    ValueError for anything between the two, and for unknown names.
+    """
+    asked = os.environ.get("PIXFOUND_REVISION", "").strip()
+    if "=" not in asked:
+        return asked or None
+    revisions = {}
+    for part in asked.split(","):
+        name, _, revision = (text.strip() for text in part.partition("="))
+        if not revision or name in revisions:
+            raise ValueError(
+                "expected PIXFOUND_REVISION to be one revision, or each benchmark's once as in "
+                f"'pixmmvp=main,pixcvbench=main', but got {asked!r}; correct the part {part!r}"
+            )
+        check_choice("the benchmark in PIXFOUND_REVISION", name, _REVISED)
+        revisions[name] = revision
+    return revisions.get(benchmark)
 
 
 def download(repo: str, patterns: Sequence[str], revision: str | None = None) -> Path:

@@ -1,0 +1,91 @@
+"""CV-Bench's questions about photographs, its part "2D": parquet files that hold the images too (arXiv 2406.16860)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from datasets.data_files import sanitize_patterns
+from huggingface_hub import metadata_load
+
+from pixfound_tasks.benchmarks.sources import DataError, download
+
+QUESTIONS = "nyu-visionx/CV-Bench"
+PART = "2D"
+COLUMNS = ("idx", "type", "task", "question", "choices", "answer", "prompt", "source", "source_filename")
+
+_BATCH = 32  # rows
+
+Row = dict[str, Any]
+
+
+def fetch() -> tuple[str, list[Path]]:
+    """The revision that is downloaded, and its files with questions of part 2D.
+
+    Which files those are is said in the data set's README; where it is not, in the files.
+    """
+    card = download(QUESTIONS, ["README.md"])
+    patterns = _patterns(card / "README.md") or ["*.parquet"]
+    folder = download(QUESTIONS, patterns)
+    return folder.name, [path for path in _matching(folder, patterns) if holds_part(path)]
+
+
+def _patterns(readme: Path) -> list[str]:
+    """What the README's header says of the files of configuration 2D, split test."""
+    header = (metadata_load(readme) or {}) if readme.is_file() else {}
+    for config in header.get("configs", ()):
+        if config.get("config_name") == PART and config.get("data_files"):
+            return list(sanitize_patterns(config["data_files"]).get("test", ()))
+    return []
+
+
+def _matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    return sorted({path for pattern in patterns for path in folder.rglob(pattern) if path.suffix == ".parquet"})
+
+
+def holds_part(path: Path) -> bool:
+    """Whether a parquet file has rows of part 2D; raises DataError where it is none of CV-Bench's."""
+    return PART in _open(path).read(columns=["type"])["type"].to_pylist()
+
+
+def embeds_images(path: Path) -> bool:
+    """Whether every row has its image with it, as far as the file's own statistics say."""
+    layout = _open(path).metadata
+    for group in map(layout.row_group, range(layout.num_row_groups)):
+        columns = {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
+        column = columns.get("image.bytes")
+        if column is None or column.statistics is None or column.statistics.null_count != 0:
+            return False
+    return True
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The rows of part 2D, `COLUMNS` and `image` (the encoded image, None where there is none), a few in memory.
+
+    Raises DataError where a column or a value is missing, or the file is no parquet.
+    """
+    for batch in _batches(_open(path)):
+        for row in batch.filter(pc.equal(batch["type"], PART)).to_pylist():
+            if missing := [column for column in COLUMNS if row[column] is None]:
+                raise DataError(f"expected {missing} in row {row['idx']} of {path}, but got nothing: fetch it again")
+            yield {**row, "image": (row.get("image") or {}).get("bytes")}
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    # Asked for all groups at once, pyarrow reads far ahead, and so most of the images into memory.
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(_BATCH, row_groups=[group], columns=[*COLUMNS, "image.bytes"])
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"expected a parquet file in {path}, but got: {error}: fetch it again") from error
+    if missing := sorted(set(COLUMNS) - set(file.schema_arrow.names)):
+        raise DataError(f"expected columns {missing} in {path}, but got {file.schema_arrow.names}: fetch it again")
+    return file

@@ -1,0 +1,169 @@
+"""PixCV-Bench: the 2D part of CV-Bench, with referring expressions and masks (arXiv 2502.04192)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from datasets import DatasetDict
+
+from pixfound_tasks import masks
+from pixfound_tasks.benchmarks import cache, cvbench, segmentations
+from pixfound_tasks.benchmarks.documents import Document, as_dataset
+from pixfound_tasks.benchmarks.expressions import expression, read_names
+from pixfound_tasks.benchmarks.readers import Row, image_size, read_table
+from pixfound_tasks.benchmarks.segmentations import SEGMENTATIONS, SOURCES
+from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, by_name, download, local_folder
+
+ANNOTATIONS = "IVUlab/pixcvbench"
+IMAGE_FOLDERS = {"ADE20K": "ADE20K/validation/images", "COCO": "COCO/coco/images"}
+LAYOUT = (
+    f"PixCVBench/ with ADE20K/validation/{SEGMENTATIONS}, COCO/{SEGMENTATIONS}, CV-Bench/test.parquet and "
+    f"CV-Bench/Objects.csv, and where that parquet holds no images {' and '.join(IMAGE_FOLDERS.values())}"
+)
+
+
+class Counts(NamedTuple):
+    """How many there are of what: the images from ADE20K have the lowest numbers, those from COCO the others."""
+
+    images: int
+    from_ade20k: int
+    empty_masks: int
+
+
+PUBLISHED_COUNTS = Counts(images=1438, from_ade20k=633, empty_masks=1)
+
+
+def saved() -> Path:
+    """The folder that PixCV-Bench is saved in; raises DataError where files are missing or not what was published."""
+    files = find()
+    digest = files.digest()
+    origin = f"{files.origin}, content {digest[:12]}"
+
+    def build() -> DatasetDict:
+        return as_dataset(checked(join(files, origin), PUBLISHED_COUNTS))
+
+    return cache.saved("pixcvbench", hashlib.sha256(f"{digest} {origin}".encode()).hexdigest(), build)
+
+
+def find() -> Files:
+    """The files in PIXFOUND_DATA where that is set, else from the hub (annotations as PIXFOUND_REVISION asks)."""
+    folder = local_folder("PixCVBench", LAYOUT)
+    if folder:
+        # The hub's own copy of CV-Bench is in several files; one called test.parquet holds all of it.
+        whole = folder / "CV-Bench" / "test.parquet"
+        questions = [whole] if whole.is_file() else list(filter(cvbench.holds_part, whole.parent.glob("*.parquet")))
+        found = _annotation_files(folder) | by_name(questions)
+        if not all(map(cvbench.embeds_images, questions)):
+            found |= _image_files(folder)
+        return Files(folder.name, str(folder), LAYOUT, found)
+    folder = download(ANNOTATIONS, ["*Objects.csv", f"*{SEGMENTATIONS}"], asked_revision("pixcvbench"))
+    revision, questions = cvbench.fetch()
+    origin = f"{ANNOTATIONS} @ {folder.name}, {cvbench.QUESTIONS} @ {revision}"
+    place = f"the data sets {ANNOTATIONS} and {cvbench.QUESTIONS}"
+    return Files(origin, place, LAYOUT, _annotation_files(folder) | by_name(questions))
+
+
+def _annotation_files(folder: Path) -> dict[str, Path]:
+    paths = [path for path in folder.rglob("*") if path.name in ("Objects.csv", SEGMENTATIONS)]
+    return by_name(paths, partial(segmentations.name_in, folder))
+
+
+def _image_files(folder: Path) -> dict[str, Path]:
+    return {
+        f"{source}/{path.name}": path
+        for source, place in IMAGE_FOLDERS.items()
+        for path in (folder / place).glob("*")
+        if path.is_file()
+    }
+
+
+def join(files: Files, origin: str = "") -> Iterator[Document]:
+    """The documents one by one, in the order of CV-Bench's rows."""
+    objects = read_table(files, "Objects.csv", ("file", "Objects"), index="Id", first=0)
+    listed = {source: segmentations.read(files, source) for source in SOURCES}
+    questions = [name for name in sorted(files.paths) if name.endswith(".parquet")] or ["test.parquet"]
+    for name in questions:
+        for row in cvbench.read_rows(files.path(name)):
+            source, file = row["source"], PurePosixPath(row["source_filename"]).name
+            where = f"row {row['idx']} of {name}"
+            if source not in SOURCES or file not in listed[source]:
+                expected = f"an image of {' or '.join(SOURCES)} that is listed in its {SEGMENTATIONS}"
+                raise DataError(f"expected {expected} in {where}, but got {file!r} of {source}: fetch both again")
+            image = row["image"] or files.read(f"{source}/{file}")
+            size = image_size(image, f"{where} ({file})")
+            mask = segmentations.mask(listed[source][file], size[::-1], f"{file} in {source}/{SEGMENTATIONS}")
+            yield _document(row, where, _object(objects, row["idx"], file, where), mask, image, origin)
+
+
+def _object(objects: Sequence[Row], number: int, file: str, where: str) -> str:
+    """The row of Objects.csv of that number, which must be about the same image."""
+    about = PurePosixPath(objects[number]["file"]).name if 0 <= number < len(objects) else None
+    if about != file:
+        raise DataError(f"expected Objects.csv to be about {file} in {where}, but got {about}: fetch both again")
+    return objects[number]["Objects"]
+
+
+def _document(row: cvbench.Row, where: str, names: str, mask: masks.Rle, image: bytes, origin: str) -> Document:
+    choices = list(map(str, row["choices"]))
+    height, width = mask["size"]
+    return Document(
+        benchmark="pixcvbench",
+        id=str(row["idx"]),
+        file=PurePosixPath(row["source_filename"]).name,
+        pair=None,
+        question=row["question"],
+        options=choices,
+        options_text=" ".join(f"({chr(ord('A') + index)}) {choice}" for index, choice in enumerate(choices)),
+        prompt=row["prompt"],
+        answer=_answer(row["answer"], len(choices), where),
+        pattern="",
+        task=row["task"],
+        source=row["source"],
+        expression=expression(read_names(names, where), row["prompt"]),
+        mask=mask,
+        width=width,
+        height=height,
+        origin=origin,
+        image={"bytes": image, "path": None},
+    )
+
+
+def _answer(written: str, choices: int, where: str) -> str:
+    """The right option's letter, lower case, from "(A)"."""
+    letters = [chr(ord("A") + index) for index in range(choices)]
+    if written not in [f"({letter})" for letter in letters]:
+        raise DataError(
+            f"expected an answer like '(A)' among {letters} in {where}, but got {written!r}: fetch it again"
+        )
+    return written[1].lower()
+
+
+def checked(documents: Iterable[Document], counts: Counts) -> Iterator[Document]:
+    """The documents as they come; raises DataError after the last unless there are as many as `counts` says."""
+    numbers, from_ade20k, empty_masks = [], [], 0
+    for document in documents:
+        number = int(document.id)
+        numbers.append(number)
+        from_ade20k += [number] if document.source == "ADE20K" else []
+        empty_masks += masks.area(document.mask) == 0
+        yield document
+    doubled = sorted(number for number, times in Counter(numbers).items() if times > 1)
+    _expect(not doubled, "every idx once", f"several rows of idx {doubled[:5]}")
+    found = Counts(len(numbers), len(from_ade20k), empty_masks)
+    _expect(found == counts, str(counts), str(found))
+    _expect(sorted(numbers) == list(range(counts.images)), f"idx 0 to {counts.images - 1}", f"idx up to {max(numbers)}")
+    highest = max(from_ade20k)
+    _expect(highest < counts.from_ade20k, f"images of ADE20K up to idx {counts.from_ade20k - 1}", f"one at {highest}")
+
+
+def _expect(holds: bool, expected: str, got: str) -> None:
+    if not holds:
+        raise DataError(
+            f"expected {expected} in PixCV-Bench, but got {got}. The files differ from the published ones: fetch them "
+            f"again, the annotations from the data set {ANNOTATIONS}, images and questions from {cvbench.QUESTIONS}"
+        )
