@@ -143,8 +143,3 @@ def test_region_candidates_go_from_tight_to_wide(image, truth):
     assert len(areas) == 3 and areas == sorted(areas)
     assert masks.iou(inside[-1].mask, truth) > 0.9 and inside[-1].score > 0.9
     assert masks.iou(outside[-1].mask, truth) < 0.1
-
-
-def test_an_unknown_segmenter_is_named():
-    with pytest.raises(ValueError, match=r"one of \['region'\], but got 'magic'"):
-        make_segmenter("magic")

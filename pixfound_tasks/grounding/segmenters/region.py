@@ -1,12 +1,15 @@
-"""A segmenter without weights: the region of like colour around a point, by OpenCV."""
+"""A segmenter without weights, by OpenCV: the region of like colour around a point, or what stands out in a box."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from pixfound_tasks import masks
-from pixfound_tasks.response import Candidate, Point
+from pixfound_tasks.grounding.segmenters.boxes import filled, sharpness, standing_out
+from pixfound_tasks.response import Box, Candidate, Point
 
 # How far a pixel's colour may lie from the colour at the point, per channel of CIE Lab in 0..255: tight to wide.
 _TOLERANCES = (10, 22, 40)
@@ -14,25 +17,33 @@ _SEED_RADIUS = 1  # pixels round the point whose median is its colour
 
 
 class RegionSegmenter:
-    """Flood fill from a point with three tolerances, holes closed.
+    """From a point, flood fill with three tolerances, holes closed; from a box, the largest part that stands out from
+    the box's surroundings, all parts that do, and the box itself (`boxes.standing_out`).
 
-    A candidate's score is its contrast, see `contrast`. Like any segmenter it never sees the truth.
+    A candidate's score is its contrast for a point and the sharpness of its outline for a box. Like any segmenter it
+    never sees the truth.
     """
+
+    name = "region"
 
     def set_image(self, image: np.ndarray) -> None:
         """Take an image, uint8 (height, width, 3) RGB."""
         smooth = cv2.medianBlur(np.ascontiguousarray(image), 3)
         self._lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
 
-    def segment(self, points: list[Point]) -> list[tuple[Candidate, ...]]:
-        """Three candidates for every point `(x, y)` in fractions of width and height, tight to wide."""
-        return [self._candidates(point) for point in points]
+    def segment(self, prompts: Sequence[Point | Box]) -> list[tuple[Candidate, ...]]:
+        """Three candidates for every point or box in fractions of width and height, tight to wide."""
+        return [self._of_box(prompt) if len(prompt) == 4 else self._of_point(prompt) for prompt in prompts]
 
-    def _candidates(self, point: Point) -> tuple[Candidate, ...]:
+    def _of_point(self, point: Point) -> tuple[Candidate, ...]:
         height, width = self._lab.shape[:2]
         x, y = (min(int(value * side), side - 1) for value, side in zip(point, (width, height)))
-        regions = [_filled(_flood(self._lab, x, y, tolerance)) for tolerance in _TOLERANCES]
+        regions = [filled(_flood(self._lab, x, y, tolerance)) for tolerance in _TOLERANCES]
         return tuple(Candidate(masks.encode(region), contrast(self._lab, region)) for region in regions)
+
+    def _of_box(self, box: Box) -> tuple[Candidate, ...]:
+        regions = standing_out(self._lab, box)
+        return tuple(Candidate(masks.encode(region), sharpness(self._lab, region)) for region in regions)
 
 
 def _flood(lab: np.ndarray, x: int, y: int, tolerance: int) -> np.ndarray:
@@ -43,12 +54,6 @@ def _flood(lab: np.ndarray, x: int, y: int, tolerance: int) -> np.ndarray:
     alike[y, x] = True
     _, labels = cv2.connectedComponents(alike.astype(np.uint8), connectivity=4)
     return (labels == labels[y, x]).astype(np.uint8)
-
-
-def _filled(region: np.ndarray) -> np.ndarray:
-    """The region with its holes filled, bool (height, width)."""
-    outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(region), outlines, -1, 1, cv2.FILLED).astype(bool)
 
 
 def contrast(lab: np.ndarray, region: np.ndarray) -> float:
