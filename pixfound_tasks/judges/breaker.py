@@ -1,0 +1,55 @@
+"""A circuit breaker: a judge that stays down is not asked for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from pixfound_tasks.judges import Judge, JudgeDown
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+FAILURES = 3
+
+
+class CircuitBreaker:
+    """Asks a judge until `limit` questions in a row have failed, each with all its retries; from then on raises
+    `JudgeDown` at once, so that a run comes to its end."""
+
+    def __init__(self, judge: Judge, limit: int = FAILURES) -> None:
+        self.name = judge.name
+        self._judge, self._limit = judge, limit
+        self._failures = 0
+        self._lock = Lock()
+
+    def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
+        """The judge's reply; raises `JudgeDown` where it has none or is no longer asked."""
+        if self._failures >= self._limit:
+            raise JudgeDown(f"{self.name} is no longer asked: {self._limit} questions in a row have failed")
+        try:
+            reply = self._judge.ask(prompt, images)
+        except JudgeDown as error:
+            self._note_failure(error)
+            raise
+        with self._lock:
+            # Other threads' questions may have broken the circuit meanwhile: then it stays broken.
+            if self._failures < self._limit:
+                self._failures = 0
+        return reply
+
+    def _note_failure(self, error: JudgeDown) -> None:
+        with self._lock:
+            self._failures += 1
+            failures = self._failures
+        if failures == self._limit:
+            logger.error(
+                f"{self.name} is no longer asked, {failures} questions in a row have failed, the last one so: {error}. "
+                "What is left stays unjudged. To complete it, run the same command again when the judge is back: "
+                "replies that came are kept, and with --use_cache so are the model's answers"
+            )
+        elif failures < self._limit:
+            logger.warning(f"{error}; this question stays unjudged ({failures} in a row, {self._limit} end the asking)")

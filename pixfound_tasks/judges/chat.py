@@ -1,0 +1,64 @@
+"""A judge behind the chat-completions protocol: OpenAI's, or a server of one's own (vLLM, SGLang, llama.cpp).
+
+lmms-eval's own client of such servers is used, with its variables: OPENAI_API_KEY, and OPENAI_API_URL for the address,
+such as `http://localhost:8000/v1`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from lmms_eval.llm_judge import ProviderFactory, Request, ServerConfig
+from lmms_eval.llm_judge.providers.openai import build_sampling_kwargs
+
+from pixfound_tasks.judges import JudgeDown
+from pixfound_tasks.judges.retries import PATIENT, Patience, describe, retrying
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# A yes, a no or a number is expected, but models may think first.
+MAX_TOKENS, MAX_TOKENS_THINKING = 1024, 4096
+
+
+class ChatJudge:
+    """Asks one model of a server, at temperature 0 where the model takes one; images go as JPEG.
+
+    Raises ValueError where OPENAI_API_KEY is not set.
+    """
+
+    def __init__(self, model: str, patience: Patience = PATIENT) -> None:
+        self.name = f"openai:{model}"
+        if not os.environ.get("OPENAI_API_KEY"):
+            raise ValueError(
+                f"expected OPENAI_API_KEY to hold a key for the judge {self.name!r}, but it is not set; "
+                "set it (any text for a server of your own, which OPENAI_API_URL names) or choose another judge"
+            )
+        # One attempt: lmms-eval's own retries wait a fixed time, whatever has failed.
+        config = ServerConfig(model, temperature=0.0, max_tokens=MAX_TOKENS, num_retries=1)
+        if "max_completion_tokens" in build_sampling_kwargs(config):  # lmms-eval knows it for a reasoning model
+            config.max_tokens = MAX_TOKENS_THINKING
+        self._server = ProviderFactory.create_provider("openai", config)
+        # Without the client's own retries, which nobody sees, and with a time limit, which lmms-eval does not set.
+        self._client = self._server.client.with_options(max_retries=0, timeout=patience.timeout)
+        self._server.client = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=self._complete)))
+        self._patience = patience
+        self.settings = {"url": str(self._client.base_url), **build_sampling_kwargs(config)}
+
+    def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
+        """The reply; raises `JudgeDown` where the server does not give one, retries included."""
+        request = Request([{"role": "user", "content": prompt}], images=list(images))
+        try:
+            return self._server.evaluate(request).content
+        except Exception as error:  # whatever a server may send
+            raise JudgeDown(f"{self.name} gave no reply: {describe(error)}") from error
+
+    def _complete(self, **payload: Any) -> Any:
+        completion = retrying(self.name, self._patience)(self._client.chat.completions.create, **payload)
+        choice = completion.choices[0]
+        if not (choice.message.content or "").strip():
+            raise ValueError(f"expected a reply in text, but got none (finish_reason: {choice.finish_reason!r})")
+        return completion

@@ -1,0 +1,100 @@
+"""A judge that is a transformers model on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+
+from pixfound_tasks.attention.inputs import answer_ids, end_tokens, prompt_inputs
+from pixfound_tasks.judges import JudgeDown, OneImageOnly, check_images
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_NEW_TOKENS = 64  # a yes, a no or a number is expected
+
+
+class LocalJudge:
+    """An image-text-to-text model, or a causal language model where the checkpoint has no image processor; greedy.
+
+    The processor is loaded at once, so that a wrong name is told early; the weights at the first question, when the
+    evaluated model has been freed, on CUDA where there is one. Raises ValueError where there is no such checkpoint.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        self.name = f"local:{checkpoint}"
+        self.settings = {"max_new_tokens": MAX_NEW_TOKENS, "files": _files(Path(checkpoint))}
+        try:
+            self._processor = AutoProcessor.from_pretrained(checkpoint)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"expected the judge {self.name!r} to name a transformers checkpoint, but its processor or tokenizer "
+                f"does not load ({error}); check the name, or the folder"
+            ) from error
+        self.takes_images = hasattr(self._processor, "image_processor")
+        self._checkpoint = checkpoint
+        self._model: Any = None
+        self._lock = Lock()
+
+    def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
+        """The reply, of one thread at a time.
+
+        Raises what every judge may, and ValueError for images to a judge that takes none.
+        """
+        if images and not self.takes_images:
+            raise ValueError(f"expected a judge that takes images, but {self.name} reads text only; choose another one")
+        with self._lock:
+            try:
+                if self._model is None:
+                    self._model = self._load()
+                check_images(self._model.config, images)
+                return self._generate(prompt, [image.convert("RGB") for image in images])
+            except OneImageOnly:
+                raise
+            except Exception as error:  # of any kind that a checkpoint's code or a full memory may raise
+                raise JudgeDown(f"{self.name} does not run: {type(error).__name__}: {error}") from error
+
+    def _load(self) -> Any:
+        kind = AutoModelForImageTextToText if self.takes_images else AutoModelForCausalLM
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return kind.from_pretrained(self._checkpoint, dtype="auto", device_map=device).eval()
+
+    @torch.inference_mode()
+    def _generate(self, prompt: str, images: list[Image.Image]) -> str:
+        device, dtype = self._model.device, self._model.dtype
+        if images:
+            inputs = prompt_inputs(self._processor, [images], [prompt], {}).to(device, dtype)
+        else:
+            inputs = self._text_inputs(prompt).to(device)
+        sequences = self._model.generate(**inputs, do_sample=False, max_new_tokens=MAX_NEW_TOKENS)
+        ends = end_tokens({}, self._model.generation_config)
+        (ids,) = answer_ids(sequences, inputs["input_ids"].shape[1], ends)
+        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+    @property
+    def _tokenizer(self) -> Any:
+        return getattr(self._processor, "tokenizer", self._processor)
+
+    def _text_inputs(self, prompt: str) -> Any:
+        """Inputs of a prompt without images, through the chat template where there is one."""
+        text = prompt
+        if getattr(self._processor, "chat_template", None):
+            content = [{"type": "text", "text": prompt}] if self.takes_images else prompt
+            messages = [{"role": "user", "content": content}]
+            text = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        bos = self._tokenizer.bos_token
+        is_begun = bool(bos) and text.startswith(bos)  # by the template
+        return self._tokenizer(text, add_special_tokens=not is_begun, return_token_type_ids=False, return_tensors="pt")
+
+
+def _files(folder: Path) -> list[list[Any]]:
+    """Name, size and time of a checkpoint folder's files: replies of weights that have changed since are not its."""
+    if not folder.is_dir():
+        return []
+    found = ((path, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
+    return [[path.name, stat.st_size, stat.st_mtime_ns] for path, stat in found]
