@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -12,9 +12,12 @@ from PIL import Image
 from pixfound_tasks.attention.look import Look, tokens_within
 from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rule_phrases
 from pixfound_tasks.grounding.segmenters import Segmenter
-from pixfound_tasks.grounding.selection import SELECTIONS
+from pixfound_tasks.grounding.selection import make_selector
 from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
 from pixfound_tasks.response import Phrase, Point, Probe, Response
+
+if TYPE_CHECKING:
+    from pixfound_tasks.judges import Judge
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class AttentionGrounder:
     """The steps between attention and masks, and what to write down about them.
 
     `control` adds a chance control to every response: as many random points as it has phrases, through the same
-    segmenter. `seed` and the image alone decide where they lie.
+    segmenter. `seed` and the image alone decide where they lie. `select` and `judge` are as in `make_selector`.
     """
 
     segmenter: Segmenter
@@ -32,6 +35,10 @@ class AttentionGrounder:
     control: bool = True
     seed: int = 0
     provenance: dict[str, Any] = field(default_factory=dict)
+    judge: Judge | None = None
+
+    def __post_init__(self) -> None:
+        make_selector(self.select, self.judge)
 
     def ground(self, look: Look, image: Image.Image, expression: str) -> Response:
         """The response to a request to find `expression` in an image (RGB), from the answer and its attention."""
@@ -40,7 +47,7 @@ class AttentionGrounder:
         points = [phrase.point for phrase in phrases if phrase.point]
         candidates = iter(self.segmenter.segment(points))
         phrases = [replace(p, candidates=next(candidates)) if p.point else p for p in phrases]
-        selected = SELECTIONS[self.select](phrases)
+        selected, notes = make_selector(self.select, self.judge)(phrases, image, expression)
         chosen = () if selected.phrase is None else (phrases[selected.phrase].candidates[selected.candidate].mask,)
         return Response(
             text=look.text,
@@ -49,7 +56,7 @@ class AttentionGrounder:
             selected=selected,
             control=self._control(image, len(points)) if self.control else (),
             tokens=len(look.token_chars),
-            provenance=self.provenance,
+            provenance=self.provenance | notes,
         )
 
     def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:

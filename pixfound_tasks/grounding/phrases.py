@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _DETERMINERS = frozenset(
@@ -31,6 +32,15 @@ _COLORS = frozenset("black white red green blue yellow orange purple brown gray 
 _ING_NOUNS = frozenset(
     "wing ring king thing string spring building ceiling clothing painting railing morning evening wedding".split()
 )
+# Of the words that end a phrase, those that are nouns in "the face" and "the dog's face".
+_NOUNS_OR_VERBS = frozenset("face faces point points stand stands show shows look looks".split())
+_BEFORE_NOUNS = frozenset("a an the my your his her its our their".split())
+# What the rules for plurals get wrong.
+_PLURALS = {
+    "men": "man", "women": "woman", "people": "person", "children": "child", "feet": "foot", "teeth": "tooth",
+    "mice": "mouse", "geese": "goose", "leaves": "leaf", "knives": "knife", "wolves": "wolf", "shelves": "shelf",
+    "shoes": "shoe", "toes": "toe", "cookies": "cookie", "movies": "movie", "lenses": "lens", "lens": "lens",
+}  # fmt: skip
 _COPULAS = frozenset("is are was were be been being am appears appear seems seem looks look".split())
 
 
@@ -57,7 +67,8 @@ def rule_phrases(text: str) -> list[NounPhrase]:
     for match in _WORD.finditer(text):
         word = match[0].lower()
         is_split = run and not text[run[-1].end() : match.start()].isspace()
-        is_closed = word in _CLOSED_CLASS or _is_verb_in_ing(word, run)
+        is_noun = word in _NOUNS_OR_VERBS and _asks_for_noun(run)
+        is_closed = (word in _CLOSED_CLASS and not is_noun) or _is_verb_in_ing(word, run)
         if run and word == "and" and run[-1][0].lower() in _COLORS and not is_split:
             run.append(match)
             continue
@@ -70,6 +81,10 @@ def rule_phrases(text: str) -> list[NounPhrase]:
         else:
             run.append(match)
     return phrases + _phrase(text, run, before)
+
+
+def _asks_for_noun(run: list[re.Match]) -> bool:
+    return bool(run) and (run[-1][0].lower() in _BEFORE_NOUNS or run[-1][0].endswith(("'s", "\u2019s")))
 
 
 def _is_verb_in_ing(word: str, run: list[re.Match]) -> bool:
@@ -111,8 +126,8 @@ def make_chunker(name: str) -> tuple[Chunker, str]:
 
 
 def load_pipeline(package: str):
-    """A spaCy pipeline, or a clear error where spaCy or the package is missing."""
-    if not _is_installed("spacy") or not _is_installed(package):
+    """A spaCy pipeline of an installed package or a folder, or a clear error where spaCy or the package is missing."""
+    if not _is_installed("spacy") or not (_is_installed(package) or Path(package, "config.cfg").is_file()):
         raise ValueError(
             f"expected spaCy and its package {package!r} to be installed, but they are not: "
             f"pip install 'pixfound-tasks[spacy]' && python -m spacy download {package}"
@@ -123,7 +138,10 @@ def load_pipeline(package: str):
 
 
 def _is_installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # no name of a module, such as a path
+        return False
 
 
 def is_denied(phrase: str) -> bool:
@@ -133,12 +151,22 @@ def is_denied(phrase: str) -> bool:
 
 
 def content_words(phrase: str) -> list[str]:
-    """The words of a phrase in lower case, without determiners; plurals without their s."""
+    """The words of a phrase in lower case and in the singular, without determiners."""
     words = [match[0].lower() for match in _WORD.finditer(phrase)]
     return [_singular(word) for word in words if word not in _DETERMINERS]
 
 
+def named_words(expression: str) -> list[str]:
+    """The content words of what an expression names, its head last: of its first noun phrase, or else of all of it."""
+    first = rule_phrases(expression)
+    return content_words(first[0].text if first else expression)
+
+
 def _singular(word: str) -> str:
-    if word.endswith(("ses", "xes", "shes", "ches")):
+    if word in _PLURALS:
+        return _PLURALS[word]
+    if word.endswith(("sses", "xes", "shes", "ches", "oes")) or (word.endswith("uses") and not word.endswith("ouses")):
         return word[:-2]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s")) else word

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache
 
-from pixfound_tasks.grounding.phrases import content_words, load_pipeline, rule_phrases
+import numpy as np
+
+from pixfound_tasks.choices import check_choice
+from pixfound_tasks.grounding.phrases import content_words, load_pipeline, named_words
 
 Similarity = Callable[[str, str], float]
+Embedding = Callable[[str], np.ndarray]
 
 _HEAD_WEIGHT = 2  # the head says what a thing is, a modifier only which
 _ARTICLES = ("the ", "an ", "a ")
+_REMEMBERED = 4096  # texts; an expression is compared to many phrases, and phrases come again
 
 
 def lexical_similarity(phrase: str, expression: str) -> float:
@@ -18,8 +23,7 @@ def lexical_similarity(phrase: str, expression: str) -> float:
 
     So "the circle" and "a large red circle" agree (1), "the red circle" and "a blue circle" do not (0.67).
     """
-    first = rule_phrases(expression)
-    named, asked = content_words(phrase), content_words(first[0].text if first else expression)
+    named, asked = content_words(phrase), named_words(expression)
     if not named or not asked:
         return 0.0
     weights = [{word: 1 for word in words} | {words[-1]: _HEAD_WEIGHT} for words in (named, asked)]
@@ -27,24 +31,91 @@ def lexical_similarity(phrase: str, expression: str) -> float:
     return shared / min(sum(weight.values()) for weight in weights)
 
 
-def vector_similarity(phrase: str, expression: str, pipeline) -> float:
-    """Cosine of spaCy's vectors in -1..1, a leading article dropped, in lower case (PixFoundation section 3)."""
-    first, second = (pipeline(_without_article(text.lower())) for text in (phrase, expression))
-    return float(first.similarity(second)) if first.has_vector and second.has_vector else 0.0
+def vector_similarity(embed: Embedding) -> Similarity:
+    """Cosine in -1..1 of two texts' vectors, float (dimensions,), a leading article dropped, in lower case.
+
+    1 for equal texts, else 0 where a text has no vector (all zeros). Every text is embedded once. Source:
+    PixFoundation, section 3.
+    """
+
+    @lru_cache(_REMEMBERED)
+    def unit(text: str) -> np.ndarray:
+        vector = np.asarray(embed(text), np.float64)
+        norm = np.linalg.norm(vector)
+        return vector / norm if norm else vector
+
+    def similarity(phrase: str, expression: str) -> float:
+        first, second = (_without_article(text.lower()) for text in (phrase, expression))
+        return 1.0 if first == second else float(np.clip(unit(first) @ unit(second), -1, 1))
+
+    return similarity
 
 
 def _without_article(text: str) -> str:
     return next((text[len(article) :] for article in _ARTICLES if text.startswith(article)), text)
 
 
-def make_similarity(chunker_name: str) -> tuple[Similarity, str]:
-    """The similarity that goes with a chunker, and its name for the provenance.
+def make_similarity(chunker_name: str, select: str = "similarity") -> tuple[Similarity, str]:
+    """The similarity that phrases are compared with, and its name for the provenance.
 
-    spaCy's vectors where the chunker's package has any (the small packages have none), else the lexical one.
+    The threshold is the same for all of them, though a sentence model's cosines are on a scale of their own.
+
+    Args:
+        chunker_name: as `make_chunker` names the chunker.
+        select: "similarity:lexical"; "similarity:spacy:PACKAGE", spaCy's vectors, the study's being en_core_web_lg;
+            "similarity:sentence:NAME", a model of sentence-transformers, of the hub or a folder. Without a name, the
+            chunker's package where it has vectors (spaCy's small packages have none), else the lexical one.
     """
-    if chunker_name.startswith("spacy:"):
+    named, _, wanted = select.partition(":")
+    if named != "similarity" or not wanted:
         package = chunker_name.removeprefix("spacy:")
-        pipeline = load_pipeline(package)
-        if pipeline.vocab.vectors_length:
-            return partial(vector_similarity, pipeline=pipeline), f"vectors:{package}"
-    return lexical_similarity, "lexical"
+        pipeline = load_pipeline(package) if package != chunker_name else None
+        if pipeline is None or not pipeline.vocab.vectors_length:
+            return lexical_similarity, "lexical"
+        return vector_similarity(_spacy_embedding(pipeline)), chunker_name
+    if wanted == "lexical":
+        return lexical_similarity, wanted
+    kind, _, model = wanted.partition(":")
+    check_choice("the similarity", kind, _EMBEDDINGS if model else ("lexical", *_EMBEDDINGS))
+    if not model:
+        raise ValueError(
+            f"expected select=similarity:{kind}:NAME, but got {select!r}; name a "
+            + ("package, such as spacy:en_core_web_lg" if kind == "spacy" else "model, such as all-MiniLM-L6-v2")
+        )
+    return vector_similarity(_EMBEDDINGS[kind](model)), wanted
+
+
+def _spacy_vectors(package: str) -> Embedding:
+    pipeline = load_pipeline(package)
+    if not pipeline.vocab.vectors_length:
+        raise ValueError(
+            f"expected a spaCy package with word vectors, but got {package!r}, which has none; "
+            "python -m spacy download en_core_web_lg, and select=similarity:spacy:en_core_web_lg"
+        )
+    return _spacy_embedding(pipeline)
+
+
+def _spacy_embedding(pipeline) -> Embedding:
+    # The vectors need no parser or tagger.
+    return lambda text: pipeline.make_doc(text).vector
+
+
+def _sentence_vectors(name: str) -> Embedding:
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise ValueError(
+            f"expected the package sentence-transformers for {name!r}, but it is not installed: "
+            "pip install sentence-transformers"
+        ) from error
+    try:
+        model = SentenceTransformer(name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"expected a model of sentence-transformers, of the hub or a folder, but got {name!r} "
+            f"({type(error).__name__}); give a folder that holds one, or use select=similarity:lexical"
+        ) from error
+    return lambda text: model.encode(text, show_progress_bar=False)
+
+
+_EMBEDDINGS = {"spacy": _spacy_vectors, "sentence": _sentence_vectors}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixfound_tasks.grounding.phrases import content_words, is_denied, make_chunker, rule_phrases
+from pixfound_tasks.grounding.phrases import content_words, is_denied, make_chunker, named_words, rule_phrases
 
 TEXTS = {
     "The large red circle is at the top left of the image, next to a blue star.": [
@@ -14,6 +14,8 @@ TEXTS = {
     "The butterfly's wings are open.": ["The butterfly's wings"],
     "There are two dogs playing on green grass.": ["two dogs", "green grass"],
     "A man wearing a hat stands near an old-fashioned car": ["A man", "a hat", "an old-fashioned car"],
+    "The dog's face points at the face of a cat.": ["The dog's face", "the face", "a cat"],
+    "It faces a dog that looks up": ["a dog"],
     "Yes": [],
     "Orange wings": ["Orange wings"],
     "It is.": [],
@@ -34,10 +36,27 @@ def test_the_head_is_the_last_word():
 
 @pytest.mark.parametrize(
     ("phrase", "words"),
-    [("The two red crosses", ["red", "cross"]), ("a glass", ["glass"]), ("its wings", ["wing"]), ("the", [])],
+    [
+        ("The two red crosses", ["red", "cross"]),
+        ("a glass", ["glass"]),
+        ("its wings", ["wing"]),
+        ("the", []),
+        ("horses, buses, houses", ["horse", "bus", "house"]),
+        ("butterflies", ["butterfly"]),
+        ("potatoes", ["potato"]),
+        ("the people", ["person"]),
+    ],
 )
 def test_content_words(phrase, words):
     assert content_words(phrase) == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [("the dog's face", ["dog's", "face"]), ("the ears of the dog", ["ear"]), ("it", ["it"]), ("", [])],
+)
+def test_named_words_end_in_the_head(expression, words):
+    assert named_words(expression) == words
 
 
 def test_denials():
@@ -64,3 +83,6 @@ def test_wrong_chunkers_are_named():
         make_chunker("nltk")
     with pytest.raises(ValueError, match="expected spaCy and its package 'en_nowhere' to be installed"):
         make_chunker("spacy:en_nowhere")
+    for name in ("", "./en_nowhere", "en.nowhere"):
+        with pytest.raises(ValueError, match=f"its package '{name}' to be installed"):
+            make_chunker(f"spacy:{name}")
