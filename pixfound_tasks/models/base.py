@@ -18,13 +18,15 @@ from pixfound_tasks.choices import check_choice
 class Request(NamedTuple):
     """What a model may know of a document: everything that is asked, nothing of the truth.
 
-    `image_id` is the document's own id, `doc_id` its place in the task. `expression` is None where the task does not
-    ask to find anything.
+    `image_id` and `file` are the document's own id and image file name, `doc_id` is its place in the task.
+    `expression` is None where the task does not ask to find anything.
     """
 
     task: str
+    protocol: str  # "choice", "open" or "referring"; tasks of other packages count as "choice"
     doc_id: int
     image_id: str
+    file: str  # "ADE_val_00000248.jpg"; "" where a document has none
     image: Image.Image
     prompt: str
     generation: dict[str, Any]
@@ -51,18 +53,25 @@ class ChatModel(lmms):
         if len(images) != 1:
             raise ValueError(f"expected one image per document, but document {doc_id} of {task} has {len(images)}")
         prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
-        # Protocol 3: tasks such as pixmmvp_ground and pixmini_when. Where no object is asked about it is "None".
-        is_referring = "expression" in doc and not {"ground", "when"}.isdisjoint(task.split("_"))
-        expression = str(doc["expression"]) if is_referring else None
-        return Request(
-            task, doc_id, str(doc.get("id", doc_id)), images[0].convert("RGB"), prompt, dict(generation), expression
-        )
+        protocol = protocol_of(task) if "expression" in doc else "choice"
+        # Where no object is asked about the expression is "None", as in the study.
+        expression = None if protocol == "choice" else str(doc["expression"])
+        image, identifier, file = images[0].convert("RGB"), str(doc.get("id", doc_id)), str(doc.get("file") or "")
+        return Request(task, protocol, doc_id, identifier, file, image, prompt, dict(generation), expression)
 
     def loglikelihood(self, requests):
         raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")
 
     def generate_until_multi_round(self, requests):
         raise NotImplementedError(f"{type(self).__name__} answers in one round")
+
+
+def protocol_of(task: str) -> str:
+    """What a task's name says it asks: "open" for `pixmmvp_vqa_open`, "referring" for `pixcvbench_ground_lang`."""
+    parts = set(task.split("_"))
+    if parts & {"ground", "when"}:
+        return "referring"
+    return "open" if {"vqa", "open"} <= parts else "choice"
 
 
 def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:

@@ -1,24 +1,29 @@
-"""Files of predictions in the layout of the study's own scripts: PNG masks, JSONL answers, lists of phrases."""
+"""Files of predictions in the layout of the study's own scripts: JSONL answers, a judge's choices, lists of phrases.
+
+What they say about an image is found by its key, see `image_key`. Each file says everything once: what it says twice
+is an error, as is a line that cannot be read.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-from PIL import Image
-
-from pixfound_tasks import masks
-from pixfound_tasks.masks import Rle, Size
+ImageKey = int | str
+# PixMMVP's images are numbers, padded or not, some scripts write "output00001". Twelve digits are a COCO file's name.
+_NUMBER = re.compile(r"(?:output)?([0-9]{1,11})")
+_LONGEST_LINE = 1 << 24  # characters
+T = TypeVar("T")
 
 
 class PhraseLine(NamedTuple):
     """One line of a phrases file; `chars` and `answer` only where the line goes on after the similarity."""
 
-    image: int
+    image: ImageKey
     phrase: int
     text: str
     root: str
@@ -27,70 +32,55 @@ class PhraseLine(NamedTuple):
     answer: str = ""
 
 
-def find_masks(folder: Path) -> dict[int, dict[tuple[int, ...], Path]]:
-    """PNG files by image, and for each by (phrase, mask); by () where a file is an image's only mask."""
-    files: dict[int, dict[tuple[int, ...], Path]] = {}
-    for path in folder.glob("*.png"):
-        parts = path.stem.split("_")
-        if len(parts) in (1, 3) and all(part.isdigit() for part in parts):
-            image, *candidate = map(int, parts)
-            files.setdefault(image, {})[tuple(candidate)] = path
-    if not files:
-        raise ValueError(f"expected PNGs such as 00001.png or 1_000_002.png in masks={folder}, but found none")
-    return files
+def image_key(name: str) -> ImageKey:
+    """What a prediction calls its image: a number for "7", "00007" and "output00007", else the name as it is."""
+    number = _NUMBER.fullmatch(name)
+    return int(number[1]) if number else name
 
 
-def read_png(path: Path, size: Size) -> Rle:
-    """A mask from a picture: everything that is not 0; brought to the image's size where it has another."""
-    with Image.open(path) as picture:
-        mask = np.asarray(picture.convert("L")) > 0
-    return masks.encode(mask if mask.shape == size else masks.resize(mask, size))
+def read_answers(path: Path) -> dict[ImageKey, str]:
+    """Replies by image, from protocol 2's form (`answer`, beside `gt_answer`) or the others' (`response`).
 
+    `question_id` (or `questionId`) is the image's number or the name of its file, of which any folders are ignored.
+    A reply that is no text but an object or a list becomes its JSON. Raises ValueError, naming file and line.
+    """
 
-def read_answers(path: Path) -> dict[int, str]:
-    """Replies by question id, from protocol 2's form (`answer`, beside `gt_answer`) or the others' (`response`)."""
-
-    def reply(record: dict[str, Any]) -> tuple[int, str]:
+    def reply(record: dict[str, Any]) -> tuple[ImageKey, str]:
         text = record["answer"] if "gt_answer" in record else record["response"]
-        return int(record["question_id"]), "" if text is None else str(text)
+        identifier = record["question_id"] if "question_id" in record else record["questionId"]
+        if type(identifier) not in (int, str):
+            raise TypeError
+        if isinstance(text, (dict, list)):
+            text = json.dumps(text)
+        return image_key(Path(str(identifier)).stem), "" if text is None else str(text)
 
-    return dict(_records(path, reply, "question_id with answer and gt_answer, or with response"))
+    return _by_key(path, _parsed(reply), "question_id with answer and gt_answer, or with response")
 
 
 def read_judged(path: Path) -> dict[int, tuple[int, int] | None]:
-    """The judge's candidate (phrase, mask) by image, None for absent; `question_id` counts the images from 0."""
+    """The judge's candidate (phrase, mask), None for absent, by `question_id`: the place of the image, from 0."""
 
     def choice(record: dict[str, Any]) -> tuple[int, tuple[int, int] | None]:
-        image, chosen = int(record["question_id"]) + 1, record["selected file"]
+        place, chosen = int(record["question_id"]), record["selected file"]
         if chosen == "NONE":
-            return image, None
-        _, phrase, mask = Path(chosen).stem.split("_")
-        return image, (int(phrase), int(mask))
+            return place, None
+        _, phrase, mask = Path(chosen).stem.rsplit("_", 2)
+        return place, (int(phrase), int(mask))
 
-    return dict(_records(path, choice, '"question_id" and "selected file" such as 1_004_002.png or NONE'))
-
-
-def _records(path: Path, read: Callable[[dict[str, Any]], tuple], expected: str) -> Iterator[tuple]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield read(json.loads(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"expected {expected} in line {number} of {path}, but got {line[:200]!r}") from error
+    return _by_key(path, _parsed(choice), '"question_id" and "selected file" such as 1_004_002.png or NONE')
 
 
-def read_phrases(path: Path) -> dict[int, dict[int, PhraseLine]]:
-    """The lines of a phrases file by image and phrase."""
-    found: dict[int, dict[int, PhraseLine]] = {}
-    for number, text in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
-        if not text.strip():
-            continue
-        try:
-            line = _phrase_line(text)
-        except ValueError as error:
-            form = "7.jpg - 0 - orange wings| wings| 0.646507 [| start | end| whole answer]"
-            raise ValueError(f"expected {form!r} in line {number} of {path}, but got {text[:200]!r}") from error
+def read_phrases(path: Path) -> dict[ImageKey, dict[int, PhraseLine]]:
+    """The lines of a phrases file by image and phrase. Raises ValueError, naming file and line."""
+
+    def phrase(text: str) -> tuple[tuple[ImageKey, int], PhraseLine]:
+        line = _phrase_line(text)
+        return (line.image, line.phrase), line
+
+    found: dict[ImageKey, dict[int, PhraseLine]] = {}
+    for line in _by_key(
+        path, phrase, "'7.jpg - 0 - orange wings| wings| 0.646507 [| start | end| whole answer]'"
+    ).values():
         found.setdefault(line.image, {})[line.phrase] = line
     return found
 
@@ -99,8 +89,47 @@ def _phrase_line(text: str) -> PhraseLine:
     image, phrase, rest = text.split(" - ", 2)
     words, root, number, *more = rest.split("|", 5)
     similarity = float(number) if math.isfinite(float(number)) else None
-    line = PhraseLine(int(Path(image).stem), int(phrase), words.strip(), root.strip(), similarity)
+    line = PhraseLine(image_key(Path(image.strip()).stem), int(phrase), words.strip(), root.strip(), similarity)
     if not more:
         return line
     start, end, answer = more
     return line._replace(chars=(int(start), int(end)), answer=answer.strip())
+
+
+def _parsed(read: Callable[[dict[str, Any]], tuple[Any, T]]) -> Callable[[str], tuple[Any, T]]:
+    return lambda line: read(json.loads(line))
+
+
+def _by_key(path: Path, read: Callable[[str], tuple[Any, T]], expected: str) -> dict[Any, T]:
+    found: dict[Any, T] = {}
+    places: dict[Any, int] = {}
+    for number, line in _lines(path):
+        try:
+            key, value = read(line)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"expected {expected} in line {number} of {path}, but got {line[:200]!r}") from error
+        if key in found:
+            raise ValueError(
+                f"expected {key!r:.80} once in {path}, but got it in lines {places[key]} and {number}; drop one"
+            )
+        found[key], places[key] = value, number
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that are not blank, counted from 1; only a line feed ends one."""
+    number = 0
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        try:
+            while line := file.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE:
+                    raise ValueError(
+                        f"expected at most {_LONGEST_LINE} characters a line, but line {number} of {path} has more"
+                    )
+                if line.strip():
+                    yield number, line
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"expected UTF-8 in {path}, but it is none at or after line {number + 1}: {error.reason}"
+            ) from error

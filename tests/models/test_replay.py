@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from loguru import logger
 from PIL import Image
+from rectangles import SIZE, rectangle
 from running import evaluate, metrics
 
 from pixfound_tasks import benchmarks, masks
-from pixfound_tasks.models.predictions import read_answers, read_judged, read_phrases, read_png
 from pixfound_tasks.models.replay import PixFoundReplay
+from pixfound_tasks.response import Response, from_text, to_text
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +85,7 @@ def test_documents_without_a_prediction_are_unparsed_not_lost(documents, tmp_pat
 
 
 def test_missing_arguments_are_named(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"expected PNGs such as 00001.png or 1_000_002.png in masks=.*, but found none"
-    ):
+    with pytest.raises(ValueError, match=r"expected PNGs such as 00001.png, .* in masks=.*, but found none"):
         PixFoundReplay(masks=str(tmp_path))
     with pytest.raises(
         ValueError, match=r"expected judged=FILE.jsonl together with select=judge, but got select='judge'"
@@ -96,35 +97,181 @@ def test_missing_arguments_are_named(tmp_path):
         run("", ["pixmini_vqa"])
 
 
-def test_answers_of_either_form(tmp_path):
-    path = tmp_path / "answers.jsonl"
-    path.write_text(
-        '{"question_id": 1, "prompt": "?", "answer": "B", "gt_answer": "(a)", "text_options": ["x", "y"]}\n\n'
-        '{"question_id": "2", "prompt": "?", "answer": "(a)", "response": "It is \u2028 open."}\n'
+# From here on without lmms-eval's tasks: documents as its tasks hand them over, of any of our task names.
+
+LEFT, RIGHT, NOTHING = rectangle(0, 0, 2, 4), rectangle(4, 0, 6, 4), rectangle(0, 0, 0, 0)
+
+
+@pytest.fixture
+def warnings():
+    messages = []
+    handler = logger.add(lambda message: messages.append(message.record["message"]), level="WARNING")
+    yield messages
+    logger.remove(handler)
+
+
+def document(identifier, file):
+    image = Image.new("RGB", SIZE[::-1])
+    return {"id": identifier, "file": file, "expression": "the cup", "image": image}
+
+
+def replay(task, documents, **arguments):
+    """What the model answers to documents of a task, as text."""
+    model = PixFoundReplay(**arguments)
+    model.task_dict = {task: {"test": documents}}
+
+    def messages(doc):
+        return [{"role": "user", "content": [{"type": "image", "url": doc["image"]}, {"type": "text", "text": "?"}]}]
+
+    instances = [SimpleNamespace(args=("", messages, {}, index, task, "test")) for index, _ in enumerate(documents)]
+    return [result.text for result in model.generate_until(instances)]
+
+
+def predictions(texts):
+    """By document its one mask; None where nothing grounded came."""
+    found = [from_text(text, SIZE) for text in texts]
+    assert not any(response.problems for response in found)
+    return [response.prediction(SIZE) if response.is_grounded else None for response in found]
+
+
+def write_lines(path, *records):
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return str(path)
+
+
+PHOTOS = [
+    document("0", "ADE_val_00000248.jpg"),
+    document("881", "000000001296.jpg"),  # a COCO file whose digits are another question's idx
+    document("1296", "000000135902.jpg"),
+]
+
+
+@pytest.mark.parametrize("task", ["pixcvbench_ground", "pixcvbench_when", "pixcvbench_ground_lang"])
+def test_pixcvbench_masks_go_by_file_name_and_never_by_its_digits(tmp_path, warnings, task):
+    write_mask(tmp_path / "ADE_val_00000248.png", LEFT)
+    write_mask(tmp_path / "000000001296.png", RIGHT)
+    texts = replay(task, PHOTOS, masks=str(tmp_path))
+    assert predictions(texts) == [LEFT, RIGHT, None]
+    assert texts[2] == "" and warnings == ["1 of 3 documents have no mask: it counts as unparsed"]
+
+
+def test_pixcvbench_masks_go_by_number_where_there_is_none_by_file_name(tmp_path):
+    for name, mask in (("00000", RIGHT), ("ADE_val_00000248", LEFT), ("881", LEFT), ("output01296", NOTHING)):
+        write_mask(tmp_path / f"{name}.png", mask)
+    assert predictions(replay("pixcvbench_ground", PHOTOS, masks=str(tmp_path))) == [LEFT, LEFT, NOTHING]
+
+
+def test_pixcvbench_candidates_by_file_name_or_number_with_phrases_and_a_judge(tmp_path):
+    for name, mask in (
+        ("ADE_val_00000248_000_000", LEFT), ("ADE_val_00000248_001_000", RIGHT),
+        ("000000001296_000_000", LEFT), ("000000001296_000_001", RIGHT), ("1296_000_000", LEFT),
+    ):  # fmt: skip
+        write_mask(tmp_path / f"{name}.png", mask)
+    phrases = tmp_path / "phrases.txt"
+    phrases.write_text(
+        "ADE_val_00000248.jpg - 0 - a wall| wall| 0.71\nADE_val_00000248.jpg - 1 - a - big| cup| 0.9\n"
+        "000000001296.jpg - 0 - a cup| cup| 0.9\n1296.jpg - 0 - a cup| cup| 0.69\n"
     )
-    assert read_answers(path) == {1: "B", 2: "It is \u2028 open."}
+    arguments = {"masks": str(tmp_path), "phrases": str(phrases)}
+    texts = replay("pixcvbench_ground", PHOTOS, **arguments)
+    # The similarity of the third is under the threshold of 0.7: not there.
+    assert predictions(texts) == [RIGHT, RIGHT, NOTHING]
+    assert [phrase.text for phrase in from_text(texts[0], SIZE).phrases] == ["a wall", "a - big"]
+    # PixCV-Bench counts its questions from 0, as judges do.
+    judged = write_lines(
+        tmp_path / "judged.jsonl",
+        {"question_id": 0, "selected file": "preds/ADE_val_00000248_000_000.png"},
+        {"question_id": 881, "selected file": "NONE"},
+        {"question_id": 1296, "selected file": "1296_000_000.png"},
+    )
+    texts = replay("pixcvbench_ground", PHOTOS, select="judge", judged=judged, **arguments)
+    assert predictions(texts) == [LEFT, NOTHING, LEFT]
 
 
-@pytest.mark.parametrize(
-    ("read", "line", "expected"),
-    [
-        (
-            read_answers,
-            '{"question_id": 1}',
-            "expected question_id with answer and gt_answer, or with response in line 1",
-        ),
-        (read_judged, '{"question_id": 0, "selected file": "x.png"}', "such as 1_004_002.png or NONE in line 1"),
-        (read_phrases, "1.jpg - 0 - wings", "expected '7.jpg - 0 - orange wings"),
-        (read_phrases, "1.jpg - 0 - wings| wings| 0.5 | 1", "expected '7.jpg - 0 - orange wings"),
-    ],
-)
-def test_unreadable_lines_are_named(tmp_path, read, line, expected):
-    path = tmp_path / "file"
-    path.write_text(line)
-    with pytest.raises(ValueError, match=expected):
-        read(path)
+def test_pixcvbench_answers_by_idx_or_by_file_name(tmp_path):
+    by_number = write_lines(
+        tmp_path / "choice.jsonl",
+        {"questionId": 0, "image": "ADE_val_00000248.jpg", "answer": "A", "gt_answer": "(B)"},
+        {"questionId": 1296, "image": "/coco/val2017/000000135902.jpg", "answer": "C", "gt_answer": "(B)"},
+    )
+    assert replay("pixcvbench_vqa", PHOTOS, answers=by_number) == ["A", "", "C"]
+    by_file = write_lines(
+        tmp_path / "open.jsonl",
+        {"question_id": "ADE_val_00000248.jpg", "answer": "(B)", "response": "Two."},
+        {"question_id": "/coco/val2017/000000001296.jpg", "answer": "(B)", "response": "Left."},
+    )
+    assert replay("pixcvbench_vqa_open", PHOTOS, answers=by_file) == ["Two.", "Left.", ""]
 
 
-def test_a_mask_is_everything_that_is_not_zero(tmp_path):
-    Image.fromarray(np.array([[0, 1], [128, 255]], np.uint8)).save(tmp_path / "1.png")
-    np.testing.assert_array_equal(masks.decode(read_png(tmp_path / "1.png", (2, 2))), [[0, 1], [1, 1]])
+@pytest.mark.parametrize("benchmark", ["pixmmvp", "pixmini"])
+@pytest.mark.parametrize("name", ["7", "00007", "output00007"])
+def test_numbered_images_in_every_spelling_of_the_studys_scripts(tmp_path, benchmark, name):
+    write_mask(tmp_path / f"{name}.png", LEFT)
+    documents = [document("7", "7.jpg")]
+    assert predictions(replay(f"{benchmark}_ground", documents, masks=str(tmp_path))) == [LEFT]
+
+
+def test_open_answers_are_text_and_masks_together(tmp_path, warnings):
+    write_mask(tmp_path / "1.png", LEFT)
+    write_mask(tmp_path / "3.png", RIGHT)
+    given = to_text(Response("Its own.", masks=(RIGHT,)))
+    replies = [
+        {"question_id": 1, "answer": "(a)", "response": "Open."},
+        {"question_id": 2, "answer": "(a)", "response": "Closed."},
+        {"question_id": 4, "answer": "(a)", "response": given},
+        {"question_id": 5, "answer": "(a)", "response": json.loads(given)},
+    ]
+    answers = write_lines(tmp_path / "answers.jsonl", *replies)
+    documents = [document(str(number), f"{number}.jpg") for number in range(1, 6)]
+    texts = replay("pixmini_vqa_open", documents, answers=answers, masks=str(tmp_path))
+    assert predictions(texts) == [LEFT, None, RIGHT, RIGHT, RIGHT]
+    assert [from_text(text, SIZE).text for text in texts] == ["Open.", "Closed.", "", "Its own.", "Its own."]
+    assert texts[3] == given
+    assert warnings == [
+        "1 of 5 documents have no mask: it counts as unparsed",
+        "1 of 5 documents have no answer: it counts as wrong and unparsed",
+    ]
+    assert replay("pixmini_vqa_open", documents, answers=answers)[:3] == ["Open.", "Closed.", ""]
+    with pytest.raises(ValueError, match="expected answers=FILE.jsonl for the task pixmini_vqa_open, but got none"):
+        replay("pixmini_vqa_open", documents, masks=str(tmp_path))
+
+
+def test_answers_with_masks_need_no_folder(tmp_path, warnings):
+    given = to_text(Response("There.", masks=(RIGHT,)))
+    answers = write_lines(tmp_path / "answers.jsonl", {"question_id": 1, "answer": "", "response": given})
+    documents = [document("1", "1.jpg"), document("2", "2.jpg")]
+    assert replay("pixmmvp_ground", documents, answers=answers) == [given, ""]
+    assert any("2 of 2 documents are to be grounded and there is no masks=FOLDER" in message for message in warnings)
+    with pytest.raises(ValueError, match="expected masks=FOLDER for the task pixmmvp_ground, but got none"):
+        replay("pixmmvp_ground", documents)
+
+
+def test_unreadable_masks_count_as_missing_and_are_named(tmp_path, warnings):
+    write_mask(tmp_path / "1.png", LEFT)
+    (tmp_path / "2.png").write_bytes((tmp_path / "1.png").read_bytes()[:50])
+    (tmp_path / "3.png").mkdir()
+    write_mask(tmp_path / "4_000_000.png", LEFT)
+    (tmp_path / "4_000_001.png").write_text("no picture")
+    (tmp_path / "4_001_000.png").write_text("no picture")
+    documents = [document(str(number), f"{number}.jpg") for number in range(1, 5)]
+    texts = replay("pixmmvp_ground", documents, masks=str(tmp_path), select="first")
+    assert predictions(texts) == [LEFT, None, None, LEFT]
+    missing, unreadable = warnings
+    assert missing == "2 of 4 documents have no mask: it counts as unparsed"
+    assert unreadable.startswith("4 masks cannot be read and count as missing, such as '2.png' (")
+    assert all(f"'{name}'" in unreadable for name in ("3.png", "4_000_001.png", "4_001_000.png"))
+    # A judge that chose what cannot be read: there is no prediction, and not another candidate in its place.
+    judged = write_lines(tmp_path / "judged.jsonl", {"question_id": 3, "selected file": "4_000_001.png"})
+    texts = replay("pixmmvp_ground", documents[3:], masks=str(tmp_path), select="judge", judged=judged)
+    assert texts == [""]
+
+
+def test_provenance_says_how_many_masks_there_were(tmp_path, warnings):
+    write_mask(tmp_path / "1.png", LEFT, scale=3)
+    write_mask(tmp_path / "9.png", LEFT)
+    (text,) = replay("pixmmvp_ground", [document("1", "1.jpg")], masks=str(tmp_path), name="LISA")
+    assert json.loads(text)["provenance"] == {
+        "model": "LISA", "select": "similarity", "masks": str(tmp_path), "answers": None, "mask_files": 2,
+    }  # fmt: skip
+    assert predictions([text]) == [LEFT]
+    assert warnings == ["1 of 1 documents have masks of another size than the image: they were resized"]
