@@ -55,7 +55,7 @@ function fillCard(card, sample, view, change) {
   } else if (view.prediction && grounding && grounding.mask) {
     layers.push([grounding.mask, "prediction"]);
   }
-  const facts = element("div", "facts", cardHead(sample), ...questionPart(doc, answer.vqa), ...groundingPart(doc, grounding, view, change));
+  const facts = element("div", "facts", cardHead(sample), ...questionPart(doc, answer), ...groundingPart(doc, grounding, view, change));
   card.replaceChildren(picture(doc, sample.image, 240, layers, phrase && phrase.point), facts);
   if (phrase) card.append(inspector(sample, phrase, view, change));
 }
@@ -65,18 +65,25 @@ function cardHead({ id, doc, outcome, outcomeName, link }) {
   anchor.href = link;
   const pair = doc.pair === null ? null : element("span", "", `Pair ${doc.pair + 1}`);
   const badge = outcome ? element("span", "outcome", element("i", outcome), outcomeName) : null;
-  return element("div", "card-head", anchor, pair, badge, element("span", "pattern", doc.pattern));
+  return element("div", "card-head", anchor, pair, badge,
+    element("span", "pattern", [doc.pattern, doc.source, doc.task].filter(Boolean).join(" · ")));
 }
 
-function questionPart(doc, vqa) {
-  const verdict = element("p", "verdict", element("span", "label", "Expected "), `(${doc.answer})`);
-  if (vqa) {
-    const judged = element("span", vqa.right ? "right" : "wrong", vqa.right ? "right ✓" : "wrong ✗");
-    verdict.append(element("span", "label", " · answered "), `“${vqa.text}” `, judged);
-  } else {
-    verdict.append(element("span", "label", " · not asked"));
+function questionPart(doc, { vqa, open }) {
+  const expected = element("p", "verdict", element("span", "label", "Expected "), `(${doc.answer})`);
+  if (vqa) expected.append(element("span", "label", " · answered "), `“${vqa.text}” `, verdict(vqa.right));
+  if (!vqa && !open) expected.append(element("span", "label", " · not asked"));
+  const parts = [element("p", "question", doc.question), element("p", "options", doc.options_text), expected];
+  if (open) {
+    const judge = open.by ? element("span", "label", ` by ${open.by}`) : null;
+    parts.push(element("p", "verdict open", element("span", "label", "Freely "), `“${open.text}” `, verdict(open.right), judge));
   }
-  return [element("p", "question", doc.question), element("p", "options", doc.options_text), verdict];
+  return parts;
+}
+
+function verdict(right) {
+  if (right === null) return element("span", "label", "unjudged");
+  return element("span", right ? "right" : "wrong", right ? "right ✓" : "wrong ✗");
 }
 
 function groundingPart(doc, grounding, view, change) {

@@ -14,10 +14,21 @@ from rich.table import Table
 from rich.text import Text
 
 from pixfound_tasks.report import pictures
-from pixfound_tasks.report.page import OUTCOME_NAMES, percent, write_page
+from pixfound_tasks.report.breakdown import BreakdownRow
+from pixfound_tasks.report.page import OUTCOME_NAMES, is_measured, percent, write_page
 from pixfound_tasks.report.run import RunError, read_runs
 from pixfound_tasks.report.summary import Summary, as_json, summarise
 
+_COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
+    "A\N{DAGGER}": "open_answering",
+    "A": "answering",
+    "accuracy": "accuracy",
+    "M\N{DAGGER}": "open_grounding",
+    "M": "grounding",
+    "oracle": "oracle_miou",
+    "chance": "chance_miou",
+    "S": "score",
+}
 _PIPED_WIDTH = 120  # columns, where the output is no terminal that has a width of its own
 
 app = typer.Typer(
@@ -57,6 +68,8 @@ def _print(summaries: Sequence[Summary]) -> None:
     if not console.is_terminal:
         console = Console(width=_PIPED_WIDTH)
     console.print(_scores(summaries))
+    if any(_is_part(row) for each in summaries for row in each.patterns):
+        console.print(_parts(summaries))
     if any(each.failures for each in summaries):
         console.print(_outcomes(summaries))
     for each in summaries:
@@ -66,12 +79,32 @@ def _print(summaries: Sequence[Summary]) -> None:
 
 
 def _scores(summaries: Sequence[Summary]) -> Table:
-    table = _table("model", "benchmark", "A", "accuracy", "M", "oracle", "chance", "S", named=2)
+    columns = {
+        heading: field
+        for heading, field in _COLUMNS.items()
+        if any(is_measured(getattr(each, field)) for each in summaries)
+    }
+    table = _table("model", "benchmark", *columns, named=2)
     for each in summaries:
-        shares = (each.answering, each.accuracy, each.grounding, each.oracle_miou, each.chance_miou, each.score)
         partial = f"\npartial: {each.documents} of {each.known_documents}" if each.partial else ""
-        table.add_row(Text(each.model), each.benchmark + partial, *map(percent, shares))
+        shares = (percent(getattr(each, field)) for field in columns.values())
+        table.add_row(Text(each.model), each.benchmark + partial, *shares)
     return table
+
+
+def _parts(summaries: Sequence[Summary]) -> Table:
+    """The scores by source and by task; those by visual pattern are for the page."""
+    table = _table("model", "benchmark", "images of", "images", "accuracy", "M", named=3)
+    for each in summaries:
+        for row in filter(_is_part, each.patterns):
+            accuracy = row.accuracy if is_measured(row.accuracy) else row.open_accuracy
+            numbers = str(row.images), percent(accuracy), percent(row.miou)
+            table.add_row(Text(each.model), each.benchmark, Text(row.name), *numbers)
+    return table
+
+
+def _is_part(row: BreakdownRow) -> bool:
+    return row.kind != "pattern"
 
 
 def _outcomes(summaries: Sequence[Summary]) -> Table:

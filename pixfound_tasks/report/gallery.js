@@ -1,7 +1,8 @@
 // The gallery: which cards there are, in which order, and drawing only those near the window.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const state = { run: 0, rule: "paper", outcome: "", answer: "", pattern: "", text: "", sort: "id", truth: true, prediction: true };
+const state = { run: 0, rule: "paper", outcome: "", answer: "", pattern: "", source: "", task: "", text: "", sort: "id", truth: true, prediction: true };
+const ANY_KIND = Object.fromEntries(Object.keys(data.kinds).map((kind) => [kind, ""]));
 const looks = new Map(); // "run/id" -> the phrase and candidate looked at there
 const grid = document.getElementById("grid");
 const toolbar = document.getElementById("toolbar");
@@ -53,9 +54,10 @@ function draw(card) {
 function matches(sample) {
   const { doc, answer, outcome } = sample;
   if (state.outcome && outcome !== state.outcome) return false;
-  if (state.answer && !(answer.vqa && String(answer.vqa.right) === state.answer)) return false;
-  if (state.pattern && doc.pattern !== state.pattern) return false;
-  const texts = [sample.id, doc.question, doc.options_text, doc.expression, answer.vqa && answer.vqa.text, answer.ground && answer.ground.text];
+  const asked = answer.vqa || answer.open;
+  if (state.answer && !(asked && String(asked.right) === state.answer)) return false;
+  if (Object.keys(data.kinds).some((kind) => state[kind] && doc[kind] !== state[kind])) return false;
+  const texts = [sample.id, doc.question, doc.options_text, doc.expression, ...["vqa", "open", "ground"].map((name) => answer[name] && answer[name].text)];
   return texts.some((text) => text && text.toLowerCase().includes(state.text.toLowerCase())) || !state.text;
 }
 
@@ -94,8 +96,14 @@ function choice(name, options, label) {
     node.append(option);
   }
   node.value = state[name];
-  node.addEventListener("change", () => set({ ...(name === "run" ? { pattern: "" } : {}), [name]: node.value }));
+  node.addEventListener("change", () => set({ ...(name === "run" ? ANY_KIND : {}), [name]: node.value }));
   return node;
+}
+
+// Null where the benchmark has no such thing.
+function kindChoice(kind, words, documents) {
+  const names = [...new Set(documents.map((each) => each[kind]))].filter(Boolean).sort();
+  return names.length ? choice(kind, [["", `Any ${words}`], ...names.map((name) => [name, name])], words) : null;
 }
 
 function layer(name, words) {
@@ -131,7 +139,7 @@ function buildToolbar() {
   const rules = choice("rule", [["paper", "paper rule"], ["strict", "strict rule"]], "Rule for empty masks");
   const outcomes = Object.entries(data.outcomes).map(([name, words]) =>
     button("", state.outcome === name, () => set({ outcome: state.outcome === name ? "" : name }), element("i", name), words));
-  const patterns = [...new Set(documents.map((each) => each.pattern))].sort().map((name) => [name, name || "no pattern"]);
+  const kinds = Object.entries(data.kinds).map(([kind, words]) => kindChoice(kind, words, documents));
   const search = element("input");
   search.type = "search";
   search.placeholder = "Search question, expression, answer";
@@ -144,7 +152,7 @@ function buildToolbar() {
     ...(data.runs.length > 1 ? [runs] : []),
     ...(hasOutcomes ? [...outcomes, rules] : []),
     choice("answer", [["", "Any answer"], ["true", "Answered rightly"], ["false", "Answered wrongly"]], "Answer"),
-    choice("pattern", [["", "All patterns"], ...patterns], "Pattern"),
+    ...kinds.filter(Boolean),
     search,
     choice("sort", [["id", "By image"], ["lowest", "IoU, lowest first"], ["highest", "IoU, highest first"]], "Order"),
     layer("truth", "Truth"), layer("prediction", "Prediction"), element("span", "count"));
@@ -161,7 +169,7 @@ function goToHash() {
     looks.set(`${run}/${answer.id}`, { phrase, candidate: startCandidate(answer.ground, phrase) });
   }
   target = answer.id;
-  set({ run, outcome: "", answer: "", pattern: "", text: "" });
+  set({ run, outcome: "", answer: "", ...ANY_KIND, text: "" });
   grid.querySelector(".target").scrollIntoView();
 }
 

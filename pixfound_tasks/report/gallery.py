@@ -7,8 +7,10 @@ from typing import Any
 
 from pixfound_tasks.masks import area
 from pixfound_tasks.report import pictures
+from pixfound_tasks.report.breakdown import KINDS
 from pixfound_tasks.report.run import Document, Record, Run
-from pixfound_tasks.report.summary import find_failures, iou, is_right
+from pixfound_tasks.report.scores import iou, is_right
+from pixfound_tasks.report.summary import find_failures
 from pixfound_tasks.response import Phrase, Probe, Response
 from pixfound_tasks.scoring import metrics
 
@@ -24,7 +26,7 @@ def contents(runs: Sequence[Run], images: pictures.Images) -> dict[str, Any]:
 
 
 def _document(document: Document) -> dict[str, Any]:
-    names = ("pair", "question", "options_text", "answer", "pattern", "expression", "width", "height")
+    names = ("pair", "question", "options_text", "answer", "expression", "width", "height", *KINDS)
     return {name: getattr(document, name) for name in names} | {"mask": document.mask["counts"]}
 
 
@@ -48,7 +50,20 @@ def _answers(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
         "id": record.document.id,
         "outcomes": outcomes,
         "vqa": vqa,
+        "open": _open_answer(record) if record.open else None,
         "ground": _grounding(record, record.ground.response) if record.ground else None,
+    }
+
+
+def _open_answer(record: Record) -> dict[str, Any]:
+    """`right` is None where nobody could judge the answer; `by` is None where the log does not say who judged."""
+    judgement = record.open.metrics.get("judgement")
+    judgement = judgement if isinstance(judgement, dict) else {}
+    is_unjudged = record.open.metrics.get("unjudged") == 1
+    return {
+        "text": record.open.response.text,
+        "right": None if is_unjudged else record.open.metrics.get("accuracy") == 1,
+        "by": str(judgement["by"]) if judgement.get("by") else None,
     }
 
 

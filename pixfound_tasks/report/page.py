@@ -30,6 +30,7 @@ OUTCOME_NAMES = {
     "grounding_only_failure": "Grounding-only failure",
     "both_wrong": "Both wrong",
 }
+KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "task": "task"}
 _HERE = Path(__file__).parent
 _SCRIPTS = ("masks.js", "card.js", "gallery.js")
 
@@ -54,14 +55,16 @@ def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images) ->
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"percent": percent, "number": number}
+    environment.tests["measured"] = is_measured
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.jinja").render(
         summaries=summaries,
         outcomes=OUTCOME_NAMES,
+        kinds=KIND_NAMES,
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        data=json_block(gallery.contents(runs, images) | {"outcomes": OUTCOME_NAMES}),
+        data=json_block(gallery.contents(runs, images) | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
     )
 
 
@@ -71,11 +74,15 @@ def json_block(value: Any) -> Markup:
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
+def is_measured(value: float) -> bool:
+    return not math.isnan(value)
+
+
 def percent(share: float) -> str:
     """A share in 0..1 in percent, with one decimal."""
-    return NOT_MEASURED if math.isnan(share) else f"{100 * share:.1f}"
+    return f"{100 * share:.1f}" if is_measured(share) else NOT_MEASURED
 
 
 def number(value: float) -> str:
     """A number with one decimal."""
-    return NOT_MEASURED if math.isnan(value) else f"{value:.1f}"
+    return f"{value:.1f}" if is_measured(value) else NOT_MEASURED

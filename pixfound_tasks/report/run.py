@@ -14,7 +14,8 @@ from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
 from pixfound_tasks.masks import InvalidMask, Rle, Size, read_mask
 from pixfound_tasks.response import Response
 
-PROTOCOLS = ("vqa", "ground")
+# How tasks' names end, and the field of a record that holds what they ask.
+PROTOCOLS = {"vqa": "vqa", "vqa_open": "open", "ground": "ground"}
 _SAMPLES_FILE = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
 
 
@@ -66,6 +67,7 @@ class Record:
     document: Document
     vqa: Answer | None = None
     ground: Answer | None = None
+    open: Answer | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,6 @@ class Run:
     benchmark: str
     records: tuple[Record, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def protocols(self) -> tuple[str, ...]:
-        return tuple(name for name in PROTOCOLS if any(getattr(record, name) for record in self.records))
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -132,7 +130,7 @@ def _read_run(place: Path, benchmark: str, files: dict[str, Path]) -> Run:
     answers: dict[str, dict[str, Any]] = {}
     for protocol, file in files.items():
         for document, answer in _read_samples(file, benchmark):
-            answers.setdefault(document.id, {"document": document})[protocol] = answer
+            answers.setdefault(document.id, {"document": document})[PROTOCOLS[protocol]] = answer
     records = sorted((Record(**parts) for parts in answers.values()), key=lambda record: _in_order(record.document.id))
     settings = _read_settings(max(files.values(), key=lambda file: file.name))
     return Run(_model_name(settings, place), benchmark, tuple(records), settings)
@@ -215,7 +213,12 @@ def _read_document(fields: dict[str, Any]) -> Document:
 
 
 def _response_text(sample: dict[str, Any]) -> str:
-    """The answer as it was scored, which lmms-eval keeps as a string or as a list of one."""
+    """The answer as it was scored, which lmms-eval keeps as a string or as a list of one.
+
+    Where words were turned into masks at scoring, that response is under `grounded`.
+    """
+    if isinstance(sample.get("grounded"), str):
+        return sample["grounded"]
     text = sample.get("filtered_resps", sample.get("resps", ""))
     while isinstance(text, list):
         text = text[0] if text else ""

@@ -4,19 +4,29 @@
 
 | key | meaning |
 |---|---|
-| `model`, `benchmark` | the model's name as lmms-eval has it; `pixmmvp` or `pixmini` |
+| `model`, `benchmark` | the model's name as lmms-eval has it; `pixmmvp`, `pixcvbench` or `pixmini` |
 | `documents`, `known_documents` | images that every task of the run has, and those of the benchmark |
 | `partial` | whether the former are fewer |
-| `answering`, `accuracy` | A (pair accuracy; plain accuracy where images have no pairs), and plain accuracy |
-| `grounding`, `score` | M (mean IoU), and S (the harmonic mean of A and M) |
+| `answering`, `accuracy` | A of choice questions (pair accuracy; plain where there are no pairs), and plain accuracy |
+| `open_answering`, `open_accuracy` | the same of open questions, as judged: A-dagger, and plain accuracy |
+| `unjudged` | share of open answers without a verdict, which count as wrong |
+| `grounding`, `open_grounding` | M (mean IoU), and M-dagger (of masks that came with open answers) |
+| `score` | S: the harmonic mean of the higher A and the higher M of those that were measured |
 | `oracle_miou`, `chance_miou` | mean IoU of the best candidates by the truth, and of those of random points |
 | `candidates` | candidate masks per image |
 | `unparsed_vqa`, `unparsed_ground` | shares of answers that could not be read |
 | `failures` | per rule (`paper`, `strict`): outcome -> number of pairs; null without pairs or one of the tasks |
 | `incomplete_pairs` | pairs left out there, because an image was not run |
 | `location_bins`, `located` | best phrases by tenths of the answer, and how many those are; null where there are none |
-| `patterns` | per visual pattern: `images`, `accuracy`, `pair_accuracy`, `miou`, and `outcomes` by the `paper` rule |
-| `provenance` | what lmms-eval and the responses say of how they were made; `origin` of the data |
+| `patterns` | scores by visual pattern, and of PixCV-Bench by source and by task, see the next table |
+| `provenance` | what lmms-eval and the responses say of how they were made; `origin` of the data; `judges` |
+
+| key in `patterns` | meaning |
+|---|---|
+| `kind`, `name` | `pattern`, `source` or `task`, and which; of a pattern it is under `pattern` too |
+| `images` | how many there are of it in the run |
+| `accuracy`, `pair_accuracy`, `open_accuracy`, `miou` | as above; pairs count whole ones only |
+| `outcomes` | of a pattern its pairs' outcomes by the `paper` rule, else null |
 """
 
 from __future__ import annotations
@@ -30,22 +40,13 @@ from pixfound_tasks import masks
 from pixfound_tasks.analysis import emergence, failures
 from pixfound_tasks.analysis.failures import Failures, ImageFacts
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
-from pixfound_tasks.report.run import Answer, Record, Run
+from pixfound_tasks.report import scores
+from pixfound_tasks.report.breakdown import BreakdownRow, break_down
+from pixfound_tasks.report.run import Record, Run
+from pixfound_tasks.report.scores import iou, is_right
 from pixfound_tasks.scoring import metrics
 
 _LISTED = 5  # values of one point of provenance; it may differ from image to image
-
-
-@dataclass(frozen=True)
-class PatternRow:
-    """The scores of one visual pattern, in 0..1; `outcomes` counts pairs, and is None where failures are."""
-
-    pattern: str
-    images: int
-    accuracy: float
-    pair_accuracy: float
-    miou: float
-    outcomes: dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,11 @@ class Summary:
     partial: bool
     answering: float
     accuracy: float
+    open_answering: float
+    open_accuracy: float
+    unjudged: float
     grounding: float
+    open_grounding: float
     score: float
     oracle_miou: float
     chance_miou: float
@@ -70,23 +75,22 @@ class Summary:
     incomplete_pairs: int
     location_bins: tuple[int, ...] | None
     located: int
-    patterns: tuple[PatternRow, ...]
+    patterns: tuple[BreakdownRow, ...]
     provenance: dict[str, Any]
 
 
 def summarise(run: Run) -> Summary:
     records = run.records
-    vqa, ground = ([record for record in records if getattr(record, name)] for name in ("vqa", "ground"))
-    accuracy, grounding = _accuracy(records), _miou(records)
-    has_pairs = any(record.document.pair is not None for record in records)
-    answering = _pair_accuracy(records) if has_pairs else accuracy
+    asked = {name: scores.answers(records, name) for name in ("vqa", "open", "ground")}
+    answering, open_answering = scores.answering(records, "vqa"), scores.answering(records, "open")
+    grounding, open_grounding = scores.miou(records), scores.open_miou(records)
     found = find_failures(run)
     when = emergence.analyse(
         emergence.GroundedImage(record.document.id, record.ground.response, record.document.mask)
-        for record in ground
-        if record.document.expression is not None
+        for record in records
+        if record.ground and record.document.expression is not None
     )
-    documents, known = min(len(part) for part in (vqa, ground) if part), DOCUMENT_COUNTS[run.benchmark]
+    documents, known = min(len(part) for part in asked.values() if part), DOCUMENT_COUNTS[run.benchmark]
     return Summary(
         run.model,
         run.benchmark,
@@ -94,19 +98,23 @@ def summarise(run: Run) -> Summary:
         known_documents=known,
         partial=documents < known,
         answering=answering,
-        accuracy=accuracy,
+        accuracy=scores.accuracy(records, "vqa"),
+        open_answering=open_answering,
+        open_accuracy=scores.accuracy(records, "open"),
+        unjudged=scores.mean("unjudged", asked["open"]),
         grounding=grounding,
-        score=metrics.harmonic_mean((answering, grounding)),
+        open_grounding=open_grounding,
+        score=metrics.score((answering, open_answering), (grounding, open_grounding)),
         oracle_miou=when.oracle_miou,
         chance_miou=when.chance_miou,
         candidates=when.candidates,
-        unparsed_vqa=_mean("unparsed", (record.vqa for record in vqa)),
-        unparsed_ground=_mean("unparsed", (record.ground for record in ground)),
+        unparsed_vqa=scores.mean("unparsed", asked["vqa"]),
+        unparsed_ground=scores.mean("unparsed", asked["ground"]),
         failures={rule: result.counts for rule, result in found.items()} if found else None,
         incomplete_pairs=len(found["paper"].incomplete) if found else 0,
         location_bins=when.bins if when.moments else None,
         located=len(when.moments),
-        patterns=_pattern_rows(records, found),
+        patterns=break_down(records, found),
         provenance=_provenance(run),
     )
 
@@ -118,19 +126,12 @@ def find_failures(run: Run) -> dict[str, Failures] | None:
     return {rule: failures.analyse(facts, rule) for rule in failures.RULES} if facts else None
 
 
-def iou(record: Record) -> float:
-    """IoU of the grounding answer and the truth, in 0..1, of images without a referring expression too."""
-    return masks.iou(record.ground.response.prediction(record.document.size), record.document.mask)
-
-
-def is_right(record: Record) -> bool:
-    """Whether the question was answered rightly, by the rule that the score goes by."""
-    return record.vqa.metrics.get("accuracy") == 1
-
-
 def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
     """The summaries as JSON values, NaN as None."""
-    return [_without_nan(asdict(summary)) for summary in summaries]
+    values = [_without_nan(asdict(summary)) for summary in summaries]
+    for row in (row for value in values for row in value["patterns"] if row["kind"] == "pattern"):
+        row["pattern"] = row["name"]
+    return values
 
 
 def _without_nan(value: Any) -> Any:
@@ -155,44 +156,11 @@ def _facts(record: Record) -> ImageFacts:
     )
 
 
-def _accuracy(records: Iterable[Record]) -> float:
-    return _mean("accuracy", (record.vqa for record in records if record.vqa))
-
-
-def _pair_accuracy(records: Iterable[Record]) -> float:
-    parts = (record.vqa.metrics.get("pair_accuracy") for record in records if record.vqa)
-    return metrics.pair_accuracy(metrics.PairPart(int(part[0]), bool(part[1])) for part in parts if part is not None)
-
-
-def _miou(records: Iterable[Record]) -> float:
-    return _mean("miou", (record.ground for record in records if record.ground))
-
-
-def _mean(metric: str, answers: Iterable[Answer]) -> float:
-    return metrics.mean(answer.metrics.get(metric) for answer in answers)
-
-
-def _pattern_rows(records: Sequence[Record], found: dict[str, Failures] | None) -> tuple[PatternRow, ...]:
-    by_pattern: dict[str, list[Record]] = {}
-    for record in records:
-        by_pattern.setdefault(record.document.pattern, []).append(record)
-    nothing = dict.fromkeys(failures.OUTCOMES, 0)
-    return tuple(
-        PatternRow(
-            pattern,
-            len(members),
-            _accuracy(members),
-            _pair_accuracy(members),
-            _miou(members),
-            found["paper"].by_pattern.get(pattern, nothing) if found else None,
-        )
-        for pattern, members in sorted(by_pattern.items())
-    )
-
-
 def _provenance(run: Run) -> dict[str, Any]:
     """How the answers were made; where the responses differ in a point, the values that occur."""
-    responses = [answer.response for record in run.records for answer in (record.ground, record.vqa) if answer]
+    responses = [
+        answer.response for record in run.records for answer in (record.ground, record.vqa, record.open) if answer
+    ]
     values: dict[str, dict[str, None]] = {}
     for response in responses:
         for name, value in response.provenance.items():
@@ -201,8 +169,16 @@ def _provenance(run: Run) -> dict[str, Any]:
     return {
         **{name: run.settings.get(name) for name in ("model", "model_args", "lmms_eval_version", "date", "limit")},
         "origin": ", ".join(origins),
+        "judges": _listed(_judges(run.records)),
         "responses": {name: _listed(list(seen)) for name, seen in values.items()},
     }
+
+
+def _judges(records: Iterable[Record]) -> list[str]:
+    """Who judged open answers."""
+    judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, "open"))
+    found = (judgement.get("by") for judgement in judgements if isinstance(judgement, dict))
+    return list(dict.fromkeys(str(name) for name in found if name))
 
 
 def _listed(values: Sequence[str]) -> str:

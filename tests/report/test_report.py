@@ -86,7 +86,7 @@ def test_location_bins(run_folder):
 
 def test_patterns(run_folder):
     color, text = summary_of(run_folder).patterns
-    assert (text.pattern, text.images, text.accuracy, text.pair_accuracy, text.miou) == ("Text", 2, 1, 1, 0.4)
+    assert (text.name, text.images, text.accuracy, text.pair_accuracy, text.miou) == ("Text", 2, 1, 1, 0.4)
     assert text.outcomes["both_right"] == 1
     assert (color.images, color.accuracy, color.pair_accuracy) == (3, pytest.approx(2 / 3), 0)
     assert color.outcomes["both_wrong"] == 1
@@ -102,8 +102,10 @@ def test_one_task_alone_is_not_a_zero(tmp_path):
     assert found.model == "model"  # without a results file the folder names it
     (values,) = as_json([found])
     assert values["grounding"] is None and values["patterns"][0]["miou"] is None
-    row = invoke("report", tmp_path).stdout
-    assert "50.0" in row and page.NOT_MEASURED in row and " 0.0" not in row
+    assert values["patterns"][0]["pattern"] == values["patterns"][0]["name"] == "Color and Appearance"
+    heading, _, row = invoke("report", tmp_path).stdout.splitlines()[1:4]
+    assert heading.split() == ["model", "benchmark", "A", "accuracy"]  # nobody measured the others
+    assert row.split() == ["model", "pixmini", "50.0", "80.0"]
 
 
 def test_newest_samples_of_each_task(run_folder):
@@ -209,7 +211,7 @@ def test_run_of_other_tasks(tmp_path):
     write_samples(tmp_path, "mme", [{"doc_id": 0}])
     error = error_of(invoke("report", tmp_path))
     assert f"samples of other tasks only ({DATE}_samples_mme.jsonl)" in error
-    assert "pixmini_vqa, pixmini_ground" in error
+    assert "pixmini_vqa, pixmini_vqa_open, pixmini_ground" in error
 
 
 @pytest.mark.parametrize("line", ["{", '{"doc_id": 0}', '{"pixfound": {"benchmark": "pixmini"}}', "[]"])

@@ -74,6 +74,39 @@ def ground_sample(id):
     }  # fmt: skip
 
 
+# id: the judge's verdict, IoU (None: no expression), whether masks came with the answer
+OPEN = {
+    "1": (True, 0.5, True),
+    "2": (True, 1.0, False),
+    "3": (True, 0.3, False),
+    "4": (True, None, False),
+    "5": (None, 0.2, False),
+}
+
+
+def open_sample(id):
+    verdict, iou, came = OPEN[id]
+    part = [(int(id) - 1) // 2, verdict is True]
+    return {
+        "doc_id": int(id) - 1, "target": "a", "filtered_resps": [f"It is {HOSTILE}"], "input": "Is it?",
+        "score": [part, [iou, came]], "pair_accuracy": part, "accuracy": float(verdict is True),
+        "unjudged": float(verdict is None), "miou": [iou, came],
+        "judgement": {"by": "rule", "verdict": verdict, "reply": ""}, "pixfound": document(id),
+    }  # fmt: skip
+
+
+# id: source, task
+PARTS = {"1": ("ADE20K", "Count"), "2": ("ADE20K", "Relation"), "3": ("COCO", "Count"), "4": ("COCO", "Count")}
+
+
+def of_pixcvbench(sample):
+    """The same sample of an image without a pair and a pattern, whose part of the score is 0 or 1."""
+    source, task = PARTS[sample["pixfound"]["id"]]
+    document = {"benchmark": "pixcvbench", "pair": None, "pattern": "", "source": source, "task": task}
+    parts = {"pair_accuracy": sample["accuracy"]} if "accuracy" in sample else {}
+    return sample | parts | {"pixfound": sample["pixfound"] | document}
+
+
 def write_samples(folder, task, samples, date=DATE, seed=0):
     folder.mkdir(parents=True, exist_ok=True)
     samples = list(samples)
