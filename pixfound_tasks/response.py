@@ -71,7 +71,7 @@ class Response:
     """A model's answer.
 
     `masks` is the answer's grounding: their union is the prediction; empty means "not there", None that no mask came.
-    `problems` says what could not be read; it is not part of the text form.
+    `problems` says what could not be read.
     """
 
     text: str = ""
@@ -110,6 +110,7 @@ def to_text(response: Response) -> str:
     fields["selected"] = vars(response.selected) if response.selected else None
     fields["control"] = [_probe_fields(probe) for probe in response.control] or None
     fields |= {"tokens": response.tokens, "provenance": response.provenance or None}
+    fields["problems"] = response.problems or None
     return json.dumps({name: value for name, value in fields.items() if value is not None}, separators=(",", ":"))
 
 
@@ -129,13 +130,13 @@ def from_text(text: str, size: Size) -> Response:
     What cannot be read is left out and named in `problems`: masks of another size or with runs that do not add up,
     numbers that are none. Coordinates are clamped to 0..1, unknown keys ignored.
     """
-    value = _read_json(text)
+    value = parse_json(text)
     if isinstance(value, list) and value and all(isinstance(item, dict) and "counts" in item for item in value):
         value = {"masks": value}
     if not isinstance(value, dict) or not any(key in value for key in _GROUNDED_KEYS):
         return Response(text=text)
 
-    problems: list[str] = []
+    problems = [problem for problem in _listed(value.get("problems")) if isinstance(problem, str)]
     found = list(_mask_values(value))
     reader = _Reader(size, problems, dict(zip(map(id, found), masks.read_masks(found, size))))
     return Response(
@@ -153,7 +154,8 @@ def from_text(text: str, size: Size) -> Response:
     )
 
 
-def _read_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
+    """What an output that may be JSON holds; None where it is none, or nested too deeply."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:

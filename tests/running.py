@@ -27,7 +27,7 @@ def metrics(results: dict[str, Any], task: str) -> dict[str, Any]:
     }
 
 
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
     """Run one of the environment's commands, such as `lmms-eval`, and wait for it."""
     name, *rest = arguments
     program = Path(sys.executable).with_name(str(name))

@@ -1,6 +1,6 @@
-"""`--model pixfound`: a transformers image-text-to-text model, with what it looked at turned into masks.
+"""`--model pixfound`: a transformers image-text-to-text model, with what it looked at or says turned into masks.
 
-Grounding needs a model whose family is in `attention.families.GEOMETRIES`.
+Grounding by attention needs a model whose family is in `attention.families.GEOMETRIES`.
 """
 
 from __future__ import annotations
@@ -19,35 +19,43 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from pixfound_tasks import __version__, mini
 from pixfound_tasks.attention import Lens
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.grounding import segmenters
 from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.judged import LensJudge
 from pixfound_tasks.grounding.phrases import make_chunker
-from pixfound_tasks.grounding.segmenters import make_segmenter
-from pixfound_tasks.grounding.selection import SELECTIONS
+from pixfound_tasks.grounding.selection import check_select
 from pixfound_tasks.grounding.similarity import make_similarity
+from pixfound_tasks.grounding.words import WordGrounder, convention_of
+from pixfound_tasks.judges import Judge, make_judge
 from pixfound_tasks.mini.calibration import calibration_scenes
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
+from pixfound_tasks.prompts import referring_prompt
 from pixfound_tasks.response import to_text
 
 _ARGUMENTS = (
     "pretrained", "device", "device_map", "dtype", "batch_size", "attn_implementation", "grounding", "reducer",
-    "layers", "query", "phrases", "select", "segmenter", "control", "save_attention", "seed",
+    "layers", "query", "phrases", "select", "segmenter", "judge", "control", "save_attention", "seed",
 )  # fmt: skip
 # Of a task's generation_kwargs, those that `generate` takes; `until` is cut off afterwards.
 _GENERATION = ("max_new_tokens", "do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty")
 
 
 class PixFound(ChatModel):
-    """The model answers; on referring tasks its attention is recorded and grounded.
+    """The model answers; where it is asked to find something, or for an open answer, the answer is grounded.
 
     Args, beside the usual ones of lmms-eval:
         pretrained: a model of the hub or a folder; `pixfound/mini` is the embedded one.
-        grounding: "attention", or "none" for the answers' text alone.
+        grounding: "attention"; "box" or "point", which the model is asked for, on referring tasks only; or "none" for
+            the answers' text alone.
         reducer: a name in `attention.REDUCERS`; "heads" chooses its heads on drawn scenes that no task scores.
         layers: "all", "last", "middle", "i:j", or decoder layers joined by "+", such as `layers=12+13`.
         query: "predict" or "consume", see `attention.record`.
         phrases: "auto", "rules" or "spacy:PACKAGE", see `grounding.phrases`.
-        select: "similarity" or "first".
-        segmenter: "region".
+        select: "similarity", also "similarity:lexical", "similarity:spacy:PACKAGE" or "similarity:sentence:NAME";
+            "phrase", "first" or "judge".
+        segmenter: "region", the embedded model's; "sam:CHECKPOINT" (SAM ViT-H for all others), "sam2:CHECKPOINT" or
+            "sam3:CHECKPOINT".
+        judge: for `select=judge` "self", "openai:MODEL" or "local:CHECKPOINT".
         control: whether to add a chance control to every grounded response.
         save_attention: a folder for what was recorded, one file per document that `Look.load` reads.
         seed: of the chance control.
@@ -67,7 +75,8 @@ class PixFound(ChatModel):
         query: str = "predict",
         phrases: str | None = None,
         select: str = "similarity",
-        segmenter: str = "region",
+        segmenter: str | None = None,
+        judge: str | None = None,
         control: bool = True,
         save_attention: str | None = None,
         seed: int = 0,
@@ -76,13 +85,17 @@ class PixFound(ChatModel):
     ) -> None:
         super().__init__()
         check_arguments(unknown, _ARGUMENTS)
-        check_choice("grounding", grounding, ("attention", "none"))
-        check_choice("select", select, SELECTIONS)
+        check_choice("grounding", grounding, ("attention", "box", "point", "none"))
+        check_select(select, judge)
         is_mini = pretrained == mini.NAME
+        segmenter = segmenter or ("region" if is_mini else segmenters.DEFAULT)
+        segmenters.check_segmenter(segmenter)
         if not str(batch_size).isdecimal() or int(batch_size) < 1:
             raise ValueError(f"expected batch_size as a number of at least 1, but got {batch_size!r}")
         self.batch_size = int(batch_size)
         self.grounding = grounding
+        self.grounder: AttentionGrounder | None = None
+        self.words: WordGrounder | None = None
         self.save_attention = Path(save_attention) if save_attention else None
         if device:
             self.device = torch.device(device)
@@ -94,18 +107,31 @@ class PixFound(ChatModel):
         if reducer == "heads":
             self.lens = self.lens.calibrate(*calibration_scenes())
 
-        chunker, chunker_name = make_chunker(phrases or ("rules" if is_mini else "auto"))
-        similarity, similarity_name = make_similarity(chunker_name)
         provenance = {
             "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
-            "dtype": str(model.dtype).removeprefix("torch."), "attention": model.config._attn_implementation,
-            "reducer": reducer, "query": query, "layers": layers, "heads": self.lens.heads, "phrases": chunker_name,
-            "similarity": similarity_name, "select": select, "segmenter": segmenter, "seed": seed,
+            "dtype": str(model.dtype).removeprefix("torch."), "grounding": grounding, "segmenter": segmenter,
             "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
         }  # fmt: skip
-        self.grounder = AttentionGrounder(
-            make_segmenter(segmenter), chunker, similarity, select, bool(control), int(seed), provenance
-        )
+        if grounding in ("box", "point"):
+            self.words = WordGrounder(
+                segmenters.make_segmenter(segmenter, str(self.device)), grounding,
+                convention_of(model.config, self.lens.processor), provenance,
+            )  # fmt: skip
+        elif grounding == "attention":
+            chunker, chunker_name = make_chunker(phrases or ("rules" if is_mini else "auto"))
+            similarity, similarity_name = make_similarity(chunker_name, select)
+            provenance |= {
+                "attention": model.config._attn_implementation, "reducer": reducer, "query": query, "layers": layers,
+                "heads": self.lens.heads, "phrases": chunker_name, "similarity": similarity_name, "select": select,
+                "seed": seed,
+            }  # fmt: skip
+            self.grounder = AttentionGrounder(
+                segmenters.make_segmenter(segmenter, str(self.device)), chunker, similarity, select, bool(control),
+                int(seed), provenance, self._judge(judge),
+            )  # fmt: skip
+
+    def _judge(self, name: str | None) -> Judge | None:
+        return LensJudge(self.lens) if name == "self" else name and make_judge(name)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answers in the order of the requests: text, or on referring tasks the response contract's JSON."""
@@ -115,21 +141,34 @@ class PixFound(ChatModel):
     def _answers(self, requests: Iterator[Request]) -> Iterator[tuple[str, int | None]]:
         for batch in batches(requests, self.batch_size):
             first = batch[0]
-            images, prompts = [request.image for request in batch], [request.prompt for request in batch]
             options = {name: first.generation[name] for name in _GENERATION if first.generation.get(name) is not None}
-            if self.grounding == "none" or first.expression is None:
-                for answer in self.lens.answer_all(images, prompts, **options):
+            if self.grounding == "attention" and first.protocol != "choice":
+                yield from self._attended(batch, options)
+            elif self.grounding in ("box", "point") and first.protocol == "referring":
+                yield from self._said(batch, options)
+            else:
+                for answer in self.lens.answer_all([r.image for r in batch], [r.prompt for r in batch], **options):
                     yield _cut(answer.text, first.generation.get("until") or ()), answer.tokens
-                continue
-            for request, look in zip(batch, self.lens.look_all(images, prompts, **options)):
-                if self.save_attention:
-                    look.save(self.save_attention / f"{request.task}_{request.doc_id}.safetensors")
-                response = self.grounder.ground(look, request.image, request.expression)
-                yield to_text(response), response.tokens
+
+    def _attended(self, batch: list[Request], options: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
+        """Answers grounded by what their phrases looked at."""
+        looks = self.lens.look_all([r.image for r in batch], [r.prompt for r in batch], **options)
+        for request, look in zip(batch, looks):
+            if self.save_attention:
+                look.save(self.save_attention / f"{request.task}_{request.doc_id}.safetensors")
+            response = self.grounder.ground(look, request.image, request.expression)
+            yield to_text(response), response.tokens
+
+    def _said(self, batch: list[Request], options: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
+        """Answers grounded by the boxes or points in them; the prompt is the study's for such models."""
+        prompts = [referring_prompt(request.expression, self.grounding) for request in batch]
+        answers = self.lens.answer_all([r.image for r in batch], prompts, **options)
+        for request, prompt, answer in zip(batch, prompts, answers):
+            yield to_text(self.words.ground(answer, request.image, prompt)), answer.tokens
 
     def clean(self) -> None:
-        """Free the model before scoring."""
-        self.lens = None
+        """Free the model, and what holds it or is of its size, before scoring."""
+        self.lens = self.grounder = self.words = None
         super().clean()
 
 

@@ -1,22 +1,22 @@
-"""What the task YAMLs name: prompts, images and scores of a document, and how scores become metrics.
+"""What the task YAMLs name: prompts, images and scores of a document.
 
 A document has the columns of `benchmarks.documents`. Every sample is logged with its document under `pixfound`, so
-that reports need nothing but the log.
+that reports need nothing but the log. How scores become metrics is in `aggregations`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from loguru import logger
-
 from pixfound_tasks import masks, prompts
-from pixfound_tasks.masks import Overlap
-from pixfound_tasks.response import from_text
-from pixfound_tasks.scoring import metrics
+from pixfound_tasks.grounding.segmenters import check_segmenter
+from pixfound_tasks.response import Response, from_text, to_text
+from pixfound_tasks.scoring import declared, metrics
+from pixfound_tasks.scoring.aggregations import OpenIou, OpenPart
 from pixfound_tasks.scoring.answers import is_right, lenient_choice, letter_of
+from pixfound_tasks.scoring.grounded import read_answer, segmenter_name
+from pixfound_tasks.scoring.judge import grade, judge_from_environment
 from pixfound_tasks.scoring.metrics import PairPart
 
 Document = dict[str, Any]
@@ -27,27 +27,70 @@ def image(doc: Document) -> list:
     return [doc["image"].convert("RGB")]
 
 
+def answer_target(doc: Document) -> str:
+    return doc["answer"]
+
+
+# Protocol 1: open answers.
+
+
+def open_prompt(doc: Document) -> str:
+    judge_from_environment()  # what is wrong with it shows before a model has answered anything
+    return _open_question(doc)
+
+
+def _open_question(doc: Document) -> str:
+    return doc["prompt"] or prompts.open_question(doc["question"], doc["options_text"])
+
+
+def score_open(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """`accuracy` by the judge that PIXFOUND_JUDGE names; `unjudged` where it gave no verdict, which counts as wrong.
+
+    `miou` is of the masks that came with the answer; where none came, of no mask.
+    """
+    size = _size(doc)
+    response = from_text(results[0], size)
+    judge = judge_from_environment()
+    judgement = grade(_open_question(doc), doc["options"], _right(doc), response.text, judge)
+    is_correct = judgement.verdict is True
+    part, iou = _answer_part(doc, is_correct), _open_iou(doc, response)
+    return {
+        "score": OpenPart(part, iou),
+        "pair_accuracy": None if doc["pair"] is None else part,
+        "accuracy": float(is_correct),
+        "unjudged": float(judgement.verdict is None),
+        "miou": iou,
+        "judgement": judgement._asdict(),
+        "pixfound": doc,
+    }
+
+
+def _open_iou(doc: Document, response: Response) -> OpenIou:
+    came = response.masks is not None
+    if doc["expression"] is None:
+        return OpenIou(None, came)
+    return OpenIou(masks.iou(masks.union(response.masks or (), _size(doc)), doc["mask"]), came)
+
+
 # Protocol 2: choice questions.
 
 
 def choice_prompt(doc: Document) -> str:
+    if doc["prompt"]:
+        return f"{doc['prompt']}\n{prompts.CHOICE_INSTRUCTION}"
     return prompts.choice_question(doc["question"], doc["options"])
-
-
-def choice_target(doc: Document) -> str:
-    return doc["answer"]
 
 
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     """`accuracy` by the `paper` rule, `lenient_accuracy` beside it; `unparsed` where neither finds an option."""
     answer = from_text(results[0], _size(doc)).text
-    right = [letter_of(index) for index in range(len(doc["options"]))].index(doc["answer"])
+    right = _right(doc)
     is_correct = is_right(answer, doc["options"], right)
     chosen = lenient_choice(answer, doc["options"])
-    part = PairPart(doc["pair"], is_correct)
+    part = _answer_part(doc, is_correct)
     return {
         "score": part,
-        "pair_accuracy": part,
+        "pair_accuracy": None if doc["pair"] is None else part,
         "accuracy": float(is_correct),
         "lenient_accuracy": float(is_correct or chosen == right),
         "unparsed": float(chosen is None),
@@ -55,15 +98,26 @@ def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _right(doc: Document) -> int:
+    return [letter_of(index) for index in range(len(doc["options"]))].index(doc["answer"])
+
+
+def _answer_part(doc: Document, is_correct: bool) -> PairPart | float:
+    """What an answer adds to the score: half a pair, or where images have no pairs 0 or 1."""
+    return float(is_correct) if doc["pair"] is None else PairPart(doc["pair"], is_correct)
+
+
 # Protocol 3: referring expressions.
 
 
 def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
-    """The wording for the model at hand: the YAML's `lmms_eval_specific_kwargs` name its kind.
+    """The wording for the model at hand: the YAML's `lmms_eval_specific_kwargs` name its kind, see `declared`.
 
     Where a question is about no object the authors ask for "None", and so do we; such images have no IoU.
     """
-    return prompts.referring_prompt(str(doc["expression"]), (lmms_eval_specific_kwargs or {}).get("kind", "attention"))
+    kind = declared.note(doc["benchmark"], lmms_eval_specific_kwargs)
+    check_segmenter(segmenter_name(doc["benchmark"]))
+    return prompts.referring_prompt(str(doc["expression"]), kind)
 
 
 def referring_target(doc: Document) -> str:
@@ -71,13 +125,19 @@ def referring_target(doc: Document) -> str:
 
 
 def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """Overlap of the prediction and the true mask; None, which no mean counts, where there is no expression."""
+    """Overlap of the prediction and the true mask; `grounded` is the response where its masks were made here.
+
+    None, which no mean counts, where there is no expression, or no segmenter for the boxes or points that came.
+    """
     truth, size = doc["mask"], _size(doc)
-    response = from_text(results[0], size)
-    unparsed = {"unparsed": float(not response.is_grounded or bool(response.problems)), "pixfound": doc}
-    if doc["expression"] is None:
+    response, is_made = read_answer(results[0], doc)
+    sample = {"unparsed": float(not response.is_grounded or bool(response.problems)), "pixfound": doc}
+    if is_made:
+        sample["grounded"] = to_text(response)
+    has_no_segmenter = response.masks is None and response.is_grounded
+    if doc["expression"] is None or has_no_segmenter:
         names = ("score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou")
-        return {**dict.fromkeys(names), **unparsed}
+        return {**dict.fromkeys(names), **sample}
     prediction = response.prediction(size)
     found = masks.iou(prediction, truth)
     is_absent = masks.area(truth) == 0
@@ -88,43 +148,9 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
         "precision_50": float(found > metrics.HIT_IOU),
         "absent_accuracy": float(masks.area(prediction) == 0) if is_absent else None,
         "oracle_miou": metrics.response_oracle(response, truth).iou,
-        **unparsed,
+        **sample,
     }
 
 
 def _size(doc: Document) -> masks.Size:
     return doc["height"], doc["width"]
-
-
-# Aggregations: lmms-eval's own crash on None.
-
-
-def mean(values: Iterable[float | None]) -> float:
-    return _explained(metrics.mean(values), "no document has a referring expression")
-
-
-def mean_of_absent(values: Iterable[float | None]) -> float:
-    return _explained(metrics.mean(values), "no document has an absent object")
-
-
-def pair_accuracy(parts: Iterable[Sequence]) -> float:
-    return _explained(metrics.pair_accuracy(PairPart(*part) for part in parts), "no pair has both of its images")
-
-
-def cumulative_iou(overlaps: Iterable[Sequence | None]) -> float:
-    overlaps = [overlap and Overlap(*overlap) for overlap in overlaps]
-    return _explained(metrics.cumulative_iou(overlaps), "no document has an expression")
-
-
-def harmonic_mean(values: Sequence[float], sizes: Sequence[int], weight_by_size: bool) -> float:
-    """A group's score S, from the score of question answering and that of grounding."""
-    if len(values) != 2:
-        logger.warning(f"S is NaN: expected the scores of question answering and grounding, but got {len(values)}")
-        return math.nan
-    return metrics.harmonic_mean(values)
-
-
-def _explained(value: float, reason: str) -> float:
-    if math.isnan(value):
-        logger.warning(f"a metric is NaN: {reason}")
-    return value

@@ -1,23 +1,28 @@
 from __future__ import annotations
 
-import math
-
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from PIL import Image
 from rectangles import SIZE, rectangle
 from untrusted import OUTPUTS
 
 from pixfound_tasks import masks
-from pixfound_tasks.response import Candidate, Phrase, Response, to_text
-from pixfound_tasks.scoring import hooks
+from pixfound_tasks.response import Candidate, Phrase, Response, from_text, to_text
+from pixfound_tasks.scoring import declared, grounded, hooks
 
+PIXELS = np.full((4, 6, 3), 255, np.uint8)
+PIXELS[:, 3:] = 0
 LEFT, TOP_LEFT = rectangle(0, 0, 3, 4), rectangle(0, 0, 3, 2)
 
 
 @pytest.fixture
-def doc():
+def doc(monkeypatch):
+    """A document of an image that is white on the left, black on the right."""
+    monkeypatch.setattr(grounded, "_images", lambda benchmark: {"3": Image.fromarray(PIXELS)})
     return {
-        "benchmark": "pixmini", "id": "3", "pair": 1, "question": "Open or closed?", "options": ["Open", "Closed"],
+        "benchmark": "pixmini", "id": "3", "file": "3.png", "prompt": None, "pair": 1, "question": "Open or closed?",
+        "options": ["Open", "Closed"],
         "options_text": "(a) Open (b) Closed", "answer": "b", "pattern": "State and Condition",
         "expression": "the wings", "mask": LEFT, "width": 6, "height": 4,
     }  # fmt: skip
@@ -27,6 +32,45 @@ def test_choice_prompt_is_the_papers(doc):
     assert hooks.choice_prompt(doc) == (
         "Open or closed? Options:\nA. Open\nB. Closed\nAnswer with the option's letter from the given choices directly."
     )
+
+
+def test_a_benchmarks_own_prompt_takes_the_place_of_ours(doc):
+    doc["prompt"] = "Open or closed? Select from the following choices.\n(A) Open\n(B) Closed"
+    assert hooks.open_prompt(doc) == doc["prompt"]
+    assert (
+        hooks.choice_prompt(doc) == f"{doc['prompt']}\nAnswer with the option's letter from the given choices directly."
+    )
+
+
+def test_without_pairs_the_score_is_the_answers(doc):
+    doc["pair"] = None
+    found = hooks.score_choice(doc, ["B."])
+    assert (found["score"], found["pair_accuracy"], found["accuracy"]) == (1.0, None, 1.0)
+    assert hooks.score_open(doc, ["It is open."])["score"].answer == 0.0
+
+
+def test_open_scores_by_the_rule(doc):
+    assert hooks.open_prompt(doc) == "Open or closed? (a) Open (b) Closed"
+    right = hooks.score_open(doc, ["They are closed."])
+    assert (right["accuracy"], right["unjudged"], right["pair_accuracy"]) == (1.0, 0.0, (1, True))
+    assert right["judgement"] == {"by": "rule", "verdict": True, "reply": "b"}
+    assert right["miou"] == (0.0, False)
+    both = hooks.score_open(doc, ["They may be open or closed."])
+    assert (both["accuracy"], both["unjudged"], both["judgement"]["verdict"]) == (0.0, 1.0, None)
+
+
+def test_the_masks_of_an_open_answer_are_scored(doc):
+    found = hooks.score_open(doc, [to_text(Response("Closed.", masks=(TOP_LEFT,)))])
+    assert (found["accuracy"], found["miou"]) == (1.0, (0.5, True))
+    assert found["score"] == ((1, True), (0.5, True))
+    doc["expression"] = None
+    assert hooks.score_open(doc, [to_text(Response("Closed.", masks=()))])["miou"] == (None, True)
+
+
+def test_a_wrong_judge_shows_before_anything_is_answered(doc, monkeypatch):
+    monkeypatch.setenv("PIXFOUND_JUDGE", "rules")
+    with pytest.raises(ValueError, match="did you mean 'rule'"):
+        hooks.open_prompt(doc)
 
 
 def test_choice_scores(doc):
@@ -58,6 +102,69 @@ def test_referring_prompts_by_kind_of_model(doc, kind, prompt):
 def test_an_unknown_kind_of_prompt_is_an_error(doc):
     with pytest.raises(ValueError, match="one of .*'attention'.*, but got 'sketch'"):
         hooks.referring_prompt(doc, {"kind": "sketch"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "hint"),
+    [("PIXFOUND_COORDINATES", "thousands", "'thousand'"), ("PIXFOUND_SEGMENTER", "regions", "'region'")],
+)
+def test_a_wrong_setting_shows_before_anything_is_answered(doc, monkeypatch, variable, value, hint):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=f"did you mean {hint}"):
+        hooks.referring_prompt(doc)
+
+
+def test_every_declared_convention_is_one():
+    for model, entry in declared.BY_MODEL.items():
+        assert declared.note("pixmini", entry) == entry["kind"], model
+        assert declared.convention("pixmini") == entry.get("coordinates")
+
+
+@pytest.mark.parametrize(
+    ("model", "reply"),
+    [
+        # The left half of an image of 6 x 4 pixels, which Qwen2.5-VL sees as 560 x 364 pixels.
+        ("qwen2_5_vl", '```json\n[{"bbox_2d": [0, 0, 280, 364], "label": "wings"}]\n```'),
+        ("qwen3_vl", '[{"bbox_2d": [0, 0, 500, 1000]}]'),
+        ("gemini", '[{"box_2d": [0, 0, 1000, 500]}]'),
+        ("internvl3", "<ref>wings</ref><box>[[0, 0, 500, 1000]]</box>"),
+        ("vllm", "<loc0000><loc0000><loc1023><loc0512> wings"),
+        ("vllm", '{"boxes": [[0.0, 0.0, 0.5, 1.0]]}'),
+    ],
+)
+def test_boxes_become_masks_by_what_is_declared_of_the_model(doc, model, reply):
+    hooks.referring_prompt(doc, declared.BY_MODEL.get(model, declared.BY_MODEL["default"]))
+    scores = hooks.score_grounding(doc, [reply])
+    assert (scores["unparsed"], scores["miou"]) == (0.0, 1.0)
+    made = from_text(scores["grounded"], SIZE)
+    assert made.masks == (LEFT,) and made.provenance["segmenter"] == "region"
+
+
+def test_points_become_masks(doc, monkeypatch):
+    monkeypatch.setenv("PIXFOUND_COORDINATES", "percent")
+    scores = hooks.score_grounding(doc, ['<point x="25.0" y="50.0" alt="wings">wings</point>'])
+    made = from_text(scores["grounded"], SIZE)
+    assert (scores["miou"], made.points, made.provenance["coordinates"]) == (1.0, ((0.25, 0.5),), "percent (declared)")
+
+
+def test_undeclared_boxes_are_unparsed(doc):
+    hooks.referring_prompt(doc, declared.BY_MODEL["default"])
+    scores = hooks.score_grounding(doc, ['[{"bbox_2d": [0, 0, 500, 1000]}]'])
+    assert (scores["unparsed"], scores["miou"]) == (1.0, 0.0)
+    assert "PIXFOUND_COORDINATES" in from_text(scores["grounded"], SIZE).problems[0]
+
+
+def test_none_in_words_is_no_mask(doc):
+    doc["mask"] = masks.empty(SIZE)
+    scores = hooks.score_grounding(doc, ["The object does not exist in the image."])
+    assert (scores["unparsed"], scores["miou"], scores["absent_accuracy"]) == (0.0, 1.0, 1.0)
+
+
+def test_without_its_segmenter_a_box_is_not_scored_and_not_lost(doc, monkeypatch, tmp_path):
+    monkeypatch.setenv("PIXFOUND_SEGMENTER", f"sam:{tmp_path}")
+    scores = hooks.score_grounding(doc, ['{"boxes": [[0.0, 0.0, 0.5, 1.0]]}'])
+    assert scores["miou"] is None and scores["score"] is None and scores["unparsed"] == 0.0
+    assert from_text(scores["grounded"], SIZE).boxes == ((0.0, 0.0, 0.5, 1.0),)
 
 
 def test_grounding_scores(doc):
@@ -96,17 +203,10 @@ def test_an_image_without_expression_has_no_iou(doc):
     assert hooks.referring_prompt(doc) == "Identify None in the scene."
 
 
-def test_aggregations_take_what_a_log_or_another_process_hands_back():
-    assert hooks.pair_accuracy([[0, True], (0, True), [1, False], [1, True]]) == 0.5
-    assert hooks.cumulative_iou([[1, 2], None]) == 0.5
-    assert hooks.mean([None, 1.0]) == 1.0
-    assert hooks.harmonic_mean([0.5, 0.5], [300, 300], False) == 0.5
-    assert math.isnan(hooks.harmonic_mean([0.5], [300], False))
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(output=OUTPUTS)
 def test_no_output_raises_or_loses_its_sample(doc, output):
     grounding, choice = hooks.score_grounding(doc, [output]), hooks.score_choice(doc, [output])
+    assert hooks.score_open(doc, [output])["accuracy"] in (0.0, 1.0)
     assert 0.0 <= grounding["miou"] <= 1.0 and grounding["unparsed"] in (0.0, 1.0)
     assert choice["accuracy"] in (0.0, 1.0) and choice["unparsed"] in (0.0, 1.0)

@@ -1,0 +1,98 @@
+"""How the scores of documents become metrics, and metrics a group's S; the task YAMLs name these functions.
+
+lmms-eval's own mean crashes on None. What has nothing to average is NaN, and the log says why, once a metric.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from loguru import logger
+
+from pixfound_tasks.masks import Overlap
+from pixfound_tasks.scoring import metrics
+from pixfound_tasks.scoring.metrics import PairPart
+
+
+class OpenIou(NamedTuple):
+    """IoU of an open answer's masks, None where there is no expression; `came`: whether it brought any masks."""
+
+    iou: float | None
+    came: bool
+
+
+class OpenPart(NamedTuple):
+    """What one open answer adds to its task's score: the answer's part (a pair's half, or 0 or 1), and its IoU."""
+
+    answer: PairPart | float
+    iou: OpenIou
+
+
+class OpenScore(float):
+    """A-dagger in 0..1, which carries M-dagger (`miou`, NaN where no masks came) to the group's S."""
+
+    miou: float = math.nan
+
+
+def mean(values: Iterable[float | None]) -> float:
+    return _explained(metrics.mean(values), "no document has a value, because none has a referring expression")
+
+
+def mean_of_absent(values: Iterable[float | None]) -> float:
+    return _explained(metrics.mean(values), "no document has an absent object")
+
+
+def pair_accuracy(parts: Iterable[Sequence]) -> float:
+    return _explained(metrics.pair_accuracy(PairPart(*part) for part in parts), "no pair has both of its images")
+
+
+def cumulative_iou(overlaps: Iterable[Sequence | None]) -> float:
+    overlaps = [overlap and Overlap(*overlap) for overlap in overlaps]
+    return _explained(metrics.cumulative_iou(overlaps), "no document has an expression")
+
+
+def open_miou(ious: Iterable[Sequence]) -> float:
+    """M-dagger: mean IoU of the open answers' masks; an answer without masks has none, unless no answer has any."""
+    return _explained(_open_miou(ious), "no open answer brought masks")
+
+
+def open_score(parts: Iterable[Sequence]) -> OpenScore:
+    """A-dagger: pair accuracy, or where images have no pairs accuracy; M-dagger travels with it."""
+    parts = [OpenPart(*part) for part in parts]
+    answers = [part.answer for part in parts]
+    paired = any(not isinstance(answer, float) for answer in answers)
+    score = OpenScore(pair_accuracy(answers) if paired else mean(answers))
+    score.miou = _open_miou(part.iou for part in parts)
+    return score
+
+
+def _open_miou(ious: Iterable[Sequence]) -> float:
+    ious = [OpenIou(*iou) for iou in ious]
+    return metrics.mean(iou.iou for iou in ious) if any(iou.came for iou in ious) else math.nan
+
+
+def harmonic_mean(values: Sequence[float], sizes: Sequence[int], weight_by_size: bool) -> float:
+    """A group's score S, from the score of question answering and that of grounding."""
+    if len(values) != 2:
+        logger.warning(f"S is NaN: expected the scores of question answering and grounding, but got {len(values)}")
+        return math.nan
+    return metrics.harmonic_mean(values)
+
+
+def score_of_maxima(values: Sequence[float], sizes: Sequence[int], weight_by_size: bool) -> float:
+    """A group's score S over all three protocols: of max(A, A-dagger) and max(M, M-dagger)."""
+    opens = [value for value in values if isinstance(value, OpenScore)]
+    others = [value for value in values if not isinstance(value, OpenScore)]
+    if len(opens) != 1 or len(others) != 2:
+        logger.warning(f"S is NaN: expected the scores of choice, open answers and grounding, but got {len(values)}")
+        return math.nan
+    answering, grounding = others
+    return metrics.score((answering, opens[0]), (grounding, opens[0].miou))
+
+
+def _explained(value: float, reason: str) -> float:
+    if math.isnan(value):
+        logger.warning(f"a metric is NaN: {reason}")
+    return value
