@@ -8,11 +8,20 @@ import zipfile
 
 import pytest
 from conftest import REPOSITORY
+from lmms_eval.utils import load_yaml_config
 from running import command
 
 from pixfound_tasks import plugin
 
-TASKS = ("pixmmvp_vqa", "pixmmvp_ground", "pixmini_vqa", "pixmini_ground")
+BENCHMARKS = ("pixmmvp", "pixcvbench", "pixmini")
+# Names and metrics are public; the first metric is the score.
+METRICS = {
+    "vqa": ["score", "pair_accuracy", "accuracy", "lenient_accuracy", "unparsed"],
+    "vqa_open": ["score", "pair_accuracy", "accuracy", "unjudged", "miou"],
+    "ground": ["score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou", "unparsed"],
+}
+TASKS = [f"{benchmark}_{task}" for benchmark in BENCHMARKS for task in METRICS]
+GROUPS = [f"{benchmark}{kind}" for benchmark in BENCHMARKS for kind in ("", "_paper")]
 
 
 def python(code: str) -> str:
@@ -28,7 +37,16 @@ def test_models_and_tasks_are_found_in_a_fresh_process():
     )
     lines = printed.strip().splitlines()
     assert lines[-3:-1] == ["PixFound", "PixFoundReplay"]
-    assert {*TASKS, "pixmmvp", "pixmini", "pixfoundation"} <= set(lines[-1].split())
+    assert {*TASKS, *GROUPS, "pixfoundation"} <= set(lines[-1].split())
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+@pytest.mark.parametrize("task", METRICS)
+def test_every_task_has_its_metrics(benchmark, task):
+    config = load_yaml_config(plugin.task_folder() / benchmark / f"{benchmark}_{task}.yaml", mode="simple")
+    expected = [name for name in METRICS[task] if benchmark != "pixcvbench" or name != "pair_accuracy"]
+    assert [metric["metric"] for metric in config["metric_list"]] == expected
+    assert (config["task"], config["tag"]) == (f"{benchmark}_{task}", "pixfoundation")
 
 
 def test_adding_the_task_folder_twice_changes_nothing():
@@ -79,6 +97,7 @@ def test_the_wheel_holds_tasks_weights_and_the_page(tmp_path):
     expected = {
         "pixfound_tasks/task_yamls/pixmmvp/pixmmvp_vqa.yaml",
         "pixfound_tasks/task_yamls/pixmmvp/_pixmmvp_template_yaml",
+        "pixfound_tasks/task_yamls/_referring_yaml",
         "pixfound_tasks/task_yamls/pixmini/pixmini.yaml",
         "pixfound_tasks/mini/weights/model.safetensors",
         "pixfound_tasks/mini/words.txt",
