@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+
+import pytest
+
+from pixfound_tasks.prompts import CHOICE_INSTRUCTION, choice_question
+from pixfound_tasks.prompts.alterations import Draws, alter
+from pixfound_tasks.prompts.language import (
+    CHOICE_TEMPLATES,
+    ChoiceQuestion,
+    altered_expressions,
+    grounding_templates,
+    spelled_questions,
+    templated_prompts,
+)
+
+QUESTIONS = [
+    ChoiceQuestion("Are the butterfly's wings closer to being open or closed?", ("Open", "Closed")),
+    ChoiceQuestion("Is it day?", ("Yes", "No")),
+    ChoiceQuestion("", ()),
+    ChoiceQuestion("How many wheels of the school bus are there?", ("Three wheels", "{0} wheels", "")),
+]
+
+
+def test_an_unaltered_question_has_the_prompt_of_its_protocol():
+    question = QUESTIONS[0]
+    assert question.prompt == choice_question(question.question, question.options)
+    assert question._replace(sentence="Say.").prompt.endswith("\nB. Closed\nSay.")
+
+
+def test_questions_are_misspelt_one_after_another_from_the_seed_of_the_variation():
+    draws = Draws.seeded(2024 + 3)
+    expected = []
+    for question, options, sentence in QUESTIONS:
+        question, sentence = alter(question, 7, draws), alter(sentence, 7, draws)
+        expected.append((question, tuple([alter(option, 1, draws) for option in options]), sentence))
+    assert [variants[1] for variants in spelled_questions(QUESTIONS, [0, 3])] == expected
+
+
+def test_variants_do_not_depend_on_the_other_variations_asked_for():
+    several = [list(made(QUESTIONS, [0, 1, 2])) for made in (spelled_questions, templated_prompts)]
+    alone = [list(made(QUESTIONS, [1])) for made in (spelled_questions, templated_prompts)]
+    assert [[[variants[1]] for variants in made] for made in several] == alone
+    assert len({variants[0].question for variants in several[0]}) == 4
+    assert all(len({variant.sentence for variant in variants}) == 3 for variants in several[0])
+
+
+def test_misspelt_questions_can_still_be_read():
+    for variants in spelled_questions(QUESTIONS[:1], range(10)):
+        # Seven edits of about 60 characters: three quarters of them and more are in place. Four letters stay.
+        likeness = [SequenceMatcher(None, QUESTIONS[0].question, variant.question).ratio() for variant in variants]
+        assert min(likeness) > 0.7 and max(likeness) < 1
+        assert {variant.options[0] for variant in variants} == {"Open"}
+        assert len({variant.options[1] for variant in variants}) > 2
+
+
+def test_templates_put_an_unaltered_question_between_altered_parts():
+    question = QUESTIONS[1]._replace(options=("Yes", "Nobody"))
+    (prompts,) = templated_prompts([question], range(10))
+    assert len(CHOICE_TEMPLATES) == len(set(prompts)) == 10
+    for index, prompt in enumerate(prompts):
+        draws = Draws.seeded(2024 + index)
+        sentence, _, option = alter(CHOICE_INSTRUCTION, 7, draws), alter("Yes", 1, draws), alter("Nobody", 1, draws)
+        assert question.question in prompt and f"A. Yes\nB. {option}" in prompt and sentence in prompt
+    assert prompts[0].startswith("Ques:Is it day?\nA. Yes\nB. ") and prompts[0].endswith("\nAns:")
+    assert prompts[8].startswith("Is it day?A. Yes\n")
+
+
+def test_a_variation_without_a_template_says_which_there_are():
+    with pytest.raises(ValueError, match=r"variations in 0\.\.9, one per template, but got \[-1, 10\]"):
+        templated_prompts(QUESTIONS, [10, 0, -1])
+
+
+def test_grounding_templates_come_in_two_wordings_with_one_place_for_the_expression():
+    templates = grounding_templates()
+    assert templates == grounding_templates() != grounding_templates(2025)
+    for template in (wording for pair in templates for wording in pair):
+        assert template.count("{}") == 1 and template.format("the dog").count("the dog") == 1
+    assert len(set(templates)) == 14
+
+
+def test_expressions_keep_their_number_of_words_and_what_is_short():
+    expressions = ["the orange bus", None, "", "  an  ear\tof corn ", "None", 'the crayon "J"']
+    variants = list(altered_expressions(expressions, range(10)))
+    assert variants[1:5] == [[None] * 10, [""] * 10, ["an ear of corn"] * 10, ["None"] * 10]
+    for bus, crayon in zip(variants[0], variants[5]):
+        first, _, last = bus.split()
+        assert (first, last) == ("the", "bus") and bus != "the orange bus"
+        assert crayon.startswith("the ") and crayon.endswith(' "J"') and crayon != 'the crayon "J"'
+    assert len(set(variants[0])) > 1
+
+
+def test_an_expression_that_is_not_there_draws_what_the_word_none_draws():
+    (_, with_none), (_, with_word) = (
+        list(altered_expressions([first, "butterflies and crocodiles"])) for first in (None, "None")
+    )
+    assert with_none == with_word
