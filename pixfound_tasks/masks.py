@@ -123,7 +123,7 @@ def read_masks(values: Sequence[Any], size: Size) -> list[Rle | InvalidMask]:
     """`read_mask` of many at once, which is many times faster; for each its mask, or the error."""
     counts = [_counts(value, size) for value in values]
     texts = [count for count in counts if isinstance(count, str)]
-    totals = iter(_total_runs(texts))
+    totals = iter(_total_runs(texts, size[0] * size[1]))
     return [_checked(count, next(totals) if isinstance(count, str) else None, size) for count in counts]
 
 
@@ -152,19 +152,20 @@ def _checked(counts: str | list[int] | InvalidMask, total: int | None, size: Siz
     return {"size": list(size), "counts": counts}
 
 
-def _total_runs(texts: Sequence[str]) -> list[int | None]:
-    """The sum of each text's run lengths; None where it is not COCO's text form, or a run is negative."""
+def _total_runs(texts: Sequence[str], longest: int) -> list[int | None]:
+    """The sum of each text's run lengths; None where it is not COCO's text form, or a run is not in 0..longest."""
     is_whole = [bool(text) and text.isascii() and not ord(text[-1]) - 48 & _GOES_ON for text in texts]
     whole = [text for text, ok in zip(texts, is_whole) if ok]
     if not whole:
         return [None] * len(texts)
     runs = _runs(whole) if len(whole) == 1 or sum(map(len, whole)) < _AT_ONCE else None
     if runs is None:  # too much at once, or one that is no such text spoils all
-        found = [None] if len(whole) == 1 else [_total_runs([text])[0] for text in whole]
+        found = [None] if len(whole) == 1 else [_total_runs([text], longest)[0] for text in whole]
     else:
-        lowest = np.minimum.reduceat(runs.lengths, runs.first)
+        # Differences may add up past 64 bits, and so could the runs; none longer than the mask makes a sum exact.
+        is_possible = np.logical_and.reduceat((runs.lengths >= 0) & (runs.lengths <= longest), runs.first)
         totals = np.add.reduceat(runs.lengths, runs.first)
-        found = [int(total) if low >= 0 else None for low, total in zip(lowest, totals)]
+        found = [int(total) if possible else None for possible, total in zip(is_possible, totals)]
     rest = iter(found)
     return [next(rest) if ok else None for ok in is_whole]
 

@@ -102,6 +102,32 @@ def test_hostile_masks_are_refused(name):
         masks.read_mask(HOSTILE[name], (2, 3))
 
 
+def compressed(runs):
+    """Run lengths of any size in COCO's text form, which pycocotools cuts to 32 bits."""
+    text = ""
+    for index, run in enumerate(runs):
+        number = run - runs[index - 2] if index > 2 else run
+        is_last = False
+        while not is_last:
+            bits, number = number & 31, number >> 5
+            is_last = number == (-1 if bits & 16 else 0)
+            text += chr(48 + bits + (0 if is_last else 32))
+    return text
+
+
+def test_runs_that_add_up_modulo_2_to_the_64_are_refused():
+    # Differences of at most 34 bits make runs that sum to 2^64 and the number of pixels.
+    step, wanted = 2**34 - 1, 2**64 + 6
+    rising = [0, *(step * (index // 2) for index in range(32_700))]
+    runs = [*rising, *rising[:0:-1], 0, 0]
+    runs += [step] * ((wanted - sum(runs)) // step)
+    runs.append(wanted - sum(runs))
+    assert sum(runs) == wanted and min(runs) >= 0
+    for size in ((2, 3), (480, 640)):
+        with pytest.raises(InvalidMask):
+            masks.read_mask({"size": list(size), "counts": compressed(runs)}, size)
+
+
 def test_many_masks_are_read_as_one_by_one():
     rng = np.random.RandomState(0)
     good = [masks.encode(rng.rand(2, 3) < share) for share in (0, 0.2, 0.5, 0.5, 0.8, 1)]
