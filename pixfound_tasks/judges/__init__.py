@@ -21,6 +21,10 @@ class JudgeDown(Exception):
     """No reply is to be had from a judge; the message says why."""
 
 
+class NoReply(JudgeDown):
+    """No reply to this question, such as one that a filter refuses; others may have one."""
+
+
 class OneImageOnly(ValueError):
     """A judge that cannot be shown several images in one question."""
 
@@ -54,14 +58,16 @@ class Judge(Protocol):
         """
 
 
-def make_judge(name: str) -> Judge:
+def make_judge(name: str, sees: bool = False) -> Judge:
     """The judge of this name. Its replies are kept on disk; it stops asking where it fails again and again.
 
     Args:
         name: "openai:MODEL", whatever speaks the chat-completions protocol (see `chat`), or "local:CHECKPOINT", a
             transformers model of the hub or a folder (see `local`).
+        sees: whether it will be shown images.
 
-    Raises ValueError for other names, where the key is missing, and where there is no such checkpoint.
+    Raises ValueError for other names, where the key is missing, and where there is no such checkpoint or it takes no
+    images and shall.
     """
     kind, _, model = name.partition(":")
     if not model:
@@ -72,8 +78,13 @@ def make_judge(name: str) -> Judge:
     from pixfound_tasks.judges.cache import CachedJudge
 
     if kind == "local":
-        from pixfound_tasks.judges.local import LocalJudge as Made
+        from pixfound_tasks.judges.local import LocalJudge
+
+        judge = LocalJudge(model)
+        if sees and not judge.takes_images:
+            raise ValueError(f"expected a judge that takes images, but {name} reads text only; choose another one")
     else:
-        from pixfound_tasks.judges.chat import ChatJudge as Made
-    judge = Made(model)
+        from pixfound_tasks.judges.chat import ChatJudge
+
+        judge = ChatJudge(model)
     return CachedJudge(CircuitBreaker(judge), judge.settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from pixfound_tasks.judges import Judge, JudgeDown
+from pixfound_tasks.judges import Judge, JudgeDown, NoReply
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,6 +32,9 @@ class CircuitBreaker:
             raise JudgeDown(f"{self.name} is no longer asked: {self._limit} questions in a row have failed")
         try:
             reply = self._judge.ask(prompt, images)
+        except NoReply as error:
+            logger.warning(f"{error}; this question stays unjudged")
+            raise
         except JudgeDown as error:
             self._note_failure(error)
             raise

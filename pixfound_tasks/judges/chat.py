@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from lmms_eval.llm_judge import ProviderFactory, Request, ServerConfig
 from lmms_eval.llm_judge.providers.openai import build_sampling_kwargs
 
-from pixfound_tasks.judges import JudgeDown
-from pixfound_tasks.judges.retries import PATIENT, Patience, describe, retrying
+from pixfound_tasks.judges import JudgeDown, NoReply
+from pixfound_tasks.judges.retries import PATIENT, Patience, describe, is_about_the_question, retrying
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,11 +54,12 @@ class ChatJudge:
         try:
             return self._server.evaluate(request).content
         except Exception as error:  # whatever a server may send
-            raise JudgeDown(f"{self.name} gave no reply: {describe(error)}") from error
+            down = NoReply if is_about_the_question(error) else JudgeDown
+            raise down(f"{self.name} gave no reply: {describe(error)}") from error
 
     def _complete(self, **payload: Any) -> Any:
         completion = retrying(self.name, self._patience)(self._client.chat.completions.create, **payload)
         choice = completion.choices[0]
         if not (choice.message.content or "").strip():
-            raise ValueError(f"expected a reply in text, but got none (finish_reason: {choice.finish_reason!r})")
+            raise NoReply(f"expected a reply in text, but got none (finish_reason: {choice.finish_reason!r})")
         return completion

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks.attention.inputs import answer_ids, end_tokens, prompt_inputs
 from pixfound_tasks.judges import JudgeDown, OneImageOnly, check_images
@@ -28,14 +28,17 @@ class LocalJudge:
 
     def __init__(self, checkpoint: str) -> None:
         self.name = f"local:{checkpoint}"
-        self.settings = {"max_new_tokens": MAX_NEW_TOKENS, "files": _files(Path(checkpoint))}
         try:
             self._processor = AutoProcessor.from_pretrained(checkpoint)
+            revision = getattr(AutoConfig.from_pretrained(checkpoint), "_commit_hash", None)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"expected the judge {self.name!r} to name a transformers checkpoint, but its processor or tokenizer "
                 f"does not load ({error}); check the name, or the folder"
             ) from error
+        self.settings = {
+            "max_new_tokens": MAX_NEW_TOKENS, "revision": revision, "files": _files(Path(checkpoint))
+        }  # fmt: skip
         self.takes_images = hasattr(self._processor, "image_processor")
         self._checkpoint = checkpoint
         self._model: Any = None

@@ -12,6 +12,8 @@ import openai
 from loguru import logger
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from pixfound_tasks.judges import NoReply
+
 # Beside 5xx: request timeout, conflict, too many requests.
 _TEMPORARY = (408, 409, 429)
 
@@ -79,6 +81,12 @@ def retry_after(error: BaseException | None) -> float | None:
 def describe(error: BaseException | None) -> str:
     """An error's type and text on one line of bounded length."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def is_about_the_question(error: BaseException) -> bool:
+    """Whether a server has refused one question, as too long or filtered, or has nothing to say to it."""
+    refused = isinstance(error, (openai.BadRequestError, openai.UnprocessableEntityError))
+    return refused or isinstance(error, NoReply) or getattr(error, "status_code", None) == 413
 
 
 def _is_temporary(error: BaseException) -> bool:

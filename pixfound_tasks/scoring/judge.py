@@ -12,6 +12,8 @@ from functools import lru_cache
 from threading import Lock
 from typing import NamedTuple
 
+from loguru import logger
+
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.judges import FORMS, Judge, JudgeDown, make_judge
 from pixfound_tasks.scoring.answers import lenient_choice, letter_of
@@ -26,6 +28,12 @@ QUESTION = (
 _VERDICTS = {"yes": True, "yes.": True, "no": False, "no.": False}
 
 _making = Lock()
+
+
+def __getattr__(attribute: str) -> str:
+    if attribute == "NAME":  # of the judge, for the metadata of the tasks, which lmms-eval writes beside their results
+        return os.environ.get(VARIABLE) or RULE
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
 class Judgement(NamedTuple):
@@ -77,8 +85,10 @@ def judge_from_environment() -> Judge | None:
 
 @lru_cache
 def _made(name: str) -> Judge | None:
+    logger.info(f"open answers are judged by {name} ({VARIABLE})")
     if name == RULE:
         return None
-    if ":" not in name:
+    kinds = [form.partition(":")[0] for form in FORMS]
+    if name.partition(":")[0] not in kinds or ":" not in name:
         check_choice(VARIABLE, name, [RULE, *FORMS])
     return make_judge(name)

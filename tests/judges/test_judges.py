@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event, Lock
 
 import pytest
-from judges.chat_server import ChatServer, says, waits
+from judges.chat_server import ChatServer, fails, says, waits
 from loguru import logger
 from PIL import Image
 
-from pixfound_tasks.judges import JudgeDown, make_judge
+from pixfound_tasks.judges import JudgeDown, NoReply, make_judge
 from pixfound_tasks.judges.breaker import CircuitBreaker
 from pixfound_tasks.judges.cache import CachedJudge
 
@@ -186,6 +186,20 @@ def test_only_failures_in_a_row_break_the_circuit():
     breaker = CircuitBreaker(Counting(None, None, "yes", None, None, "no"), limit=3)
     assert (down(breaker), down(breaker), breaker.ask("p")) == ("told to be down", "told to be down", "yes")
     assert (down(breaker), down(breaker), breaker.ask("p")) == ("told to be down", "told to be down", "no")
+
+
+def test_questions_that_are_refused_for_themselves_do_not_break_the_circuit(monkeypatch, warnings):
+    """A filter's 400, a reply cut off before its first word: the next question may have a reply."""
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    refused, silent = fails(400), says("")
+    with ChatServer(refused, refused, silent, refused, silent, says("yes")) as server:
+        monkeypatch.setenv("OPENAI_API_URL", server.url)
+        judge = make_judge("openai:m")
+        for number in range(5):
+            with pytest.raises(NoReply):
+                judge.ask(f"question {number}")
+        assert judge.ask("question 5") == "yes" and len(server.received) == 6
+    assert not [line for line in warnings if "no longer asked" in line]
 
 
 def test_kept_replies_are_given_when_the_circuit_is_broken():
