@@ -17,7 +17,15 @@ from pixfound_tasks.benchmarks.documents import Document, as_dataset
 from pixfound_tasks.benchmarks.expressions import expression, read_names
 from pixfound_tasks.benchmarks.readers import Row, image_size, read_table
 from pixfound_tasks.benchmarks.segmentations import SEGMENTATIONS, SOURCES
-from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, by_name, download, local_folder
+from pixfound_tasks.benchmarks.sources import (
+    DataError,
+    Files,
+    asked_revision,
+    by_name,
+    download,
+    expect_published,
+    local_folder,
+)
 
 ANNOTATIONS = "IVUlab/pixcvbench"
 IMAGE_FOLDERS = {"ADE20K": "ADE20K/validation/images", "COCO": "COCO/coco/images"}
@@ -162,8 +170,5 @@ def checked(documents: Iterable[Document], counts: Counts) -> Iterator[Document]
 
 
 def _expect(holds: bool, expected: str, got: str) -> None:
-    if not holds:
-        raise DataError(
-            f"expected {expected} in PixCV-Bench, but got {got}. The files differ from the published ones: fetch them "
-            f"again, the annotations from the data set {ANNOTATIONS}, images and questions from {cvbench.QUESTIONS}"
-        )
+    data_sets = f"the annotations from the data set {ANNOTATIONS}, images and questions from {cvbench.QUESTIONS}"
+    expect_published(holds, expected, got, "PixCV-Bench", data_sets)

@@ -16,7 +16,15 @@ from pixfound_tasks import masks
 from pixfound_tasks.benchmarks import cache
 from pixfound_tasks.benchmarks.documents import Document, as_dataset
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
-from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, by_name, download, local_folder
+from pixfound_tasks.benchmarks.sources import (
+    DataError,
+    Files,
+    asked_revision,
+    by_name,
+    download,
+    expect_published,
+    local_folder,
+)
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Rle
 
@@ -178,8 +186,5 @@ def _check_pair(first: Document, second: Document) -> None:
 
 
 def _expect(holds: bool, expected: str, got: str) -> None:
-    if not holds:
-        raise DataError(
-            f"expected {expected} in PixMMVP, but got {got}. The files differ from the published ones: fetch them "
-            f"again, the annotations from the data set {ANNOTATIONS}, images and questions from {IMAGES}"
-        )
+    data_sets = f"the annotations from the data set {ANNOTATIONS}, images and questions from {IMAGES}"
+    expect_published(holds, expected, got, "PixMMVP", data_sets)

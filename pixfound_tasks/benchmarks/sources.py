@@ -20,6 +20,15 @@ class DataError(RuntimeError):
     """A benchmark's files are missing or not what was published. The message says what to do about it."""
 
 
+def expect_published(holds: bool, expected: str, got: str, benchmark: str, data_sets: str) -> None:
+    """Raise DataError, naming the data sets to fetch again, unless what was read is as it was published."""
+    if not holds:
+        raise DataError(
+            f"expected {expected} in {benchmark}, but got {got}. The files differ from the published ones: fetch them "
+            f"again, {data_sets}"
+        )
+
+
 @dataclass(frozen=True)
 class Files:
     """A benchmark's files by name, wherever they lie.
@@ -80,7 +89,7 @@ def local_folder(name: str, layout: str) -> Path | None:
     folder = Path(data).expanduser() / name
     if not folder.is_dir():
         raise DataError(
-            f"expected a folder {name} in PIXFOUND_DATA={data}, but there is none. Layout: {layout} "
+            f"expected a folder {name} in PIXFOUND_DATA={data}, but there is none. Layout: {layout}. "
             "Without PIXFOUND_DATA the data is downloaded from the Hugging Face hub"
         )
     return folder
