@@ -20,6 +20,7 @@ from pixfound_tasks.masks import InvalidMask, Rle, Size
 SCHEMA = "pixfound/1"
 # A JSON object is a grounded response when it has one of these; any other JSON is text.
 _GROUNDED_KEYS = ("schema", "masks", "boxes", "points")
+_SAM3_KEYS = {"masks", "boxes", "points", "scores"}
 _BOX_CORNERS = ("x_min", "y_min", "x_max", "y_max")
 
 Point = tuple[float, float]
@@ -95,7 +96,7 @@ class Response:
         """The answer as one mask: the union of its masks, else of its filled boxes, else of its points' pixels."""
         if self.masks is not None:
             return masks.union(self.masks, size)
-        if self.boxes is not None:
+        if self.boxes:
             return masks.union([masks.from_box(box, size) for box in self.boxes], size)
         return masks.union([masks.from_point(point, size) for point in self.points or ()], size)
 
@@ -140,7 +141,7 @@ def from_text(text: str, size: Size) -> Response:
     found = list(_mask_values(value))
     reader = _Reader(size, problems, dict(zip(map(id, found), masks.read_masks(found, size))))
     return Response(
-        text=value["text"] if isinstance(value.get("text"), str) else "",
+        text=_text_of(value, text),
         masks=reader.items(value, "masks", reader.mask),
         boxes=reader.items(value, "boxes", reader.box),
         points=reader.items(value, "points", reader.point),
@@ -152,6 +153,13 @@ def from_text(text: str, size: Size) -> Response:
         provenance=value["provenance"] if isinstance(value.get("provenance"), dict) else {},
         problems=tuple(problems),
     )
+
+
+def _text_of(fields: dict[str, Any], output: str) -> str:
+    """The answer in words; of JSON in a form of the model's own, `{"answer": "(b)", "boxes": ...}`, all of it."""
+    if isinstance(fields.get("text"), str):
+        return fields["text"]
+    return "" if "schema" in fields or fields.keys() <= _SAM3_KEYS else output
 
 
 def parse_json(text: str) -> Any:

@@ -112,7 +112,7 @@ class _Hearing:
         # Longer ones are out of range, and `int` refuses thousands of digits.
         choice = int(number[0]) if number and len(number[0]) < 9 else 0
         is_read = 1 <= choice <= len(images)
-        self.is_read &= is_read
+        self.is_read = is_read  # of the last question, which decides
         return choice - 1 if is_read else 0
 
     def _ask(self, prompt: str, images: Sequence[Image.Image]) -> str:

@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 Segment = Callable[[Sequence[Box | Point]], list[tuple[Candidate, ...]]]
 
 
-def read_words(text: str, size: Size, convention: str | None = None) -> Response:
+def read_words(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Response:
     """What a model's output says of an image of `size`, never raising: masks, or boxes, or points.
 
-    JSON of the response contract is taken as it is; anything else is read by `read_coordinates` under the declared
-    convention, and what was assumed goes into the response's provenance. Boxes or points in JSON that does not say it
-    is of the contract are the contract's fractions only where no convention is declared and all of them are in 0..1.
+    JSON of the response contract is taken as it is; anything else is read by `read_coordinates`, under the declared
+    convention and given what was asked for (`kind`), and what was assumed goes into the response's provenance. Boxes or
+    points in JSON that does not say it is of the contract are the contract's fractions only where no convention is
+    declared and all of them are in 0..1.
     """
     response = from_text(text, size)
     if response.masks is not None or _is_contract(parse_json(text), convention):
         return response
-    reading = read_coordinates(text, size, convention)
+    reading = read_coordinates(text, size, convention, kind)
     provenance = {"coordinates": reading.convention}
     return Response(text, None, reading.boxes, reading.points, provenance=provenance, problems=reading.problems)
 
@@ -55,8 +56,8 @@ def with_masks(response: Response, segment: Segment, segmenter: str) -> Response
 
     `segment` is not called where the answer is "not there". `segmenter` is what it is called in the provenance.
     """
-    prompts = response.boxes if response.boxes is not None else response.points
-    if response.masks is not None or prompts is None:
+    prompts = response.boxes or response.points
+    if response.masks is not None or not response.is_grounded:
         return response
     found = [Probe(None, candidates) for candidates in segment(prompts)] if prompts else []
     masks = tuple(probe.candidates[surest_candidate(probe)].mask for probe in found)
@@ -97,7 +98,7 @@ class WordGrounder:
             self.segmenter.set_image(np.asarray(image))
             return self.segmenter.segment(prompts)
 
-        response = read_words(answer.text, (image.height, image.width), self.convention)
+        response = read_words(answer.text, (image.height, image.width), self.convention, self.kind)
         response = with_masks(response, segment, self.segmenter.name)
         provenance = self.provenance | response.provenance | {"prompt": prompt}
         return replace(response, tokens=answer.tokens, provenance=provenance)

@@ -106,32 +106,43 @@ class PixFound(ChatModel):
         self.lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, _layers(layers), query=query)
         if reducer == "heads":
             self.lens = self.lens.calibrate(*calibration_scenes())
+        if grounding in ("box", "point"):
+            self.words = self._word_grounder(pretrained, segmenter)
+        elif grounding == "attention":
+            phrases = phrases or ("rules" if is_mini else "auto")
+            self.grounder = self._attention_grounder(
+                pretrained, segmenter, phrases, select, judge, bool(control), int(seed)
+            )
 
-        provenance = {
+    def _provenance(self, pretrained: str, segmenter: str) -> dict[str, Any]:
+        model = self.lens.model
+        return {
             "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
-            "dtype": str(model.dtype).removeprefix("torch."), "grounding": grounding, "segmenter": segmenter,
+            "dtype": str(model.dtype).removeprefix("torch."), "grounding": self.grounding, "segmenter": segmenter,
             "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
         }  # fmt: skip
-        if grounding in ("box", "point"):
-            self.words = WordGrounder(
-                segmenters.make_segmenter(segmenter, str(self.device)), grounding,
-                convention_of(model.config, self.lens.processor), provenance,
-            )  # fmt: skip
-        elif grounding == "attention":
-            chunker, chunker_name = make_chunker(phrases or ("rules" if is_mini else "auto"))
-            similarity, similarity_name = make_similarity(chunker_name, select)
-            provenance |= {
-                "attention": model.config._attn_implementation, "reducer": reducer, "query": query, "layers": layers,
-                "heads": self.lens.heads, "phrases": chunker_name, "similarity": similarity_name, "select": select,
-                "seed": seed,
-            }  # fmt: skip
-            self.grounder = AttentionGrounder(
-                segmenters.make_segmenter(segmenter, str(self.device)), chunker, similarity, select, bool(control),
-                int(seed), provenance, self._judge(judge),
-            )  # fmt: skip
+
+    def _word_grounder(self, pretrained: str, segmenter: str) -> WordGrounder:
+        convention = convention_of(self.lens.model.config, self.lens.processor)
+        made = segmenters.make_segmenter(segmenter, str(self.device))
+        return WordGrounder(made, self.grounding, convention, self._provenance(pretrained, segmenter))
+
+    def _attention_grounder(
+        self, pretrained: str, segmenter: str, phrases: str, select: str, judge: str | None, control: bool, seed: int
+    ) -> AttentionGrounder:
+        lens = self.lens
+        chunker, chunker_name = make_chunker(phrases)
+        similarity, similarity_name = make_similarity(chunker_name, select)
+        provenance = self._provenance(pretrained, segmenter) | {
+            "attention": lens.model.config._attn_implementation, "reducer": lens.reducer, "query": lens.query,
+            "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
+            "select": select, "control": control, "seed": seed,
+        }  # fmt: skip
+        made = segmenters.make_segmenter(segmenter, str(self.device))
+        return AttentionGrounder(made, chunker, similarity, select, control, seed, provenance, self._judge(judge))
 
     def _judge(self, name: str | None) -> Judge | None:
-        return LensJudge(self.lens) if name == "self" else name and make_judge(name)
+        return LensJudge(self.lens) if name == "self" else name and make_judge(name, sees=True)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answers in the order of the requests: text, or on referring tasks the response contract's JSON."""

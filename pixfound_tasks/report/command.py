@@ -68,6 +68,10 @@ def _print(summaries: Sequence[Summary]) -> None:
     if not console.is_terminal:
         console = Console(width=_PIPED_WIDTH)
     console.print(_scores(summaries))
+    for each in summaries:
+        if judges := each.provenance["judges"]:
+            said = f"open answers judged by {judges}, {percent(each.unjudged)} % of them unjudged, which count as wrong"
+            console.print(Text(f"{each.model}, {each.benchmark}: {said}"))
     if any(_is_part(row) for each in summaries for row in each.patterns):
         console.print(_parts(summaries))
     if any(each.failures for each in summaries):
@@ -94,12 +98,12 @@ def _scores(summaries: Sequence[Summary]) -> Table:
 
 def _parts(summaries: Sequence[Summary]) -> Table:
     """The scores by source and by task; those by visual pattern are for the page."""
-    table = _table("model", "benchmark", "images of", "images", "accuracy", "M", named=3)
+    headings = "accuracy\N{DAGGER}", "accuracy", "M"
+    table = _table("model", "benchmark", "images of", "images", *headings, named=3)
     for each in summaries:
         for row in filter(_is_part, each.patterns):
-            accuracy = row.accuracy if is_measured(row.accuracy) else row.open_accuracy
-            numbers = str(row.images), percent(accuracy), percent(row.miou)
-            table.add_row(Text(each.model), each.benchmark, Text(row.name), *numbers)
+            shares = map(percent, (row.open_accuracy, row.accuracy, row.miou))
+            table.add_row(Text(each.model), each.benchmark, Text(row.name), str(row.images), *shares)
     return table
 
 

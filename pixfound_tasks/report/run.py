@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Record:
-    """One image of a run; an answer is None where that protocol was not run on it."""
+    """One image of a run; an answer is None where that protocol was not run on it, or could not be scored."""
 
     document: Document
     vqa: Answer | None = None
@@ -130,10 +131,18 @@ def _read_run(place: Path, benchmark: str, files: dict[str, Path]) -> Run:
     answers: dict[str, dict[str, Any]] = {}
     for protocol, file in files.items():
         for document, answer in _read_samples(file, benchmark):
-            answers.setdefault(document.id, {"document": document})[PROTOCOLS[protocol]] = answer
+            parts = answers.setdefault(document.id, {"document": document})
+            if _is_scored(answer):
+                parts[PROTOCOLS[protocol]] = answer
     records = sorted((Record(**parts) for parts in answers.values()), key=lambda record: _in_order(record.document.id))
     settings = _read_settings(max(files.values(), key=lambda file: file.name))
     return Run(_model_name(settings, place), benchmark, tuple(records), settings)
+
+
+def _is_scored(answer: Answer) -> bool:
+    """Not where there was no segmenter for its boxes or points, which was logged as NaN."""
+    iou = answer.metrics.get("miou")
+    return not (isinstance(iou, float) and math.isnan(iou))
 
 
 def _model_name(settings: Mapping[str, Any], place: Path) -> str:

@@ -43,8 +43,8 @@ def miou(records: Iterable[Record]) -> float:
 
 def open_miou(records: Iterable[Record]) -> float:
     """M-dagger: mean IoU of the masks that came with open answers; NaN where none came with any."""
-    parts = [part for answer in answers(records, "open") if _is_pair(part := answer.metrics.get("miou"))]
-    return metrics.mean(iou for iou, came in parts if any(came for _, came in parts))
+    parts = (answer.metrics.get("miou") for answer in answers(records, "open"))
+    return metrics.open_miou(metrics.OpenIou(*part) for part in parts if _is_pair(part))
 
 
 def iou(record: Record) -> float:

@@ -90,7 +90,9 @@ def summarise(run: Run) -> Summary:
         for record in records
         if record.ground and record.document.expression is not None
     )
-    documents, known = min(len(part) for part in asked.values() if part), DOCUMENT_COUNTS[run.benchmark]
+    ran = [name for name, part in asked.items() if part]
+    documents = sum(all(getattr(record, name) for name in ran) for record in records) if ran else 0
+    known = DOCUMENT_COUNTS[run.benchmark]
     return Summary(
         run.model,
         run.benchmark,

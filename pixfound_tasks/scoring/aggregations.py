@@ -13,14 +13,9 @@ from loguru import logger
 
 from pixfound_tasks.masks import Overlap
 from pixfound_tasks.scoring import metrics
-from pixfound_tasks.scoring.metrics import PairPart
+from pixfound_tasks.scoring.metrics import OpenIou, PairPart
 
-
-class OpenIou(NamedTuple):
-    """IoU of an open answer's masks, None where there is no expression; `came`: whether it brought any masks."""
-
-    iou: float | None
-    came: bool
+_UNSEGMENTED = ", or a box or point had no segmenter, which is logged above"
 
 
 class OpenPart(NamedTuple):
@@ -37,11 +32,11 @@ class OpenScore(float):
 
 
 def mean(values: Iterable[float | None]) -> float:
-    return _explained(metrics.mean(values), "no document has a value, because none has a referring expression")
+    return _explained(metrics.mean(values), f"no document has a value{_UNSEGMENTED}")
 
 
 def mean_of_absent(values: Iterable[float | None]) -> float:
-    return _explained(metrics.mean(values), "no document has an absent object")
+    return _explained(metrics.mean(values), f"no document has an absent object{_UNSEGMENTED}")
 
 
 def pair_accuracy(parts: Iterable[Sequence]) -> float:
@@ -50,12 +45,12 @@ def pair_accuracy(parts: Iterable[Sequence]) -> float:
 
 def cumulative_iou(overlaps: Iterable[Sequence | None]) -> float:
     overlaps = [overlap and Overlap(*overlap) for overlap in overlaps]
-    return _explained(metrics.cumulative_iou(overlaps), "no document has an expression")
+    return _explained(metrics.cumulative_iou(overlaps), f"no document has an expression{_UNSEGMENTED}")
 
 
 def open_miou(ious: Iterable[Sequence]) -> float:
     """M-dagger: mean IoU of the open answers' masks; an answer without masks has none, unless no answer has any."""
-    return _explained(_open_miou(ious), "no open answer brought masks")
+    return _explained(metrics.open_miou(OpenIou(*iou) for iou in ious), "no open answer brought masks")
 
 
 def open_score(parts: Iterable[Sequence]) -> OpenScore:
@@ -64,13 +59,8 @@ def open_score(parts: Iterable[Sequence]) -> OpenScore:
     answers = [part.answer for part in parts]
     paired = any(not isinstance(answer, float) for answer in answers)
     score = OpenScore(pair_accuracy(answers) if paired else mean(answers))
-    score.miou = _open_miou(part.iou for part in parts)
+    score.miou = metrics.open_miou(OpenIou(*part.iou) for part in parts)
     return score
-
-
-def _open_miou(ious: Iterable[Sequence]) -> float:
-    ious = [OpenIou(*iou) for iou in ious]
-    return metrics.mean(iou.iou for iou in ious) if any(iou.came for iou in ious) else math.nan
 
 
 def harmonic_mean(values: Sequence[float], sizes: Sequence[int], weight_by_size: bool) -> float:

@@ -17,6 +17,11 @@ def letter_of(option: int) -> str:
     return string.ascii_lowercase[option]
 
 
+def option_of(letter: str) -> int:
+    """The option, counted from 0, of a lower-case letter."""
+    return string.ascii_lowercase.index(letter)
+
+
 def is_right(answer: str, options: Sequence[str], right: int) -> bool:
     """The `paper` rule: whether an answer is the right option's letter or text, as the authors' scripts read it.
 

@@ -2,20 +2,24 @@
 
 `BY_MODEL` is the `lmms_eval_specific_kwargs` of the grounding tasks, by the value of `--model`: `kind` names a wording
 in `prompts.REFERRING`, `coordinates` a convention in `grounding.coordinates`. It names models of one convention only:
-what a backend such as `vllm` or `huggingface` runs is not known by its name, and `PIXFOUND_COORDINATES` says it.
+what a backend such as `vllm` or `huggingface` runs is not known by its name. PIXFOUND_KIND and PIXFOUND_COORDINATES
+say it for them, and go before what stands here.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.coordinates import check_convention
+from pixfound_tasks.prompts import REFERRING
 
 _KINDS = {"pixfound": "attention", "pixfound_replay": "mask", "sam3": "phrase"}
 _COORDINATES = {
-    # Within the bounds that lmms-eval's own wrapper gives the processor.
-    "resized:28:200704:1605632": ("qwen2_5_vl", "qwen2_5_vl_interleave"),
+    # Within the bounds that lmms-eval's own wrapper gives the processor, unless its model arguments say others.
+    "resized:28:200704:1605632": ("qwen2_5_vl",),
     "thousand": (
         "qwen_vl", "qwen2_vl", "qwen3_vl", "qwen3_5",
         "internvl", "internvl2", "internvl3", "internvl3_5", "internvl_hf", "minicpm_v",
@@ -24,9 +28,17 @@ _COORDINATES = {
     "fraction_padded": ("llava",),
 }  # fmt: skip
 
+
+class Declared(NamedTuple):
+    """The kind of referring prompt, and the convention of the coordinates in the answer; None: not known."""
+
+    kind: str = "attention"
+    coordinates: str | None = None
+
+
 # lmms-eval tells a task's prompt what is declared of the model, but not its scoring: the prompt notes it here, by
 # benchmark, and every prompt of a run is made before the first answer is scored.
-_noted: dict[str, str | None] = {}
+_noted: dict[str, Declared] = {}
 
 
 def by_model() -> dict[str, dict[str, Any]]:
@@ -42,23 +54,21 @@ def __getattr__(attribute: str) -> dict[str, dict[str, Any]]:
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
-def note(benchmark: str, declared: dict[str, Any] | None) -> str:
-    """Note what is declared of the model that is asked about a benchmark; returns the kind of prompt it takes.
+def note(benchmark: str, entry: Mapping[str, Any] | None) -> Declared:
+    """Note what is declared of the model that is asked about a benchmark, as `BY_MODEL` has it, and return it.
 
-    Raises what `convention` raises, before a model has answered anything.
+    Raises ValueError for a kind or a convention that there is not, before a model has answered anything.
     """
-    declared = declared or {}
-    _noted[benchmark] = declared.get("coordinates")
-    convention(benchmark)
-    return declared.get("kind", "attention")
+    entry = entry or {}
+    kind = os.environ.get("PIXFOUND_KIND") or entry.get("kind") or Declared().kind
+    coordinates = os.environ.get("PIXFOUND_COORDINATES") or entry.get("coordinates")
+    check_choice("the kind of referring prompt", kind, REFERRING)
+    if coordinates:
+        check_convention(coordinates)
+    _noted[benchmark] = Declared(kind, coordinates)
+    return _noted[benchmark]
 
 
-def convention(benchmark: str) -> str | None:
-    """The convention of the model's coordinates: what PIXFOUND_COORDINATES says, else what was noted, else None.
-
-    Raises ValueError for a convention that there is not.
-    """
-    named = os.environ.get("PIXFOUND_COORDINATES") or _noted.get(benchmark)
-    if named:
-        check_convention(named)
-    return named
+def noted(benchmark: str) -> Declared:
+    """What was noted last of a benchmark's model; where nothing was, what the environment says."""
+    return _noted.get(benchmark) or note(benchmark, None)

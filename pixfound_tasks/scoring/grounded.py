@@ -19,11 +19,6 @@ from pixfound_tasks.grounding.words import read_words, with_masks
 from pixfound_tasks.response import Box, Candidate, Point, Response
 from pixfound_tasks.scoring import declared
 
-
-class _NoSegmenter(Exception):
-    pass
-
-
 _lock = threading.Lock()  # lmms-eval scores in several threads, and a segmenter holds one image
 
 
@@ -33,20 +28,26 @@ class Grounded(NamedTuple):
     response: Response
     is_made: bool
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether it can be scored: not where boxes or points came, and no segmenter could make masks of them."""
+        return self.response.masks is not None or not self.response.is_grounded
+
 
 def read_answer(text: str, doc: dict[str, Any]) -> Grounded:
     """The response in a model's words: its masks as they are, its boxes or points turned into masks.
 
     Coordinates are read by what is declared of the model, see `declared`; the segmenter is the one PIXFOUND_SEGMENTER
-    names. Both go into the provenance. Where that cannot be loaded, boxes and points stay without masks.
+    names. Both go into the provenance. Never raises: an error would lose the whole run.
     """
-    response = read_words(text, (doc["height"], doc["width"]), declared.convention(doc["benchmark"]))
+    kind, convention = declared.noted(doc["benchmark"])
+    response = read_words(text, (doc["height"], doc["width"]), convention, kind)
     if response.masks is not None:
         return Grounded(response, False)
     name = segmenter_name(doc["benchmark"])
     try:
         return Grounded(with_masks(response, lambda prompts: _segment(name, doc, prompts), name), True)
-    except _NoSegmenter:
+    except _Failed:
         return Grounded(response, True)
 
 
@@ -56,14 +57,22 @@ def segmenter_name(benchmark: str) -> str:
     return os.environ.get("PIXFOUND_SEGMENTER") or default
 
 
+class _Failed(Exception):
+    pass
+
+
 def _segment(name: str, doc: dict[str, Any], prompts: Sequence[Box | Point]) -> list[tuple[Candidate, ...]]:
-    image = np.asarray(_images(doc["benchmark"])[doc["id"]])
     with _lock:
         segmenter = _segmenter(name)
         if segmenter is None:
-            raise _NoSegmenter
-        segmenter.set_image(image)
-        return segmenter.segment(prompts)
+            raise _Failed
+        image = np.asarray(_images(doc["benchmark"])[doc["id"]])
+        try:
+            segmenter.set_image(image)
+            return segmenter.segment(prompts)
+        except Exception as error:  # a full memory, for one
+            logger.error(f"{name} fails on image {doc['id']}, which is not scored: {type(error).__name__}: {error}")
+            raise _Failed from error
 
 
 @functools.cache
@@ -73,10 +82,10 @@ def _images(benchmark: str) -> Mapping[str, Image]:
 
 @functools.cache
 def _segmenter(name: str) -> Segmenter | None:
-    """None where it cannot be loaded, which is tried and logged once. An error here would lose the whole run."""
+    """None where it cannot be loaded, which is tried, and logged, once."""
     logger.info(f"boxes and points become masks by {name} (PIXFOUND_SEGMENTER)")
     try:
         return segmenters.make_segmenter(name)
-    except ValueError as error:
-        logger.error(f"boxes and points get no masks, and are not scored: {error}")
+    except Exception as error:  # a broken file of weights raises errors of its own
+        logger.error(f"boxes and points get no masks, and are not scored: {type(error).__name__}: {error}")
         return None

@@ -6,20 +6,23 @@ that reports need nothing but the log. How scores become metrics is in `aggregat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from pixfound_tasks import masks, prompts
 from pixfound_tasks.grounding.segmenters import check_segmenter
+from pixfound_tasks.masks import Overlap
 from pixfound_tasks.response import Response, from_text, to_text
 from pixfound_tasks.scoring import declared, metrics
-from pixfound_tasks.scoring.aggregations import OpenIou, OpenPart
-from pixfound_tasks.scoring.answers import is_right, lenient_choice, letter_of
+from pixfound_tasks.scoring.aggregations import OpenPart
+from pixfound_tasks.scoring.answers import is_right, lenient_choice, option_of
 from pixfound_tasks.scoring.grounded import read_answer, segmenter_name
 from pixfound_tasks.scoring.judge import grade, judge_from_environment
-from pixfound_tasks.scoring.metrics import PairPart
+from pixfound_tasks.scoring.metrics import OpenIou, PairPart
 
 Document = dict[str, Any]
+_OVERLAPS = ("score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou")
 
 
 def image(doc: Document) -> list:
@@ -51,7 +54,7 @@ def score_open(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     size = _size(doc)
     response = from_text(results[0], size)
     judge = judge_from_environment()
-    judgement = grade(_open_question(doc), doc["options"], _right(doc), response.text, judge)
+    judgement = grade(_open_question(doc), doc["options"], option_of(doc["answer"]), response.text, judge)
     is_correct = judgement.verdict is True
     part, iou = _answer_part(doc, is_correct), _open_iou(doc, response)
     return {
@@ -84,7 +87,7 @@ def choice_prompt(doc: Document) -> str:
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     """`accuracy` by the `paper` rule, `lenient_accuracy` beside it; `unparsed` where neither finds an option."""
     answer = from_text(results[0], _size(doc)).text
-    right = _right(doc)
+    right = option_of(doc["answer"])
     is_correct = is_right(answer, doc["options"], right)
     chosen = lenient_choice(answer, doc["options"])
     part = _answer_part(doc, is_correct)
@@ -96,10 +99,6 @@ def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
         "unparsed": float(chosen is None),
         "pixfound": doc,
     }
-
-
-def _right(doc: Document) -> int:
-    return [letter_of(index) for index in range(len(doc["options"]))].index(doc["answer"])
 
 
 def _answer_part(doc: Document, is_correct: bool) -> PairPart | float:
@@ -115,7 +114,7 @@ def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | 
 
     Where a question is about no object the authors ask for "None", and so do we; such images have no IoU.
     """
-    kind = declared.note(doc["benchmark"], lmms_eval_specific_kwargs)
+    kind = declared.note(doc["benchmark"], lmms_eval_specific_kwargs).kind
     check_segmenter(segmenter_name(doc["benchmark"]))
     return prompts.referring_prompt(str(doc["expression"]), kind)
 
@@ -127,17 +126,19 @@ def referring_target(doc: Document) -> str:
 def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     """Overlap of the prediction and the true mask; `grounded` is the response where its masks were made here.
 
-    None, which no mean counts, where there is no expression, or no segmenter for the boxes or points that came.
+    None, which no mean counts, where there is no expression; NaN, which makes every mean NaN, where no segmenter could
+    make masks of the boxes or points that came.
     """
     truth, size = doc["mask"], _size(doc)
-    response, is_made = read_answer(results[0], doc)
+    grounded = read_answer(results[0], doc)
+    response = grounded.response
     sample = {"unparsed": float(not response.is_grounded or bool(response.problems)), "pixfound": doc}
-    if is_made:
+    if grounded.is_made:
         sample["grounded"] = to_text(response)
-    has_no_segmenter = response.masks is None and response.is_grounded
-    if doc["expression"] is None or has_no_segmenter:
-        names = ("score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou")
-        return {**dict.fromkeys(names), **sample}
+    if doc["expression"] is None:
+        return {**dict.fromkeys(_OVERLAPS), **sample}
+    if not grounded.is_measured:
+        return {**dict.fromkeys(_OVERLAPS, math.nan), "ciou": Overlap(math.nan, math.nan), **sample}
     prediction = response.prediction(size)
     found = masks.iou(prediction, truth)
     is_absent = masks.area(truth) == 0

@@ -20,6 +20,13 @@ class PairPart(NamedTuple):
     right: bool
 
 
+class OpenIou(NamedTuple):
+    """IoU of an open answer's masks, None where there is no expression; `came`: whether it brought any masks."""
+
+    iou: float | None
+    came: bool
+
+
 class Oracle(NamedTuple):
     """The best of many masks by the truth: its IoU in 0..1, and the indices of its probe and candidate.
 
@@ -46,6 +53,12 @@ def pair_accuracy(parts: Iterable[PairPart]) -> float:
     for part in parts:
         answered.setdefault(part.pair, []).append(part.right)
     return mean(float(all(right)) for right in answered.values() if len(right) == 2)
+
+
+def open_miou(ious: Iterable[OpenIou]) -> float:
+    """M-dagger in 0..1: an answer that came without masks counts as one of no mask; NaN where all came without."""
+    ious = list(ious)
+    return mean(iou.iou for iou in ious) if any(iou.came for iou in ious) else math.nan
 
 
 def cumulative_iou(overlaps: Iterable[Overlap | None]) -> float:

@@ -162,6 +162,7 @@ ABSENT = [
     "The object does not exist in the image.", "The object doesn't exist in this image, so no boxes are generated.",
     "The red ball is not present in the image.", "No red ball is visible.", "Not found.", '["none"]',
     "I don't see any red ball in the image.", "I'm sorry, but I cannot find the red ball.", "No bounding boxes.",
+    "The image does not contain a dog.", "Sorry, no dog was found.", "The image doesn't show any dog.",
     "There aren't any dogs here.", "I looked: there is no dog.\n```json\n[]\n```",
 ]  # fmt: skip
 

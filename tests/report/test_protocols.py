@@ -20,6 +20,7 @@ from written_run import (
 )
 
 from pixfound_tasks.report import command, gallery, page, pictures
+from pixfound_tasks.report.page import NOT_MEASURED
 from pixfound_tasks.report.run import read_runs
 from pixfound_tasks.report.scores import iou
 from pixfound_tasks.report.summary import as_json, summarise
@@ -155,10 +156,29 @@ def test_without_pairs_the_part_of_the_score_does_not_matter(unpaired, part):
     assert summary_of(unpaired).answering == 3 / 4
 
 
+def test_what_had_no_segmenter_is_left_out_and_the_run_is_partial(tmp_path):
+    folder = tmp_path / "model"
+    unscored = ground_sample("3") | {"miou": math.nan, "filtered_resps": ['{"boxes": [[0.0, 0.0, 1.0, 1.0]]}']}
+    write_samples(folder, "pixmini_ground", [ground_sample("1"), unscored])
+    write_samples(folder, "pixmini_vqa", map(vqa_sample, ("1", "3", "4")))
+    found = summary_of(tmp_path)
+    # Image 1 alone has both; of images 3 and 4, a pair, the grounding of neither is known.
+    assert (found.documents, found.partial, found.grounding) == (1, True, 0.8)
+    assert found.oracle_miou == 0.8 and sum(found.failures["paper"].values()) == 0
+
+
+def test_the_judge_and_what_it_left_unjudged_are_printed(tmp_path):
+    graded = {"unjudged": 1.0, "judgement": {"by": "openai:some", "verdict": None, "reply": ""}, "miou": [None, False]}
+    sample = vqa_sample("3") | graded | {"accuracy": 0.0, "pair_accuracy": [1, False]}
+    write_samples(tmp_path / "model", "pixmini_vqa_open", [sample])
+    text = " ".join(word for line in printed(tmp_path) for word in line)
+    assert "open answers judged by openai:some, 100.0 % of them unjudged, which count as wrong" in text
+
+
 def test_parts_are_printed_and_on_the_page(unpaired):
     lines = printed(unpaired)
-    assert ["maker__model", "pixcvbench", "ADE20K", "2", "100.0", "40.0"] in lines
-    assert ["maker__model", "pixcvbench", "Count", "3", "66.7", "73.3"] in lines
+    assert ["maker__model", "pixcvbench", "ADE20K", "2", NOT_MEASURED, "100.0", "40.0"] in lines
+    assert ["maker__model", "pixcvbench", "Count", "3", NOT_MEASURED, "66.7", "73.3"] in lines
     text = rendered(unpaired)
     assert "By source of the images" in text and "By task" in text
     assert "By visual pattern" not in text and "<th>Pairs right</th>" not in text

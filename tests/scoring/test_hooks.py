@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import math
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
+from grounding.tiny_sams import save
 from hypothesis import HealthCheck, given, settings
+from lmms_eval.models import AVAILABLE_CHAT_TEMPLATE_MODELS, AVAILABLE_SIMPLE_MODELS
 from PIL import Image
 from rectangles import SIZE, rectangle
 from untrusted import OUTPUTS
 
 from pixfound_tasks import masks
 from pixfound_tasks.response import Candidate, Phrase, Response, from_text, to_text
-from pixfound_tasks.scoring import declared, grounded, hooks
+from pixfound_tasks.scoring import aggregations, declared, grounded, hooks
 
 PIXELS = np.full((4, 6, 3), 255, np.uint8)
 PIXELS[:, 3:] = 0
@@ -114,10 +121,28 @@ def test_a_wrong_setting_shows_before_anything_is_answered(doc, monkeypatch, var
         hooks.referring_prompt(doc)
 
 
-def test_every_declared_convention_is_one():
+def test_every_declared_model_is_one_of_the_hosts_and_its_convention_known():
+    hosts = {*AVAILABLE_SIMPLE_MODELS, *AVAILABLE_CHAT_TEMPLATE_MODELS, "pixfound", "pixfound_replay", "default"}
     for model, entry in declared.BY_MODEL.items():
-        assert declared.note("pixmini", entry) == entry["kind"], model
-        assert declared.convention("pixmini") == entry.get("coordinates")
+        assert declared.note("pixmini", entry) == (entry["kind"], entry.get("coordinates"))
+        assert model in hosts
+
+
+def test_the_bounds_of_qwen2_5_vl_are_those_of_the_hosts_wrapper():
+    source = Path(find_spec("lmms_eval").origin).with_name("models") / "simple" / "qwen2_5_vl.py"
+    found = dict(re.findall(r"(m(?:in|ax)_pixels): int = ([0-9* ]+),", source.read_text()))
+    bounds = ":".join(str(math.prod(map(int, found[name].split("*")))) for name in ("min_pixels", "max_pixels"))
+    assert declared.BY_MODEL["qwen2_5_vl"]["coordinates"] == f"resized:28:{bounds}"
+
+
+def test_the_environment_declares_what_the_models_name_does_not(doc, monkeypatch):
+    monkeypatch.setenv("PIXFOUND_KIND", "point")
+    monkeypatch.setenv("PIXFOUND_COORDINATES", "percent")
+    assert hooks.referring_prompt(doc, {"kind": "box"}).startswith("Point to the the wings")
+    assert declared.noted("pixmini") == ("point", "percent")
+    monkeypatch.setenv("PIXFOUND_KIND", "points")
+    with pytest.raises(ValueError, match="did you mean 'point'"):
+        hooks.referring_prompt(doc)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +167,7 @@ def test_boxes_become_masks_by_what_is_declared_of_the_model(doc, model, reply):
 
 def test_points_become_masks(doc, monkeypatch):
     monkeypatch.setenv("PIXFOUND_COORDINATES", "percent")
+    hooks.referring_prompt(doc, {"kind": "point"})
     scores = hooks.score_grounding(doc, ['<point x="25.0" y="50.0" alt="wings">wings</point>'])
     made = from_text(scores["grounded"], SIZE)
     assert (scores["miou"], made.points, made.provenance["coordinates"]) == (1.0, ((0.25, 0.5),), "percent (declared)")
@@ -160,11 +186,29 @@ def test_none_in_words_is_no_mask(doc):
     assert (scores["unparsed"], scores["miou"], scores["absent_accuracy"]) == (0.0, 1.0, 1.0)
 
 
-def test_without_its_segmenter_a_box_is_not_scored_and_not_lost(doc, monkeypatch, tmp_path):
+def test_without_its_segmenter_a_run_has_no_iou_and_no_answer_is_lost(doc, monkeypatch, tmp_path):
+    save("sam", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"broken")
     monkeypatch.setenv("PIXFOUND_SEGMENTER", f"sam:{tmp_path}")
     scores = hooks.score_grounding(doc, ['{"boxes": [[0.0, 0.0, 0.5, 1.0]]}'])
-    assert scores["miou"] is None and scores["score"] is None and scores["unparsed"] == 0.0
+    assert math.isnan(scores["miou"]) and math.isnan(scores["score"]) and scores["unparsed"] == 0.0
     assert from_text(scores["grounded"], SIZE).boxes == ((0.0, 0.0, 0.5, 1.0),)
+    # What needs no segmenter is scored, but is no mean of the run.
+    denied = hooks.score_grounding(doc, ["There is no such object."])
+    assert denied["miou"] == 0.0
+    assert math.isnan(aggregations.mean([scores["miou"], denied["miou"]]))
+    assert math.isnan(aggregations.cumulative_iou([scores["ciou"], denied["ciou"]]))
+
+
+def test_a_reply_in_a_models_own_json_is_read_as_it_stands(doc):
+    reply = '{"answer": "closed", "boxes": [[1, 2, 3, 4]]}'
+    assert hooks.score_open(doc, [reply])["judgement"]["reply"] == "b"
+    assert from_text('{"masks": [], "boxes": [], "scores": []}', SIZE).text == ""
+
+
+def test_pairs_in_prose_are_no_answer_to_a_question_for_boxes(doc):
+    hooks.referring_prompt(doc, {"kind": "box", "coordinates": "thousand"})
+    assert hooks.score_grounding(doc, ["Top-left (0, 0) and bottom-right (500, 1000)."])["unparsed"] == 1.0
 
 
 def test_grounding_scores(doc):

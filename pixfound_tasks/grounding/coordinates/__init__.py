@@ -73,12 +73,14 @@ class _Placed(NamedTuple):
     convention: str
 
 
-def read_coordinates(text: str, size: Size, convention: str | None = None) -> Reading:
+def read_coordinates(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Reading:
     """Read a model's reply about an image of `size` (height, width); never raises on the reply.
 
     Args:
         text: the reply, of any length; what comes after its first 300,000 characters is not read.
         convention: what is declared, see `CONVENTIONS`; None leaves it to syntax that belongs to one convention.
+        kind: what was asked for, "box" or "point" (or something else); to a question for boxes, pairs of numbers that
+            nothing names as points are none.
 
     Raises:
         ValueError: the convention is not known.
@@ -90,7 +92,7 @@ def read_coordinates(text: str, size: Size, convention: str | None = None) -> Re
     scanned = scan(answer)
     problems = list(scanned.problems)
     placed: list[_Placed] = []
-    found = _meant(scanned.found, convention)
+    found = _meant(scanned.found, convention, kind)
     for item in found:
         try:
             placed.append(_place(item, size, convention))
@@ -104,7 +106,8 @@ def read_coordinates(text: str, size: Size, convention: str | None = None) -> Re
     if len(text) > _LONGEST_REPLY:
         problems.append(f"only the first {_LONGEST_REPLY} of {len(text)} characters were looked at")
     if not placed and not problems:
-        hint = "; set PIXFOUND_COORDINATES to the model's convention to have pairs read" if scanned.found else ""
+        is_mute = scanned.found and convention is None
+        hint = "; set PIXFOUND_COORDINATES to the model's convention to have pairs read" if is_mute else ""
         problems.append(f"expected a box or a point, but got no such numbers{hint}")
     if len(problems) > _MOST_PROBLEMS:
         problems[_MOST_PROBLEMS:] = [f"and {len(problems) - _MOST_PROBLEMS} more"]
@@ -120,10 +123,11 @@ def _answer(text: str) -> str:
     return said.rpartition("<answer>")[2]
 
 
-def _meant(found: list[Found], convention: str | None) -> list[Found]:
-    """Without loose pairs where they are no answer: beside a box or a named point, or with nothing declared."""
+def _meant(found: list[Found], convention: str | None, kind: str | None) -> list[Found]:
+    """Without loose pairs where they are no answer: beside a box or a named point, with nothing declared, to a
+    question for boxes."""
     certain = [item for item in found if len(item.numbers) == 4 or not item.is_loose]
-    return found if convention and not certain else certain
+    return found if convention and kind != "box" and not certain else certain
 
 
 def _place(item: Found, size: Size, convention: str | None) -> _Placed:

@@ -19,6 +19,7 @@ _DENIALS = [
     rf"^{_NO_THING}.{{1,80}}? (?:exists?\b|{_SEEN})",
     rf"^not {_SEEN}",
     r"^no (?:bounding )?box(?:es)?\b",
+    r"^(?:the|this) (?:image|picture|photo|scene) (?:does not|doesn't) (?:contain|show|have|include|depict)\b",
 ]
 _DENIAL = re.compile("|".join(_DENIALS))
 
@@ -29,4 +30,5 @@ def is_denial(text: str) -> bool:
     Refusals ("I cannot draw boxes") and replies that name another thing first are none.
     """
     first = re.split(r"[.!?\n]", text.strip()[:_LONGEST], maxsplit=1)[0]
-    return bool(_DENIAL.search(first.strip(" \"'`*").lower().replace("\u2019", "'")))
+    words = first.strip(" \"'`*").lower().replace("\u2019", "'")
+    return bool(_DENIAL.search(re.sub(r"^(?:i'm |i am )?sorry\W+(?:but )?", "", words)))
