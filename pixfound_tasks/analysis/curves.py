@@ -1,0 +1,88 @@
+"""How well the phrases up to each place of an answer show the object: a curve per image, and the band of many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pixfound_tasks import masks
+from pixfound_tasks.masks import Rle
+from pixfound_tasks.response import Phrase, Response, all_candidates
+
+POSITIONS = 20
+
+
+class Curve(NamedTuple):
+    """Values in 0..1 at equal parts of an answer, in order, by tokens.
+
+    Where the object is there, the best IoU of a candidate; where it is absent, the share of the image that candidates
+    cover. `so_far` is of all phrases that have begun by the end of the part, 0 before the first; `here` of those that
+    have a token in the part, NaN where none has.
+    """
+
+    so_far: tuple[float, ...]
+    here: tuple[float, ...]
+
+
+class Band(NamedTuple):
+    """Of the values of many images at each part of their answers, float64 (parts,); NaN where no image has a value.
+
+    `lower` and `upper` are quartiles, `images` counts those that have a value, int64 (parts,).
+    """
+
+    mean: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    images: np.ndarray
+
+
+def token_location(phrase: Phrase, response: Response) -> float | None:
+    """A phrase's first token over the answer's tokens, in 0..1; None where its tokens are not known."""
+    if phrase.tokens is None or not response.tokens or not phrase.tokens[0] < phrase.tokens[1] <= response.tokens:
+        return None
+    return phrase.tokens[0] / response.tokens
+
+
+def curve(response: Response, truth: Rle, positions: int = POSITIONS) -> Curve | None:
+    """The curve of an answer in `positions` parts.
+
+    An answer whose phrases were looked for and gave no candidate has 0 all along; None where nothing was looked for,
+    or candidates have no place among the tokens.
+    """
+    placed = [p for p in response.phrases if p.candidates and token_location(p, response) is not None]
+    is_bare = response.selected is not None and not all_candidates(response.phrases)
+    if not response.tokens or not (placed or is_bare):
+        return None
+    # Tokens times parts are whole numbers, and so are compared exactly.
+    starts, stops = np.array([phrase.tokens for phrase in placed], int).reshape(-1, 2).T * positions
+    part_starts = np.arange(positions)[:, None] * response.tokens
+    begun = starts < part_starts + response.tokens
+    value = _value(placed, truth)
+    return Curve(
+        tuple(value(chosen) if chosen.any() else 0.0 for chosen in begun),
+        tuple(value(chosen) if chosen.any() else math.nan for chosen in begun & (stops > part_starts)),
+    )
+
+
+def _value(phrases: Sequence[Phrase], truth: Rle) -> Callable[[np.ndarray], float]:
+    """The value of the phrases chosen, bool (phrases,)."""
+    found = [[candidate.mask for candidate in phrase.candidates] for phrase in phrases]
+    if masks.area(truth):
+        best = np.array([max(masks.ious(candidates, truth)) for candidates in found])
+        return lambda chosen: float(best[chosen].max())
+    size = tuple(truth["size"])
+    covers = [masks.union(candidates, size) for candidates in found]
+    return lambda chosen: masks.area(masks.union([covers[i] for i in np.flatnonzero(chosen)], size)) / math.prod(size)
+
+
+def band(values: Sequence[Sequence[float]]) -> Band:
+    """The band of curves (images, parts) of the same number of parts; NaN is left out. Of no curve it has no part."""
+    table = np.array(values, np.float64).reshape(len(values), len(values[0]) if values else 0)
+    columns = [column[~np.isnan(column)] for column in table.T]
+    quartiles = [np.quantile(column, (0.25, 0.75)) if len(column) else (np.nan, np.nan) for column in columns]
+    lower, upper = np.array(quartiles, np.float64).reshape(-1, 2).T
+    mean = np.array([column.mean() if len(column) else np.nan for column in columns])
+    return Band(mean, lower, upper, np.array([len(column) for column in columns], np.int64))
