@@ -7,12 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixfound_tasks.analysis.concept_words import HEADS, MODIFIERS, NAMES, NO_PARTICIPLES
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.phrases import content_words, load_pipeline, make_chunker
 from pixfound_tasks.judges import JudgeDown
+from pixfound_tasks.scoring.best_phrase import ConceptClassifier
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges import Judge
@@ -45,15 +46,6 @@ class Agreement(NamedTuple):
     right: int
     count: int
     kappa: float
-
-
-class ConceptClassifier(Protocol):
-    """Says what phrases are about; `name` says who does and goes into every result."""
-
-    name: str
-
-    def classify(self, phrase: str, answer: str = "") -> str | None:
-        """One of `CONCEPTS`, of a phrase of an answer; None where it cannot be told."""
 
 
 @dataclass(frozen=True)

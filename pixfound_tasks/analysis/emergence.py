@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from pixfound_tasks.analysis.best_phrase import MATCHES, EmergenceRecord, GroundedImage, records
-from pixfound_tasks.analysis.concepts import CONCEPTS, ConceptClassifier
-from pixfound_tasks.analysis.curves import Band, band
+from pixfound_tasks.analysis.concepts import CONCEPTS
 from pixfound_tasks.scoring import metrics
+from pixfound_tasks.scoring.best_phrase import (
+    MATCHES,
+    ConceptClassifier,
+    EmergenceRecord,
+    GroundedImage,
+    records,
+)
+from pixfound_tasks.scoring.curves import Band, band
 
 __all__ = ["Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "summarise", "tenth"]
 
@@ -109,8 +114,8 @@ def summarise(found: Iterable[EmergenceRecord], classified_by: str | None = None
         chance_miou=metrics.mean(record.chance_iou for record in found),
         candidates=metrics.mean(record.candidates for record in found),
         token_bins=_binned(token_locations),
-        median_location=_median(token_locations),
-        median_char_location=_median([moment.location for moment in moments]),
+        median_location=metrics.median(token_locations),
+        median_char_location=metrics.median([moment.location for moment in moments]),
         gain=metrics.mean(record.gain for record in found),
         exact_phrase_rate=metrics.mean(record.match == "exact" for record in found if record.match),
         matches=matches,
@@ -136,10 +141,6 @@ def _binned(locations: Iterable[float]) -> tuple[int, ...]:
     for location in locations:
         bins[tenth(location)] += 1
     return tuple(bins)
-
-
-def _median(values: Sequence[float]) -> float:
-    return statistics.median(values) if values else math.nan
 
 
 def _listed(found: Sequence[EmergenceRecord], name: str, order: Iterable[str]) -> dict[str, tuple[str, ...]]:

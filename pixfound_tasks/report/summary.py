@@ -86,7 +86,9 @@ def summarise(run: Run) -> Summary:
     grounding, open_grounding = scores.miou(records), scores.open_miou(records)
     found = find_failures(run)
     when = emergence.analyse(
-        emergence.GroundedImage(record.document.id, record.ground.response, record.document.mask)
+        emergence.GroundedImage(
+            record.document.id, record.ground.response, record.document.mask, record.document.expression
+        )
         for record in records
         if record.ground and record.document.expression is not None
     )

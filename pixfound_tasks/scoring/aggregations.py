@@ -35,6 +35,10 @@ def mean(values: Iterable[float | None]) -> float:
     return _explained(metrics.mean(values), f"no document has a value{_UNSEGMENTED}")
 
 
+def median(values: Iterable[float | None]) -> float:
+    return _explained(metrics.median(values), f"no document has a value{_UNSEGMENTED}")
+
+
 def mean_of_absent(values: Iterable[float | None]) -> float:
     return _explained(metrics.mean(values), f"no document has an absent object{_UNSEGMENTED}")
 

@@ -17,11 +17,13 @@ from pixfound_tasks.response import Response, from_text, to_text
 from pixfound_tasks.scoring import declared, metrics
 from pixfound_tasks.scoring.aggregations import OpenPart
 from pixfound_tasks.scoring.answers import is_right, lenient_choice, option_of
+from pixfound_tasks.scoring.best_phrase import GroundedImage, record
 from pixfound_tasks.scoring.grounded import read_answer, segmenter_name
 from pixfound_tasks.scoring.judge import grade, judge_from_environment
 from pixfound_tasks.scoring.metrics import OpenIou, PairPart
 
 Document = dict[str, Any]
+_WHEN = ("oracle_miou", "chance_miou", "exact_phrase_rate", "median_location")
 _OVERLAPS = ("score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou")
 
 
@@ -149,6 +151,29 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
         "precision_50": float(found > metrics.HIT_IOU),
         "absent_accuracy": float(masks.area(prediction) == 0) if is_absent else None,
         "oracle_miou": metrics.response_oracle(response, truth).iou,
+        **sample,
+    }
+
+
+def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """Of the best phrase by the truth: its IoU, that of the chance control, whether it is the expression, and where.
+
+    None, which no metric counts, where there is no expression, no control, or no phrase with a place in the answer.
+    """
+    grounded = read_answer(results[0], doc)
+    sample = {"pixfound": doc, **({"grounded": to_text(grounded.response)} if grounded.is_made else {})}
+    if doc["expression"] is None:
+        return {**dict.fromkeys(_WHEN), **sample}
+    if not grounded.is_measured:
+        return {**dict.fromkeys(_WHEN, math.nan), **sample}
+    image = GroundedImage(doc["id"], grounded.response, doc["mask"], doc["expression"])
+    # An answer without phrases has no points to try as many of: where its run has controls, chance finds nothing.
+    found = record(image, controlled=grounded.response.provenance.get("control"))
+    return {
+        "oracle_miou": found.oracle_iou,
+        "chance_miou": found.chance_iou,
+        "exact_phrase_rate": None if found.match is None else float(found.match == "exact"),
+        "median_location": found.token_location,
         **sample,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -42,6 +43,14 @@ def mean(values: Iterable[float | None]) -> float:
     """The mean of the values that are defined; NaN where none is."""
     defined = [value for value in values if value is not None]
     return math.fsum(defined) / len(defined) if defined else math.nan
+
+
+def median(values: Iterable[float | None]) -> float:
+    """The median of the values that are defined; NaN where none is, or one is NaN."""
+    defined = [value for value in values if value is not None]
+    if not defined or any(math.isnan(value) for value in defined):
+        return math.nan
+    return statistics.median(defined)
 
 
 def pair_accuracy(parts: Iterable[PairPart]) -> float:

@@ -7,10 +7,10 @@ import pytest
 from rectangles import SIZE, rectangle
 
 from pixfound_tasks import masks
-from pixfound_tasks.analysis.best_phrase import GroundedImage
-from pixfound_tasks.analysis.curves import band, curve
 from pixfound_tasks.analysis.emergence import analyse
 from pixfound_tasks.response import Candidate, Phrase, Response, Selection
+from pixfound_tasks.scoring.best_phrase import GroundedImage
+from pixfound_tasks.scoring.curves import band, curve
 
 TRUTH, NOTHING = rectangle(0, 0, 3, 4), rectangle(0, 0, 0, 0)
 NAN = math.nan

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from rectangles import SIZE, rectangle
 
-from pixfound_tasks.analysis.best_phrase import GroundedImage, record
 from pixfound_tasks.analysis.emergence import analyse
-from pixfound_tasks.analysis.map_mass import map_mass, phrase_mass
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.response import Candidate, Phrase, Response
+from pixfound_tasks.scoring.best_phrase import GroundedImage, record
+from pixfound_tasks.scoring.map_mass import map_mass, phrase_mass
 
 TRUTH, NOTHING = rectangle(0, 0, 3, 4), rectangle(0, 0, 0, 0)  # 12 of 24 pixels
 CORNER = rectangle(0, 0, 1, 1)

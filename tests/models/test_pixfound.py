@@ -130,6 +130,13 @@ def test_the_group_of_all_protocols_scores_their_maxima():
     assert metrics(result, "pixmini_paper")["score"] == pytest.approx(expected, abs=1e-12)
 
 
+def test_when_is_asked_of_the_phrases():
+    result = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmini_when"], limit=12, batch_size=4)
+    found = metrics(result, "pixmini_when")
+    assert found["oracle_miou"] >= found["chance_miou"] + 0.3
+    assert 0.0 <= found["exact_phrase_rate"] <= 1.0 and 0.0 <= found["median_location"] < 1.0
+
+
 @pytest.mark.parametrize(("kind", "asked"), [("box", "Locate the "), ("point", "Point to the ")])
 def test_a_model_is_asked_for_boxes_or_points(monkeypatch, kind, asked):
     # The embedded model has not learned to write them; what it would have said is put into its mouth.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rectangles import SIZE, rectangle
 from untrusted import OUTPUTS
 
 from pixfound_tasks import masks
-from pixfound_tasks.response import Candidate, Phrase, Response, from_text, to_text
+from pixfound_tasks.response import Candidate, Phrase, Probe, Response, from_text, to_text
 from pixfound_tasks.scoring import aggregations, declared, grounded, hooks
 
 PIXELS = np.full((4, 6, 3), 255, np.uint8)
@@ -224,6 +225,29 @@ def test_the_oracle_looks_at_all_candidates(doc):
     assert (scores["miou"], scores["oracle_miou"]) == (0.0, 1.0)
 
 
+def test_when_by_hand(doc):
+    """Two phrases of an answer of ten tokens; the second, at token six, has the best mask; the control finds half."""
+    phrases = (
+        Phrase(candidates=(Candidate(TOP_LEFT),), text="a bird", root="bird", chars=(0, 6), tokens=(0, 2)),
+        Phrase(candidates=(Candidate(LEFT),), text="its wings", root="wings", chars=(10, 19), tokens=(6, 8)),
+    )
+    control = (Probe((0.5, 0.5), (Candidate(TOP_LEFT),)),)
+    response = Response("a bird and its wings", (LEFT,), phrases=phrases, control=control, tokens=10)
+    found = hooks.score_when(doc, [to_text(response)])
+    assert [found[name] for name in ("oracle_miou", "chance_miou", "exact_phrase_rate", "median_location")] == [
+        1.0, 0.5, 1.0, 0.6
+    ]  # fmt: skip
+    doc["expression"] = "the bird"
+    assert hooks.score_when(doc, [to_text(response)])["exact_phrase_rate"] == 0.0
+    # Nothing was said: chance had no point to try, which is its finding only where the run has controls.
+    mute = Response("", (), tokens=0)
+    assert hooks.score_when(doc, [to_text(mute)])["chance_miou"] is None
+    controlled = replace(mute, provenance={"control": True})
+    assert hooks.score_when(doc, [to_text(controlled)])["chance_miou"] == 0.0
+    doc["expression"] = None
+    assert hooks.score_when(doc, [to_text(response)])["oracle_miou"] is None
+
+
 def test_an_absent_object(doc):
     doc["mask"] = masks.empty(SIZE)
     empty = hooks.score_grounding(doc, [to_text(Response(masks=()))])
@@ -252,5 +276,6 @@ def test_an_image_without_expression_has_no_iou(doc):
 def test_no_output_raises_or_loses_its_sample(doc, output):
     grounding, choice = hooks.score_grounding(doc, [output]), hooks.score_choice(doc, [output])
     assert hooks.score_open(doc, [output])["accuracy"] in (0.0, 1.0)
+    assert 0.0 <= hooks.score_when(doc, [output])["oracle_miou"] <= 1.0
     assert 0.0 <= grounding["miou"] <= 1.0 and grounding["unparsed"] in (0.0, 1.0)
     assert choice["accuracy"] in (0.0, 1.0) and choice["unparsed"] in (0.0, 1.0)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from pixfound_tasks import masks
-from pixfound_tasks.analysis.curves import Curve, curve, token_location
-from pixfound_tasks.analysis.map_mass import MapMass, phrase_mass
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Phrase, Probe, Response, all_candidates
 from pixfound_tasks.scoring import metrics
+from pixfound_tasks.scoring.curves import Curve, curve, token_location
+from pixfound_tasks.scoring.map_mass import MapMass, phrase_mass
 
 if TYPE_CHECKING:
-    from pixfound_tasks.analysis.concepts import ConceptClassifier
     from pixfound_tasks.attention.look import Look
 
 # How a phrase names what the expression names: by the same head noun, by another word of it, or not.
 MATCHES = ("exact", "overlap", "other")
+
+
+class ConceptClassifier(Protocol):
+    """Says what phrases are about; `name` says who does and goes into every result."""
+
+    name: str
+
+    def classify(self, phrase: str, answer: str = "") -> str | None:
+        """One of `CONCEPTS`, of a phrase of an answer; None where it cannot be told."""
 
 
 class GroundedImage(NamedTuple):
