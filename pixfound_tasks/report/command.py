@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pixfound_tasks.report import pictures
 from pixfound_tasks.report.breakdown import BreakdownRow
-from pixfound_tasks.report.page import OUTCOME_NAMES, is_measured, percent, write_page
+from pixfound_tasks.report.page import OUTCOME_NAMES, between, is_measured, percent, write_page
 from pixfound_tasks.report.run import RunError, read_runs
 from pixfound_tasks.report.summary import Summary, as_json, summarise
 
@@ -91,7 +91,7 @@ def _scores(summaries: Sequence[Summary]) -> Table:
     table = _table("model", "benchmark", *columns, named=2)
     for each in summaries:
         partial = f"\npartial: {each.documents} of {each.known_documents}" if each.partial else ""
-        shares = (percent(getattr(each, field)) for field in columns.values())
+        shares = (percent(getattr(each, field)) + between(each, field, "\n") for field in columns.values())
         table.add_row(Text(each.model), each.benchmark + partial, *shares)
     return table
 

@@ -54,7 +54,7 @@ def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images) ->
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"percent": percent, "number": number}
+    environment.filters |= {"percent": percent, "number": number, "between": between}
     environment.tests["measured"] = is_measured
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.jinja").render(
@@ -81,6 +81,14 @@ def is_measured(value: float) -> bool:
 def percent(share: float) -> str:
     """A share in 0..1 in percent, with one decimal."""
     return f"{100 * share:.1f}" if is_measured(share) else NOT_MEASURED
+
+
+def between(summary: Summary, score: str, before: str = "") -> str:
+    """The 95 % interval of a score in percent, without decimals; "" where it has none."""
+    interval = summary.intervals.get(score)
+    if interval is None or not is_measured(interval.low):
+        return ""
+    return f"{before}{100 * interval.low:.0f}\N{EN DASH}{100 * interval.high:.0f}"
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@
 | `grounding`, `open_grounding` | M (mean IoU), and M-dagger (of masks that came with open answers) |
 | `score` | S: the harmonic mean of the higher A and the higher M of those that were measured |
 | `oracle_miou`, `chance_miou` | mean IoU of the best candidates by the truth, and of those of random points |
+| `intervals` | of those scores and of `gain`, oracle minus chance: see `analysis.intervals.Interval` for the keys |
 | `candidates` | candidate masks per image |
 | `unparsed_vqa`, `unparsed_ground` | shares of answers that could not be read |
 | `failures` | per rule (`paper`, `strict`): outcome -> number of pairs; null without pairs or one of the tasks |
@@ -39,11 +40,13 @@ from typing import Any
 from pixfound_tasks import masks
 from pixfound_tasks.analysis import emergence, failures
 from pixfound_tasks.analysis.failures import Failures, ImageFacts
+from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
 from pixfound_tasks.report import scores
 from pixfound_tasks.report.breakdown import BreakdownRow, break_down
 from pixfound_tasks.report.run import Record, Run
 from pixfound_tasks.report.scores import iou, is_right
+from pixfound_tasks.report.uncertainty import uncertainty
 from pixfound_tasks.scoring import metrics
 
 _LISTED = 5  # values of one point of provenance; it may differ from image to image
@@ -68,6 +71,7 @@ class Summary:
     score: float
     oracle_miou: float
     chance_miou: float
+    intervals: dict[str, Interval]
     candidates: float
     unparsed_vqa: float
     unparsed_ground: float
@@ -111,6 +115,7 @@ def summarise(run: Run) -> Summary:
         score=metrics.score((answering, open_answering), (grounding, open_grounding)),
         oracle_miou=when.oracle_miou,
         chance_miou=when.chance_miou,
+        intervals=uncertainty(records, when.records)._asdict(),
         candidates=when.candidates,
         unparsed_vqa=scores.mean("unparsed", asked["vqa"]),
         unparsed_ground=scores.mean("unparsed", asked["ground"]),
@@ -139,6 +144,8 @@ def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
 
 
 def _without_nan(value: Any) -> Any:
+    if isinstance(value, Interval):
+        value = value._asdict()
     if isinstance(value, dict):
         return {str(key): _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

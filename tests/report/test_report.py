@@ -188,6 +188,23 @@ def test_command_writes_page_and_numbers(run_folder):
     assert again.exit_code == 0
 
 
+def test_scores_have_their_intervals(run_folder):
+    """One of two whole pairs is right: Wilson's interval of 1 of 2 is 0.0945 to 0.9055; IoUs are of three pairs."""
+    result = invoke("report", run_folder)
+    (values,) = json.loads((run_folder / "report" / "report.json").read_text())
+    found = values["intervals"]
+    answering = found["answering"]
+    assert (answering["value"], answering["units"]) == (0.5, 2)
+    assert (answering["low"], answering["high"]) == pytest.approx((0.0945, 0.9055), abs=1e-4)
+    assert found["grounding"]["value"] == values["grounding"] and found["grounding"]["units"] == 3
+    assert found["grounding"]["low"] < values["grounding"] < found["grounding"]["high"]
+    assert found["score"]["value"] == values["score"]
+    assert found["open_answering"]["low"] is None and found["open_answering"]["reason"]
+    assert "9\N{EN DASH}91" in result.stdout
+    page = (run_folder / "report" / "index.html").read_text()
+    assert "<small>9\N{EN DASH}91</small>" in page
+
+
 def test_command_writes_elsewhere(run_folder, tmp_path):
     result = invoke("report", run_folder, "--out", tmp_path / "elsewhere")
     assert result.stdout.splitlines()[-1] == str(tmp_path / "elsewhere" / "index.html")
