@@ -19,6 +19,12 @@
 | `failures` | per rule (`paper`, `strict`): outcome -> number of pairs; null without pairs or one of the tasks |
 | `incomplete_pairs` | pairs left out there, because an image was not run |
 | `location_bins`, `located` | best phrases by tenths of the answer, and how many those are; null where there are none |
+| `token_bins` | the same by tenths of the answer's tokens; null where there are none |
+| `median_location` | of the best phrases, in 0..1 of the answer's tokens |
+| `exact_phrase_rate` | share of the best phrases that are the expression itself, by its head noun |
+| `matches` | how best phrases name the object (`exact`, `overlap`, `other`) -> images |
+| `concepts`, `classified_by` | what best phrases are about -> images, and who said so |
+| `hits` | shares of points, and of the map, inside the object before any segmenter: see `analysis.emergence.Hits` |
 | `patterns` | scores by visual pattern, and of PixCV-Bench by source and by task, see the next table |
 | `provenance` | what lmms-eval and the responses say of how they were made; `origin` of the data; `judges` |
 
@@ -39,6 +45,8 @@ from typing import Any
 
 from pixfound_tasks import masks
 from pixfound_tasks.analysis import emergence, failures
+from pixfound_tasks.analysis.concepts import make_classifier
+from pixfound_tasks.analysis.emergence import Hits
 from pixfound_tasks.analysis.failures import Failures, ImageFacts
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
@@ -79,6 +87,13 @@ class Summary:
     incomplete_pairs: int
     location_bins: tuple[int, ...] | None
     located: int
+    token_bins: tuple[int, ...] | None
+    median_location: float
+    exact_phrase_rate: float
+    matches: dict[str, int]
+    concepts: dict[str, int]
+    classified_by: str
+    hits: Hits
     patterns: tuple[BreakdownRow, ...]
     provenance: dict[str, Any]
 
@@ -90,11 +105,14 @@ def summarise(run: Run) -> Summary:
     grounding, open_grounding = scores.miou(records), scores.open_miou(records)
     found = find_failures(run)
     when = emergence.analyse(
-        emergence.GroundedImage(
-            record.document.id, record.ground.response, record.document.mask, record.document.expression
-        )
-        for record in records
-        if record.ground and record.document.expression is not None
+        (
+            emergence.GroundedImage(
+                record.document.id, record.ground.response, record.document.mask, record.document.expression
+            )
+            for record in records
+            if record.ground and record.document.expression is not None
+        ),
+        make_classifier("words"),
     )
     ran = [name for name, part in asked.items() if part]
     documents = sum(all(getattr(record, name) for name in ran) for record in records) if ran else 0
@@ -123,6 +141,13 @@ def summarise(run: Run) -> Summary:
         incomplete_pairs=len(found["paper"].incomplete) if found else 0,
         location_bins=when.bins if when.moments else None,
         located=len(when.moments),
+        token_bins=when.token_bins if any(when.token_bins) else None,
+        median_location=when.median_location,
+        exact_phrase_rate=when.exact_phrase_rate,
+        matches={name: len(images) for name, images in when.matches.items()},
+        concepts={name: len(images) for name, images in when.concepts.items()},
+        classified_by=when.classified_by,
+        hits=when.hits,
         patterns=break_down(records, found),
         provenance=_provenance(run),
     )
@@ -144,7 +169,7 @@ def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
 
 
 def _without_nan(value: Any) -> Any:
-    if isinstance(value, Interval):
+    if isinstance(value, (Interval, Hits)):
         value = value._asdict()
     if isinstance(value, dict):
         return {str(key): _without_nan(item) for key, item in value.items()}
