@@ -19,7 +19,8 @@ class Request(NamedTuple):
     """What a model may know of a document: everything that is asked, nothing of the truth.
 
     `image_id` and `file` are the document's own id and image file name, `doc_id` is its place in the task.
-    `expression` is None where the task does not ask to find anything.
+    `expression` is None where the task does not ask to find anything. `box_prompt` is the task's own way to ask for
+    boxes or points, None where it has none.
     """
 
     task: str
@@ -31,6 +32,7 @@ class Request(NamedTuple):
     prompt: str
     generation: dict[str, Any]
     expression: str | None
+    box_prompt: str | None = None
 
 
 class ChatModel(lmms):
@@ -57,7 +59,11 @@ class ChatModel(lmms):
         # Where no object is asked about the expression is "None", as in the study.
         expression = None if protocol == "choice" else str(doc["expression"])
         image, identifier, file = images[0].convert("RGB"), str(doc.get("id", doc_id)), str(doc.get("file") or "")
-        return Request(task, protocol, doc_id, identifier, file, image, prompt, dict(generation), expression)
+        template = doc.get("box_template")
+        box_prompt = template.format(expression) if template else None
+        return Request(
+            task, protocol, doc_id, identifier, file, image, prompt, dict(generation), expression, box_prompt
+        )
 
     def loglikelihood(self, requests):
         raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")

@@ -171,8 +171,8 @@ class PixFound(ChatModel):
             yield to_text(response), response.tokens
 
     def _said(self, batch: list[Request], options: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
-        """Answers grounded by the boxes or points in them; the prompt is the study's for such models."""
-        prompts = [referring_prompt(request.expression, self.grounding) for request in batch]
+        """Answers grounded by the boxes or points in them; the prompt is the task's own or the study's for them."""
+        prompts = [request.box_prompt or referring_prompt(request.expression, self.grounding) for request in batch]
         answers = self.lens.answer_all([r.image for r in batch], prompts, **options)
         for request, prompt, answer in zip(batch, prompts, answers):
             yield to_text(self.words.ground(answer, request.image, prompt)), answer.tokens

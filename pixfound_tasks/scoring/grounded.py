@@ -16,6 +16,7 @@ from pixfound_tasks import benchmarks
 from pixfound_tasks.grounding import segmenters
 from pixfound_tasks.grounding.segmenters import Segmenter
 from pixfound_tasks.grounding.words import read_words, with_masks
+from pixfound_tasks.prompts.varied import changed_image
 from pixfound_tasks.response import Box, Candidate, Point, Response
 from pixfound_tasks.scoring import declared
 
@@ -66,13 +67,18 @@ def _segment(name: str, doc: dict[str, Any], prompts: Sequence[Box | Point]) -> 
         segmenter = _segmenter(name)
         if segmenter is None:
             raise _Failed
-        image = np.asarray(_images(doc["benchmark"])[doc["id"]])
+        image = np.asarray(image_of(doc))
         try:
             segmenter.set_image(image)
             return segmenter.segment(prompts)
         except Exception as error:  # a full memory, for one
             logger.error(f"{name} fails on image {doc['id']}, which is not scored: {type(error).__name__}: {error}")
             raise _Failed from error
+
+
+def image_of(doc: dict[str, Any]) -> Image:
+    """The image of a document without one, from its benchmark, RGB; in its variation, where it has one."""
+    return changed_image(_images(doc["benchmark"])[doc["id"]], doc)
 
 
 @functools.cache
