@@ -19,6 +19,7 @@ METRICS = {
     "vqa": ["score", "pair_accuracy", "accuracy", "lenient_accuracy", "unparsed"],
     "vqa_open": ["score", "pair_accuracy", "accuracy", "unjudged", "miou"],
     "when": ["oracle_miou", "chance_miou", "exact_phrase_rate", "median_location"],
+    "vqa_evidence": ["score", "flip_evidence", "flip_control", "accuracy"],
     "ground": ["score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou", "unparsed"],
 }
 TASKS = [f"{benchmark}_{task}" for benchmark in BENCHMARKS for task in METRICS]

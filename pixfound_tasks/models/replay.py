@@ -98,6 +98,7 @@ class PixFoundReplay(ChatModel):
     def _predictions(self, requests: Iterator[Request]) -> Iterator[tuple[str, None]]:
         protocols = {"choice": self._reply, "open": self._open, "referring": self._referring}
         for request in requests:
+            _check_task(request.task)
             yield protocols[request.protocol](request) or "", None
 
     def _reply(self, request: Request) -> str | None:
@@ -178,6 +179,15 @@ class PixFoundReplay(ChatModel):
                 f"expected the judge to choose a candidate of image {request.image_id}, but {choice} is not in masks"
             )
         return choice
+
+
+def _check_task(task: str) -> None:
+    """Raise ValueError for a task that asks about an image several times: a prediction is of one asking."""
+    if {"lang", "visual", "evidence"} & set(task.split("_")):
+        raise ValueError(
+            f"expected a task that asks about every image once, but got {task}, which asks in several ways; run the "
+            "model itself on it"
+        )
 
 
 def _of(request: Request, table: Mapping[ImageKey, T]) -> T | None:

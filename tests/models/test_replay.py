@@ -146,7 +146,7 @@ PHOTOS = [
 ]
 
 
-@pytest.mark.parametrize("task", ["pixcvbench_ground", "pixcvbench_when", "pixcvbench_ground_lang"])
+@pytest.mark.parametrize("task", ["pixcvbench_ground", "pixcvbench_when"])
 def test_pixcvbench_masks_go_by_file_name_and_never_by_its_digits(tmp_path, warnings, task):
     write_mask(tmp_path / "ADE_val_00000248.png", LEFT)
     write_mask(tmp_path / "000000001296.png", RIGHT)
@@ -234,6 +234,13 @@ def test_open_answers_are_text_and_masks_together(tmp_path, warnings):
     assert replay("pixmini_vqa_open", documents, answers=answers)[:3] == ["Open.", "Closed.", ""]
     with pytest.raises(ValueError, match="expected answers=FILE.jsonl for the task pixmini_vqa_open, but got none"):
         replay("pixmini_vqa_open", documents, masks=str(tmp_path))
+
+
+@pytest.mark.parametrize("task", ["pixmini_vqa_evidence", "pixmini_ground_lang_lite"])
+def test_what_asks_several_times_is_not_replayed(task, tmp_path):
+    answers = write_lines(tmp_path / "answers.jsonl", {"question_id": 1, "response": "a"})
+    with pytest.raises(ValueError, match=f"asks about every image once, but got {task}"):
+        replay(task, [document("1", "1.png")], answers=answers)
 
 
 def test_answers_with_masks_need_no_folder(tmp_path, warnings):
