@@ -1,0 +1,205 @@
+"""Benchmarks in which every document comes in all its variations, for the tasks of prompt sensitivity.
+
+`process_docs` of a task names a function here, with the number of variations of each type behind it, such as
+`choice_language_10`; the task's metadata says the same number. The documents keep their order, each first as it is
+(type `ORIGINAL`) and then in all its variations. They have the columns of `benchmarks.documents` but the image, which
+`scoring.grounded.image_of` makes from the benchmark's when it is asked for, so that none is copied; and beside them:
+
+| column | holds |
+|---|---|
+| `variation_type` | what was varied, `ORIGINAL` or one of the types below |
+| `variation` | its number within the type, from 0 |
+| `varied_prompt` | the whole prompt of a choice question; None as the task asks without variations, and so on |
+| `template`, `box_template` | a referring prompt with `{}` for the expression, the second for boxes and points |
+| `original_expression` | the expression where `expression` is an altered one |
+| `region` | left, top, right and bottom of a `visual.Region`; `mask`, `width` and `height` are those after the change |
+
+PIXFOUND_PARAPHRASES names a file of paraphrased questions, see `read_paraphrases`; without it there are none.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from PIL import Image
+
+from pixfound_tasks.prompts.language import (
+    ChoiceQuestion,
+    altered_expressions,
+    grounding_templates,
+    spelled_questions,
+    templated_prompts,
+)
+from pixfound_tasks.prompts.visual import CROPS, MASK_OUTS, Region, VisualChange, visual_changes
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+ORIGINAL = "original"
+WORDING_TYPES = ("prompt", "expression")
+VISUAL_TYPES = ("crop", "mask_out")
+MOST = 10  # variations of a type, as many as the study has of its own
+
+Row = dict[str, Any]
+
+
+class Variant(NamedTuple):
+    """A document's variation: its type, its number within the type, and the columns that differ from the document's."""
+
+    type: str
+    number: int
+    changes: Row
+
+
+def choice_types() -> tuple[str, ...]:
+    """The types of variation of choice questions; paraphrases only where PIXFOUND_PARAPHRASES names them."""
+    return (
+        ("spelling", "template", "paraphrase") if os.environ.get("PIXFOUND_PARAPHRASES") else ("spelling", "template")
+    )
+
+
+def choice_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
+    """Choice questions misspelt, in the study's templates, and paraphrased."""
+    questions = [_question(row) for row in rows]
+    spelled, templated = (make(questions, range(count)) for make in (spelled_questions, templated_prompts))
+    paraphrased = _paraphrased(rows, questions, count) if "paraphrase" in choice_types() else repeat(())
+    for row, by_spelling, by_template, by_paraphrase in zip(rows, spelled, templated, paraphrased):
+        yield [
+            *_numbered("spelling", [_prompt(row, question) for question in by_spelling]),
+            *_numbered("template", by_template),
+            *_numbered("paraphrase", [_prompt(row, question) for question in by_paraphrase]),
+        ]
+
+
+def _numbered(type: str, prompts: Sequence[str]) -> list[Variant]:
+    return [Variant(type, number, {"varied_prompt": prompt}) for number, prompt in enumerate(prompts)]
+
+
+def _question(row: Row) -> ChoiceQuestion:
+    """A benchmark's own prompt gives the question, without the options at its end (else with whatever it has)."""
+    if not row["prompt"]:
+        return ChoiceQuestion(row["question"], tuple(row["options"]))
+    listed = _listed(row["options"])
+    if not row["prompt"].endswith(listed):
+        return ChoiceQuestion(row["prompt"], ())
+    return ChoiceQuestion(row["prompt"].removesuffix(listed), tuple(row["options"]))
+
+
+def _prompt(row: Row, question: ChoiceQuestion) -> str:
+    if not row["prompt"]:
+        return question.prompt
+    return f"{question.question}{_listed(question.options)}\n{question.sentence}"
+
+
+def _listed(options: Sequence[str]) -> str:
+    return "".join(f"\n({chr(ord('A') + index)}) {option}" for index, option in enumerate(options))
+
+
+def _paraphrased(
+    rows: Sequence[Row], questions: Sequence[ChoiceQuestion], count: int
+) -> Iterator[list[ChoiceQuestion]]:
+    path = Path(os.environ["PIXFOUND_PARAPHRASES"])
+    found = read_paraphrases(path, rows[0]["benchmark"]) if rows else {}
+    for row, question in zip(rows, questions):
+        texts = found.get(row["id"], [])[:count]
+        if len(texts) < count:
+            raise ValueError(
+                f"expected {count} paraphrases of document {row['id']} of {row['benchmark']} in {path}, but got "
+                f"{len(texts)}; add them, or run the task without PIXFOUND_PARAPHRASES"
+            )
+        yield [question._replace(question=text) for text in texts]
+
+
+def read_paraphrases(path: Path, benchmark: str) -> dict[str, list[str]]:
+    """The paraphrases of questions (without options) by document id, in the order of the file.
+
+    A CSV file with a header, or JSONL: one paraphrase a row, with the columns `id` and `paraphrase`. Where a row has a
+    `benchmark` too, rows of others are left out. Raises ValueError for another kind of file or a row without these.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
+        raise ValueError(f"expected PIXFOUND_PARAPHRASES as a .csv or .jsonl file, but got {path}")
+    found: dict[str, list[str]] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, filter(str.strip, file))
+        for number, row in enumerate(rows, 1):
+            if not row.get("paraphrase") or row.get("id") in (None, ""):
+                raise ValueError(f"expected id and paraphrase in row {number} of {path}, but got {row}")
+            if row.get("benchmark") in (None, "", benchmark):
+                found.setdefault(str(row["id"]), []).append(row["paraphrase"])
+    return found
+
+
+def referring_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
+    """Referring expressions in the study's altered templates, and altered themselves in the usual wording."""
+    templates = [
+        Variant("prompt", number, {"template": template.mask, "box_template": template.box})
+        for number, template in enumerate(grounding_templates()[:count])
+    ]
+    altered = altered_expressions((row["expression"] for row in rows), range(count))
+    for row, expressions in zip(rows, altered):
+        original = row["expression"]
+        yield templates + [
+            Variant("expression", number, {"expression": expression, "original_expression": original})
+            for number, expression in enumerate(expressions)
+        ]
+
+
+def referring_visual(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
+    """Pictures cropped and blacked out in part, with their masks."""
+    changes = visual_changes((row["mask"] for row in rows), [*CROPS[:count], *MASK_OUTS[:count]])
+    for row, changed in zip(rows, changes):
+        yield [Variant(each.kind, place % count, _pictured(row, each)) for place, each in enumerate(changed)]
+
+
+def _pictured(row: Row, change: VisualChange) -> Row:
+    if change.region is None:
+        return {}
+    mask = change.mask(row["mask"])
+    height, width = mask["size"]
+    return {"mask": mask, "height": height, "width": width, "region": list(change.region)}
+
+
+def changed_image(image: Image.Image, doc: Row) -> Image.Image:
+    """A document's picture, RGB, in the document's variation, or as it is where the document has none."""
+    region = doc.get("region")
+    return VisualChange(doc["variation_type"], Region(*region)).image(image) if region else image.convert("RGB")
+
+
+_VARIED: dict[str, Callable[[Sequence[Row], int], Iterator[list[Variant]]]] = {
+    "choice_language": choice_language,
+    "referring_language": referring_language,
+    "referring_visual": referring_visual,
+}
+
+
+def vary(how: str, count: int, documents: Dataset) -> Dataset:
+    """A benchmark's documents, each as it is and in `count` variations of each type, with the columns named above."""
+    from datasets import Dataset, Features, Value
+
+    texts = ("variation_type", "varied_prompt", "template", "box_template", "original_expression")
+    columns = dict.fromkeys(texts, Value("string")) | {"variation": Value("int32"), "region": [Value("int32")]}
+    bare = documents.remove_columns("image")
+    rows = bare.to_list()
+    varied = [
+        {
+            **row, **dict.fromkeys(columns), "variation_type": variant.type, "variation": variant.number,
+            **variant.changes,
+        }
+        for row, variants in zip(rows, _VARIED[how](rows, count))
+        for variant in (Variant(ORIGINAL, 0, {}), *variants)
+    ]  # fmt: skip
+    return Dataset.from_list(varied, features=Features({**bare.features, **columns}))
+
+
+def __getattr__(attribute: str) -> Callable[[Dataset], Dataset]:
+    how, _, count = attribute.rpartition("_")
+    if how in _VARIED and count in map(str, range(1, MOST + 1)):
+        return functools.partial(vary, how, int(count))
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")

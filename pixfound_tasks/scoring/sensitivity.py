@@ -1,0 +1,153 @@
+"""What the YAMLs of the tasks of prompt sensitivity name: prompts, images, scores and metrics of varied documents.
+
+A document has the columns of `prompts.varied`. A variation's score is what the task without variations calls `score`,
+over the documents in this variation: pair accuracy, or where images have no pairs accuracy, or mean IoU. Of the scores
+of all variations, the original not among them:
+
+- `score`: their mean;
+- `spread`: their standard deviation (of a population: the mean of the squared differences, and its root);
+- `worst`: the lowest;
+- `drop`: the original's score minus their mean.
+
+`score_spelling` and the like are the same of one type's variations. A variation without a score (no whole pair, no
+expression) is left out. Answers are held against the options as the benchmark writes them, not as they were misspelt.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from loguru import logger
+from PIL.Image import Image
+
+from pixfound_tasks.prompts import varied
+from pixfound_tasks.scoring import aggregations, declared, hooks, metrics
+from pixfound_tasks.scoring.grounded import image_of
+from pixfound_tasks.scoring.hooks import Document
+from pixfound_tasks.scoring.metrics import PairPart
+
+
+class VariedPart(NamedTuple):
+    """What one document in one variation adds: to the variation's score, half a pair, or a value; None is no value."""
+
+    type: str
+    variation: int
+    value: PairPart | float | None
+
+
+def image(doc: Document) -> list[Image]:
+    """The document's one image, RGB, in its variation."""
+    return [image_of(doc)]
+
+
+def choice_prompt(doc: Document) -> str:
+    return doc["varied_prompt"] or hooks.choice_prompt(doc)
+
+
+def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
+    """The wording for the model at hand, as `hooks.referring_prompt`, or the document's own for its kind of model."""
+    usual = hooks.referring_prompt(doc, lmms_eval_specific_kwargs)
+    asks_boxes = declared.noted(doc["benchmark"]).kind in ("box", "point")
+    template = doc["box_template" if asks_boxes else "template"]
+    return template.format(doc["expression"]) if template else usual
+
+
+def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """The answer's part of each metric, by the `paper` rule; `unparsed` where no option is found."""
+    return _parts(doc, hooks.score_choice(doc, results), varied.choice_types())
+
+
+def score_wording(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """The IoU as part of each metric, for varied wordings."""
+    return _parts(doc, hooks.score_grounding(doc, results), varied.WORDING_TYPES)
+
+
+def score_picture(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """The IoU, with the mask after the change, as part of each metric, for varied pictures."""
+    return _parts(doc, hooks.score_grounding(doc, results), varied.VISUAL_TYPES)
+
+
+def _parts(doc: Document, found: dict[str, Any], types: Sequence[str]) -> dict[str, Any]:
+    """The original is part of the metrics of every type, a variation only of those of its own."""
+    part = VariedPart(doc["variation_type"], doc["variation"], found["score"])
+    of_types = types if part.type == varied.ORIGINAL else (part.type,)
+    kept = {name: found[name] for name in ("unparsed", "pixfound", "grounded") if name in found}
+    return dict.fromkeys(metric_names(of_types), part) | kept
+
+
+def metric_names(types: Sequence[str]) -> list[str]:
+    """`score`, `spread`, `worst` and `drop`, then the same of each type of variation."""
+    return [*STATISTICS, *(f"{name}_{type}" for type in types for name in STATISTICS)]
+
+
+def score(parts: Iterable[Sequence]) -> float:
+    return _over_variations("score", parts, lambda original, scores: float(np.mean(scores)))
+
+
+def spread(parts: Iterable[Sequence]) -> float:
+    return _over_variations("spread", parts, lambda original, scores: float(np.std(scores)))
+
+
+def worst(parts: Iterable[Sequence]) -> float:
+    return _over_variations("worst", parts, lambda original, scores: float(np.min(scores)))
+
+
+def drop(parts: Iterable[Sequence]) -> float:
+    return _over_variations("drop", parts, lambda original, scores: original - float(np.mean(scores)))
+
+
+STATISTICS: dict[str, Callable[[Iterable[Sequence]], float]] = {
+    "score": score, "spread": spread, "worst": worst, "drop": drop,
+}  # fmt: skip
+_HIGHER_IS_BETTER = ("score", "worst")
+
+
+def _over_variations(name: str, parts: Iterable[Sequence], statistic: Callable[[float, list[float]], float]) -> float:
+    """NaN, with the reason in the log, where no variation has a score, or what it is compared with has none."""
+    values: dict[tuple[str, int], list] = {}
+    for type, variation, value in parts:
+        values.setdefault((type, variation), []).append(value)
+    scores = {variation: _score(of_variation) for variation, of_variation in values.items()}
+    original = scores.pop((varied.ORIGINAL, 0), None)
+    defined = [found for found in scores.values() if found is not None]
+    found = statistic(math.nan if original is None else original, defined) if defined else math.nan
+    if math.isnan(found):
+        missing = "no variation has a whole pair or a value" if not defined else "the original has none"
+        logger.warning(f"{name} is NaN: {missing}, or a box or point had no segmenter, which is logged above")
+    return found
+
+
+def _score(values: Sequence[Sequence | float | None]) -> float | None:
+    """One variation's score: pair accuracy of pairs' halves, else the mean; None where nothing is to average."""
+    defined = [value for value in values if value is not None]
+    if all(isinstance(value, float) for value in defined):
+        return metrics.mean(defined) if defined else None
+    accuracy = metrics.pair_accuracy(PairPart(*value) for value in defined)
+    return None if math.isnan(accuracy) else accuracy
+
+
+def _metric_list(types: Sequence[str]) -> list[dict[str, Any]]:
+    listed = [
+        {
+            "metric": name,
+            "aggregation": STATISTICS[name.partition("_")[0]],
+            "higher_is_better": name.partition("_")[0] in _HIGHER_IS_BETTER,
+        }
+        for name in metric_names(types)
+    ]
+    return [*listed, {"metric": "unparsed", "aggregation": aggregations.mean, "higher_is_better": False}]
+
+
+def __getattr__(attribute: str) -> list[dict[str, Any]]:
+    """The `metric_list` of each kind of task; a new one each time, for lmms-eval to write into."""
+    types = {
+        "CHOICE_METRICS": varied.choice_types,
+        "WORDING_METRICS": lambda: varied.WORDING_TYPES,
+        "PICTURE_METRICS": lambda: varied.VISUAL_TYPES,
+    }
+    if attribute in types:
+        return _metric_list(types[attribute]())
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
