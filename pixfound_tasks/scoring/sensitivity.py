@@ -48,9 +48,19 @@ def choice_prompt(doc: Document) -> str:
 
 
 def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
-    """The wording for the model at hand, as `hooks.referring_prompt`, or the document's own for its kind of model."""
+    """The wording for the model at hand, as `hooks.referring_prompt`, or the document's own for its kind of model.
+
+    Raises ValueError for models that are asked by the phrase alone: lmms-eval's `sam3` takes no prompt, but reads
+    expression and image off the document, and would not see the variations.
+    """
     usual = hooks.referring_prompt(doc, lmms_eval_specific_kwargs)
-    asks_boxes = declared.noted(doc["benchmark"]).kind in ("box", "point")
+    kind = declared.noted(doc["benchmark"]).kind
+    if kind == "phrase":
+        raise ValueError(
+            "expected a model that is asked in words, but got one that is asked by the phrase alone; run "
+            "it on the task without variations"
+        )
+    asks_boxes = kind in ("box", "point")
     template = doc["box_template" if asks_boxes else "template"]
     return template.format(doc["expression"]) if template else usual
 

@@ -128,7 +128,7 @@ def test_choices_are_scored_by_pairs_or_without_them_alone(doc):
     assert sensitivity.choice_prompt(doc | {"varied_prompt": None}).startswith("Open or closed? Options:\nA. Open")
 
 
-@pytest.mark.parametrize("kind", ["attention", "mask", "grounded", "phrase", "box", "point"])
+@pytest.mark.parametrize("kind", ["attention", "mask", "grounded", "box", "point"])
 def test_referring_prompts_by_kind_of_model(doc, kind):
     asked = {"kind": kind}
     usual = sensitivity.referring_prompt(doc, asked)
@@ -137,6 +137,11 @@ def test_referring_prompts_by_kind_of_model(doc, kind):
     doc |= {"template": template.mask, "box_template": template.box}
     before, after = (template.box if kind in ("box", "point") else template.mask).split("{}")
     assert sensitivity.referring_prompt(doc, asked) == f"{before}the wings{after}" != usual
+
+
+def test_a_model_that_takes_no_prompt_is_refused(doc):
+    with pytest.raises(ValueError, match="asked in words, but got one that is asked by the phrase alone"):
+        sensitivity.referring_prompt(doc, {"kind": "phrase"})
 
 
 def test_boxes_become_masks_on_the_varied_picture(doc, monkeypatch):
