@@ -24,6 +24,17 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture
+def warnings():
+    """What is logged as a warning or worse, in order."""
+    from loguru import logger
+
+    messages: list[str] = []
+    sink = logger.add(lambda line: messages.append(line.record["message"]), level="WARNING")
+    yield messages
+    logger.remove(sink)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The study's annotations and reference predictions; tests that need them skip without."""

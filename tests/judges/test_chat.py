@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 from judges.chat_server import ChatServer, dawdles, drops, fails, raves, says
-from loguru import logger
 from PIL import Image
 
 from pixfound_tasks.judges import JudgeDown, make_judge
@@ -34,18 +33,9 @@ def ask(monkeypatch):
     return asked
 
 
-@pytest.fixture
-def messages():
-    """What is logged, line by line."""
-    lines: list[str] = []
-    sink = logger.add(lambda line: lines.append(str(line)), format="{message}", level="WARNING")
-    yield lines
-    logger.remove(sink)
-
-
-def test_a_question_is_one_request_and_makes_no_noise(ask, messages):
+def test_a_question_is_one_request_and_makes_no_noise(ask, warnings):
     reply, received = ask(says(" Yes.\n"))
-    assert (reply, len(received), messages) == ("Yes.", 1, [])
+    assert (reply, len(received), warnings) == ("Yes.", 1, [])
     body = received[0].body
     assert (body["path"], body["model"], body["temperature"]) == ("/v1/chat/completions", "m", 0.0)
     assert body["messages"] == [{"role": "user", "content": "Is it?"}] and body["max_tokens"] == 1024
@@ -69,11 +59,11 @@ def test_images_arrive(ask):
 
 
 @pytest.mark.parametrize("trouble", [fails(429), fails(500), fails(503), fails(408), drops])
-def test_what_may_pass_is_asked_again(ask, messages, trouble):
+def test_what_may_pass_is_asked_again(ask, warnings, trouble):
     reply, received = ask(trouble, trouble, says("no"))
     assert (reply, len(received)) == ("no", 3)
     # One message per wait, and none of lmms-eval's own about attempts that are not its own.
-    assert len(messages) == 2 and "(3 of 4)" in messages[1]
+    assert len(warnings) == 2 and "(3 of 4)" in warnings[1]
 
 
 @pytest.mark.parametrize(
@@ -92,10 +82,10 @@ def test_a_server_that_stays_down_is_asked_a_bounded_number_of_times(ask):
     )
 
 
-def test_a_slow_server_is_given_up_and_asked_again(ask, messages):
+def test_a_slow_server_is_given_up_and_asked_again(ask, warnings):
     reply, received = ask(dawdles, says("no"), patience=HASTY._replace(timeout=0.5))
     assert (reply, len(received)) == ("no", 2)
-    assert "APITimeoutError" in messages[0]
+    assert "APITimeoutError" in warnings[0]
 
 
 def test_waits_double(ask):

@@ -11,7 +11,6 @@ from threading import Barrier, Event, Lock
 
 import pytest
 from judges.chat_server import ChatServer, fails, says, waits
-from loguru import logger
 from PIL import Image
 
 from pixfound_tasks.judges import JudgeDown, NoReply, make_judge
@@ -24,15 +23,6 @@ def kept(monkeypatch, tmp_path):
     """The folder of kept replies."""
     monkeypatch.setenv("PIXFOUND_CACHE", str(tmp_path))
     return tmp_path / "judgements"
-
-
-@pytest.fixture
-def warnings():
-    """What is logged as a warning or worse."""
-    lines: list[str] = []
-    sink = logger.add(lambda line: lines.append(str(line)), format="{message}", level="WARNING")
-    yield lines
-    logger.remove(sink)
 
 
 class Counting:

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from loguru import logger
 from PIL import Image
 from rectangles import SIZE, rectangle
 from running import evaluate, metrics
@@ -100,14 +99,6 @@ def test_missing_arguments_are_named(tmp_path):
 # From here on without lmms-eval's tasks: documents as its tasks hand them over, of any of our task names.
 
 LEFT, RIGHT, NOTHING = rectangle(0, 0, 2, 4), rectangle(4, 0, 6, 4), rectangle(0, 0, 0, 0)
-
-
-@pytest.fixture
-def warnings():
-    messages = []
-    handler = logger.add(lambda message: messages.append(message.record["message"]), level="WARNING")
-    yield messages
-    logger.remove(handler)
 
 
 def document(identifier, file):
