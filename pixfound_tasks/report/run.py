@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,19 +74,67 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """One model on one benchmark: its records in order of their ids, and what lmms-eval says of the run."""
+    """One model on one benchmark: its records in order of their ids, and what lmms-eval says of the run.
+
+    `folder` is the one that was read.
+    """
 
     model: str
     benchmark: str
     records: tuple[Record, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+
+    @property
+    def tasks(self) -> set[str]:
+        """The protocols that were run."""
+        return {name for name in PROTOCOLS.values() if any(getattr(record, name) for record in self.records)}
 
 
-def read_runs(folder: Path) -> list[Run]:
-    """Every model and benchmark in a run's folder, in order of their names; of each task the newest samples.
+def read_runs(*folders: Path) -> list[Run]:
+    """Every model and benchmark in the folders of one or several runs; of each task the newest samples.
 
-    Raises `RunError` where there is none, saying why.
+    Runs of one model on one benchmark in different folders become one where they share no task, such as answers in
+    the first and groundings in the second; else they stay apart and have their folder in their name. Raises `RunError`
+    where a folder has no run, saying why.
     """
+    found: list[Run] = []
+    for folder in dict.fromkeys(folders):
+        for run in _read_folder(folder):
+            others = [other for other in found if (other.model, other.benchmark) == (run.model, run.benchmark)]
+            mate = next((other for other in others if not other.tasks & run.tasks), None)
+            if mate is not None:
+                found[found.index(mate)] = _joined(mate, run)
+            else:
+                found.append(run)
+    return _told_apart(found)
+
+
+def _joined(first: Run, second: Run) -> Run:
+    """One run of two that share no task; settings are the first one's, arguments those of both."""
+    parts = {record.document.id: record for record in first.records}
+    for record in second.records:
+        answers = {name: answer for name in PROTOCOLS.values() if (answer := getattr(record, name))}
+        parts[record.document.id] = replace(parts.get(record.document.id, record), **answers)
+    arguments = dict.fromkeys(str(run.settings.get("model_args")) for run in (first, second))
+    return replace(
+        first,
+        records=tuple(sorted(parts.values(), key=lambda record: _in_order(record.document.id))),
+        settings={**first.settings, "model_args": " | ".join(arguments)},
+    )
+
+
+def _told_apart(runs: list[Run]) -> list[Run]:
+    """The runs, those of the same model on the same benchmark with their folders behind the model's name."""
+    counts = Counter((run.model, run.benchmark) for run in runs)
+    return [
+        replace(run, model=f"{run.model} ({run.folder})") if counts[run.model, run.benchmark] > 1 else run
+        for run in runs
+    ]
+
+
+def _read_folder(folder: Path) -> list[Run]:
+    """The runs of one folder, in order of their names."""
     if not folder.is_dir():
         raise RunError(
             f"expected a folder that lmms-eval wrote with --output_path, but {folder} "
@@ -97,7 +146,7 @@ def read_runs(folder: Path) -> list[Run]:
         found.setdefault((file.parent, benchmark), {})[protocol] = file
     if not found:
         raise RunError(_nothing_found(folder))
-    return [_read_run(place, benchmark, files) for (place, benchmark), files in sorted(found.items())]
+    return [_read_run(folder, place, benchmark, files) for (place, benchmark), files in sorted(found.items())]
 
 
 def _newest_samples(folder: Path) -> dict[Path, tuple[str, str]]:
@@ -127,7 +176,7 @@ def _nothing_found(folder: Path) -> str:
     return f"expected samples of a benchmark of ours in {folder}, but found {came}; {todo}."
 
 
-def _read_run(place: Path, benchmark: str, files: dict[str, Path]) -> Run:
+def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path]) -> Run:
     answers: dict[str, dict[str, Any]] = {}
     for protocol, file in files.items():
         for document, answer in _read_samples(file, benchmark):
@@ -136,7 +185,7 @@ def _read_run(place: Path, benchmark: str, files: dict[str, Path]) -> Run:
                 parts[PROTOCOLS[protocol]] = answer
     records = sorted((Record(**parts) for parts in answers.values()), key=lambda record: _in_order(record.document.id))
     settings = _read_settings(max(files.values(), key=lambda file: file.name))
-    return Run(_model_name(settings, place), benchmark, tuple(records), settings)
+    return Run(_model_name(settings, place), benchmark, tuple(records), settings, folder)
 
 
 def _is_scored(answer: Answer) -> bool:

@@ -19,8 +19,9 @@ from written_run import (
     write_samples,
 )
 
-from pixfound_tasks.report import command, gallery, page, pictures
-from pixfound_tasks.report.page import NOT_MEASURED
+from pixfound_tasks.report import command, page
+from pixfound_tasks.report.formats import NOT_MEASURED
+from pixfound_tasks.report.page import gallery, pictures
 from pixfound_tasks.report.run import read_runs
 from pixfound_tasks.report.scores import iou
 from pixfound_tasks.report.summary import as_json, summarise

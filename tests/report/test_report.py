@@ -11,7 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 from written_run import DATE, HOSTILE, IMAGES, SIZE, ground_sample, vqa_sample, write_results, write_run, write_samples
 
-from pixfound_tasks.report import command, gallery, page, pictures
+from pixfound_tasks.report import command, page
+from pixfound_tasks.report.page import gallery, pictures
 from pixfound_tasks.report.run import read_runs
 from pixfound_tasks.report.summary import as_json, summarise
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pixfound_tasks.masks import area
-from pixfound_tasks.report import pictures
 from pixfound_tasks.report.breakdown import KINDS
+from pixfound_tasks.report.page import pictures
 from pixfound_tasks.report.run import Document, Record, Run
 from pixfound_tasks.report.scores import iou, is_right
 from pixfound_tasks.report.summary import find_failures

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,19 +17,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pixfound_tasks.report import gallery
-from pixfound_tasks.report.pictures import Images
+from pixfound_tasks.report.formats import KIND_NAMES, OUTCOME_NAMES, between, is_measured, number, percent
+from pixfound_tasks.report.page import gallery
+from pixfound_tasks.report.page.pictures import Images
 from pixfound_tasks.report.run import Run
 from pixfound_tasks.report.summary import Summary
 
-NOT_MEASURED = "\N{EN DASH}"
-OUTCOME_NAMES = {
-    "both_right": "Both right",
-    "vqa_only_failure": "VQA-only failure",
-    "grounding_only_failure": "Grounding-only failure",
-    "both_wrong": "Both wrong",
-}
-KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "task": "task"}
 _HERE = Path(__file__).parent
 _SCRIPTS = ("masks.js", "card.js", "gallery.js")
 
@@ -72,25 +64,3 @@ def json_block(value: Any) -> Markup:
     """JSON that can stand in a script element: without any character that could end it, and in ASCII."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-def is_measured(value: float) -> bool:
-    return not math.isnan(value)
-
-
-def percent(share: float) -> str:
-    """A share in 0..1 in percent, with one decimal."""
-    return f"{100 * share:.1f}" if is_measured(share) else NOT_MEASURED
-
-
-def between(summary: Summary, score: str, before: str = "") -> str:
-    """The 95 % interval of a score in percent, without decimals; "" where it has none."""
-    interval = summary.intervals.get(score)
-    if interval is None or not is_measured(interval.low):
-        return ""
-    return f"{before}{100 * interval.low:.0f}\N{EN DASH}{100 * interval.high:.0f}"
-
-
-def number(value: float) -> str:
-    """A number with one decimal."""
-    return f"{value:.1f}" if is_measured(value) else NOT_MEASURED

@@ -1,0 +1,20 @@
+"""The `pixfound` command: a file for each of its commands, which import what they need when they are called."""
+
+from __future__ import annotations
+
+import typer
+
+from pixfound_tasks.report.command import report
+
+app = typer.Typer(
+    help="Reports on runs of the PixFoundation benchmarks in lmms-eval.", no_args_is_help=True, add_completion=False
+)
+app.command()(report.report)
+
+
+@app.command("tasks-path")
+def tasks_path() -> None:
+    """Print the folder of the tasks, for lmms-eval's --include_path."""
+    from pixfound_tasks.plugin import task_folder
+
+    typer.echo(task_folder())

@@ -1,0 +1,39 @@
+"""How numbers and outcomes are written, in the terminal and on the page."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pixfound_tasks.analysis.intervals import Interval
+
+NOT_MEASURED = "\N{EN DASH}"
+OUTCOME_NAMES = {
+    "both_right": "Both right",
+    "vqa_only_failure": "VQA-only failure",
+    "grounding_only_failure": "Grounding-only failure",
+    "both_wrong": "Both wrong",
+}
+KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "task": "task"}
+
+
+def is_measured(value: float) -> bool:
+    return not math.isnan(value)
+
+
+def percent(share: float) -> str:
+    """A share in 0..1 in percent, with one decimal."""
+    return f"{100 * share:.1f}" if is_measured(share) else NOT_MEASURED
+
+
+def between(interval: Interval | None, before: str = "") -> str:
+    """The ends of a 95 % interval in percent, without decimals; "" where it has none."""
+    if interval is None or not is_measured(interval.low):
+        return ""
+    return f"{before}{100 * interval.low:.0f}\N{EN DASH}{100 * interval.high:.0f}"
+
+
+def number(value: float) -> str:
+    """A number with one decimal."""
+    return f"{value:.1f}" if is_measured(value) else NOT_MEASURED
