@@ -15,7 +15,7 @@ from running import command, evaluate, metrics
 
 from pixfound_tasks import mini
 from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.summary import iou, is_right
+from pixfound_tasks.report.scores import iou, is_right
 from pixfound_tasks.scoring.metrics import mean
 
 
@@ -81,7 +81,7 @@ def test_choice_answers_and_single_masks(replay, expected):
     assert by_image == exactly(expected["single_mask"]["iou_by_image"])
     assert mean(by_image) == exactly(expected["single_mask"]["miou_300"])
     assert sum(record.ground.metrics["miou"] is not None for record in run.records) == 286
-    assert report["failures"]["paper"] == expected["failures_single_mask_x_choice"]
+    assert report["failures"]["choice"]["paper"]["counts"] == expected["failures_single_mask_x_choice"]
 
 
 def test_candidates_by_oracle_and_similarity_and_when(replay, expected):
@@ -92,7 +92,7 @@ def test_candidates_by_oracle_and_similarity_and_when(replay, expected):
     assert found["oracle_miou,none"] == exactly(expected["candidates"]["oracle_miou"])
     assert found["miou,none"] == exactly(expected["candidates"]["similarity_miou"])
     assert report["oracle_miou"] == exactly(expected["candidates"]["oracle_miou"])
-    assert report["location_bins"] == expected["when_location_bins"]
+    assert report["when"]["location_bins"] == expected["when_location_bins"]
 
 
 def test_candidates_by_the_judge(replay, expected):

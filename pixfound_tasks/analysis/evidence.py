@@ -13,8 +13,7 @@ from pixfound_tasks.analysis.intervals import (
     Interval,
     Values,
     difference_interval,
-    mean_interval,
-    share_interval,
+    rate_interval,
 )
 from pixfound_tasks.scoring.evidence import Flips, flips
 from pixfound_tasks.scoring.metrics import HIT_IOU
@@ -108,8 +107,8 @@ def rates(found: Sequence[EvidenceFacts]) -> Rates:
         documents=len(found),
         evidence_count=sum(fact.flips.evidence for fact in found),
         control_count=sum(fact.flips.control for fact in found),
-        evidence=_share(evidence),
-        control=_share(control),
+        evidence=rate_interval(evidence),
+        control=rate_interval(control),
         difference=difference_interval(control, evidence),
     )
 
@@ -129,11 +128,3 @@ def cross(found: Iterable[EvidenceFacts], ious: Mapping[str, float | None]) -> C
 
 def _differences(found: Sequence[EvidenceFacts]) -> Values:
     return Values([float(fact.flips.evidence) - fact.flips.control for fact in found], [fact.unit for fact in found])
-
-
-def _share(values: Values) -> Interval:
-    """By draws of units; Wilson's interval over units where all values are 0, or all are 1, and draws do not differ."""
-    if len(set(values.values)) != 1:
-        return mean_interval(values)
-    units = len(set(values.units))
-    return share_interval(units if values.values[0] else 0, units)

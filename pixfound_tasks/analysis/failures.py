@@ -1,11 +1,15 @@
-"""Which half fails, the answering or the grounding: four outcomes over pairs (PixFoundation, arXiv 2502.04192)."""
+"""Which half fails, the answering or the grounding: four outcomes over pairs (PixFoundation, arXiv 2502.04192).
+
+Where images have no pairs (PixCV-Bench) every image is a unit of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pixfound_tasks.analysis.intervals import Interval, share_interval
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.scoring.metrics import HIT_IOU
 
@@ -17,12 +21,19 @@ _OUTCOME_OF = {  # (answered, grounded)
     (False, False): "both_wrong",
 }
 
+Unit = tuple[str, ...]  # the ids of a pair's two images, or of an image without a pair
+
 
 class ImageFacts(NamedTuple):
-    """What the analysis needs of one image: IoU in 0..1, areas in pixels."""
+    """What the analysis needs of one image: IoU in 0..1, areas in pixels.
 
-    pair: int
-    pattern: str
+    The answer and the mask may come from any two runs. `groups` names what the image is of, by kind:
+    `{"pattern": "Text"}`, `{"source": "COCO", "task": "Count"}`.
+    """
+
+    id: str
+    pair: int | None
+    groups: Mapping[str, str]
     right: bool
     iou: float
     true_area: int
@@ -31,20 +42,35 @@ class ImageFacts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Failures:
-    """The pairs behind each outcome, in order, by one rule; `incomplete` are those of which an image is missing.
+class Outcomes:
+    """The units behind each outcome, in order."""
 
-    `by_pattern` counts outcomes per visual pattern; a pair counts under every pattern that its images have.
-    """
-
-    rule: str
-    pairs: dict[str, tuple[int, ...]]
-    by_pattern: dict[str, dict[str, int]]
-    incomplete: tuple[int, ...] = ()
+    units: Mapping[str, tuple[Unit, ...]]
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: len(pairs) for name, pairs in self.pairs.items()}
+        return {name: len(units) for name, units in self.units.items()}
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def shares(self) -> dict[str, Interval]:
+        """The share of each outcome, with Wilson's interval; NaN where there is no unit."""
+        return {name: share_interval(count, self.total) for name, count in self.counts.items()}
+
+
+@dataclass(frozen=True)
+class Failures(Outcomes):
+    """The outcomes by one rule, of all units and `by` kind and name of the groups that images are of.
+
+    A pair counts under every group that one of its images is of. `incomplete` are pairs of which an image is missing.
+    """
+
+    rule: str = "paper"
+    by: Mapping[str, Mapping[str, Outcomes]] = field(default_factory=dict)
+    incomplete: tuple[int, ...] = ()
 
 
 # When the grounding of an image without a true mask succeeds.
@@ -60,21 +86,43 @@ def is_grounded(image: ImageFacts, rule: str) -> bool:
 
 
 def analyse(images: Iterable[ImageFacts], rule: str = "paper") -> Failures:
-    """Sort pairs into the four outcomes; a pair answers (grounds) rightly when both its images do."""
-    check_choice("the rule", rule, RULES)
-    by_pair: dict[int, list[ImageFacts]] = {}
-    for image in images:
-        by_pair.setdefault(image.pair, []).append(image)
+    """Sort pairs, or images without pairs, into the four outcomes.
 
-    pairs: dict[str, list[int]] = {name: [] for name in OUTCOMES}
-    by_pattern: dict[str, dict[str, int]] = {}
-    incomplete = []
-    for pair, halves in sorted(by_pair.items()):
-        if len(halves) != 2:
-            incomplete.append(pair)
-            continue
-        outcome = _OUTCOME_OF[all(half.right for half in halves), all(is_grounded(half, rule) for half in halves)]
-        pairs[outcome].append(pair)
-        for pattern in {half.pattern for half in halves}:
-            by_pattern.setdefault(pattern, dict.fromkeys(OUTCOMES, 0))[outcome] += 1
-    return Failures(rule, {name: tuple(ids) for name, ids in pairs.items()}, by_pattern, tuple(incomplete))
+    A pair answers (grounds) rightly when both its images do. Raises ValueError for an unknown rule.
+    """
+    check_choice("the rule", rule, RULES)
+    by_unit: dict[tuple[bool, int | str], list[ImageFacts]] = {}
+    for image in images:
+        by_unit.setdefault((True, image.pair) if image.pair is not None else (False, image.id), []).append(image)
+    incomplete = [pair for (is_pair, pair), halves in by_unit.items() if is_pair and len(halves) != 2]
+    whole = [
+        sorted(members, key=lambda image: _in_order(image.id))
+        for (is_pair, _), members in by_unit.items()
+        if not is_pair or len(members) == 2
+    ]
+    whole.sort(key=lambda members: _in_order(members[0].id))
+    groups: dict[str, dict[str, list[Sequence[ImageFacts]]]] = {}
+    for members in whole:
+        for kind, name in dict.fromkeys(item for image in members for item in image.groups.items()):
+            groups.setdefault(kind, {}).setdefault(name, []).append(members)
+    return Failures(
+        _sorted_out(whole, rule),
+        rule,
+        {
+            kind: {name: Outcomes(_sorted_out(of_name, rule)) for name, of_name in sorted(names.items())}
+            for kind, names in groups.items()
+        },
+        tuple(sorted(incomplete)),
+    )
+
+
+def _sorted_out(units: Iterable[Sequence[ImageFacts]], rule: str) -> dict[str, tuple[Unit, ...]]:
+    found: dict[str, list[Unit]] = {name: [] for name in OUTCOMES}
+    for members in units:
+        outcome = _OUTCOME_OF[all(m.right for m in members), all(is_grounded(m, rule) for m in members)]
+        found[outcome].append(tuple(image.id for image in members))
+    return {name: tuple(of_outcome) for name, of_outcome in found.items()}
+
+
+def _in_order(id: str) -> tuple[int, str]:
+    return (int(id), id) if id.isdecimal() else (0, id)

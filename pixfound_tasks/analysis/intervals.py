@@ -79,9 +79,47 @@ def share_interval(count: int, of: int) -> Interval:
     return Interval(count / of, float(low), float(high), of)
 
 
+def rate_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
+    """A share of things that are 0 or 1, several to a unit perhaps: the BCa bootstrap over units.
+
+    Wilson's interval over units where each has one value, or where all values are alike and draws do not differ.
+    """
+    defined = _defined(values)
+    units = len(set(defined.units))
+    alike = len(set(np.asarray(defined.values).tolist())) <= 1
+    if not alike and units < len(defined.units):
+        return mean_interval(values, resamples)
+    right = units * int(defined.values[0]) if alike and units else int(np.sum(defined.values))
+    return share_interval(right, units)._replace(left_out=len(values.units) - len(defined.units))
+
+
 def mean_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
     """Mean of the values (accuracy, mIoU, a rate), with its BCa bootstrap interval."""
     return bootstrap(lambda mean: mean, [values], resamples=resamples).interval
+
+
+def median_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
+    """Median of the values (a location in the answer), with its percentile bootstrap interval over units."""
+    defined = _defined(values)
+    by_unit: dict[Hashable, list[float]] = {}
+    for value, unit in zip(defined.values.tolist(), defined.units):
+        by_unit.setdefault(unit, []).append(value)
+    rows = np.full((len(by_unit), max(map(len, by_unit.values()), default=0)), math.nan)
+    for row, found in zip(rows, sorted(by_unit.values())):
+        row[: len(found)] = found
+    interval = Interval(
+        float(np.median(defined.values)) if by_unit else math.nan, math.nan, math.nan, len(by_unit),
+        len(values.units) - len(defined.units),
+    )  # fmt: skip
+    if reason := _why_undrawn(interval):
+        return interval._replace(reason=reason)
+    return _draw(interval, partial(_median_of_draws, rows), "percentile", resamples).interval
+
+
+def _median_of_draws(rows: np.ndarray, drawn: np.ndarray, axis: int = -1) -> np.ndarray:
+    """The median of each resample's values; `rows` has a unit's values, NaN behind them where others have more."""
+    found = rows[drawn]
+    return np.nanmedian(found.reshape(*drawn.shape[:-1], -1), axis=-1)
 
 
 def difference_interval(first: Values, second: Values, resamples: int = RESAMPLES) -> Interval:

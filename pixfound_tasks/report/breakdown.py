@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pixfound_tasks.analysis import failures
-from pixfound_tasks.analysis.failures import Failures
+from pixfound_tasks.analysis.failures import OUTCOMES, Outcomes
+from pixfound_tasks.analysis.intervals import Interval, mean_interval
 from pixfound_tasks.report import scores
+from pixfound_tasks.report.outcomes import KINDS, ByRule
 from pixfound_tasks.report.run import Record
+from pixfound_tasks.report.uncertainty import accuracies, ious
 
-KINDS = ("pattern", "source", "task")  # fields of a document; "" in all documents where a benchmark has no such thing
+_NO_UNITS = Outcomes(dict.fromkeys(OUTCOMES, ()))
 
 
 @dataclass(frozen=True)
 class BreakdownRow:
     """The scores of the images of one pattern, source or task, in 0..1, NaN where not measured.
 
-    `outcomes` counts pairs by the `paper` rule; None where there are no failures to count, or `kind` is no pattern.
+    `intervals` are those of `accuracy`, `open_accuracy` and `miou`; `outcomes` are by kind of questions and rule.
     """
 
     kind: str
@@ -27,10 +29,11 @@ class BreakdownRow:
     pair_accuracy: float
     open_accuracy: float
     miou: float
-    outcomes: dict[str, int] | None
+    intervals: Mapping[str, Interval]
+    outcomes: Mapping[str, Mapping[str, Outcomes]]
 
 
-def break_down(records: Sequence[Record], found: dict[str, Failures] | None) -> tuple[BreakdownRow, ...]:
+def break_down(records: Sequence[Record], found: Mapping[str, ByRule]) -> tuple[BreakdownRow, ...]:
     """A row for each name of each kind that the benchmark has, in order of kinds and names."""
     rows = []
     for kind in KINDS:
@@ -42,8 +45,10 @@ def break_down(records: Sequence[Record], found: dict[str, Failures] | None) -> 
     return tuple(rows)
 
 
-def _row(kind: str, name: str, members: Sequence[Record], found: dict[str, Failures] | None) -> BreakdownRow:
-    nothing = dict.fromkeys(failures.OUTCOMES, 0)
+def _row(kind: str, name: str, members: Sequence[Record], found: Mapping[str, ByRule]) -> BreakdownRow:
+    measured = {
+        "accuracy": accuracies(members, "vqa"), "open_accuracy": accuracies(members, "open"), "miou": ious(members)
+    }  # fmt: skip
     return BreakdownRow(
         kind,
         name,
@@ -52,5 +57,9 @@ def _row(kind: str, name: str, members: Sequence[Record], found: dict[str, Failu
         pair_accuracy=scores.pair_accuracy(members, "vqa"),
         open_accuracy=scores.accuracy(members, "open"),
         miou=scores.miou(members),
-        outcomes=found["paper"].by_pattern.get(name, nothing) if found and kind == "pattern" else None,
+        intervals={score: mean_interval(values) for score, values in measured.items()},
+        outcomes={
+            asked: {rule: each.by.get(kind, {}).get(name, _NO_UNITS) for rule, each in by_rule.items()}
+            for asked, by_rule in found.items()
+        },
     )

@@ -16,6 +16,11 @@ OUTCOME_NAMES = {
     "both_wrong": "Both wrong",
 }
 KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "task": "task"}
+TASK_NAMES = {
+    "vqa_lang": "wording of questions",
+    "ground_lang": "wording of referring prompts",
+    "ground_visual": "pictures",
+}
 
 
 def is_measured(value: float) -> bool:
@@ -31,7 +36,8 @@ def between(interval: Interval | None, before: str = "") -> str:
     """The ends of a 95 % interval in percent, without decimals; "" where it has none."""
     if interval is None or not is_measured(interval.low):
         return ""
-    return f"{before}{100 * interval.low:.0f}\N{EN DASH}{100 * interval.high:.0f}"
+    to = "\N{EN DASH}" if interval.low >= 0 else " to "  # after a minus a dash misleads
+    return f"{before}{100 * interval.low:.0f}{to}{100 * interval.high:.0f}"
 
 
 def number(value: float) -> str:

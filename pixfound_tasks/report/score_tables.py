@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
+from pixfound_tasks.report import sentences
 from pixfound_tasks.report.breakdown import BreakdownRow
 from pixfound_tasks.report.console import make_console, make_table
-from pixfound_tasks.report.formats import OUTCOME_NAMES, between, is_measured, percent
+from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is_measured, percent
 from pixfound_tasks.report.summary import Summary
 
 _COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
@@ -31,14 +32,19 @@ def print_scores(summaries: Sequence[Summary]) -> None:
         if judges := each.provenance["judges"]:
             said = f"open answers judged by {judges}, {percent(each.unjudged)} % of them unjudged, which count as wrong"
             console.print(Text(f"{each.model}, {each.benchmark}: {said}"))
-    if any(_is_part(row) for each in summaries for row in each.patterns):
-        console.print(_parts(summaries))
-    if any(each.failures for each in summaries):
-        console.print(_outcomes(summaries))
+    for has_any, table in (
+        (any(_is_part(row) for each in summaries for row in each.patterns), _parts),
+        (any(each.failures for each in summaries), _outcomes),
+        (any(each.sensitivity for each in summaries), _sensitivity),
+    ):
+        if has_any:
+            console.print(table(summaries))
     for each in summaries:
-        if each.location_bins:
-            bins = " ".join(map(str, each.location_bins))
-            console.print(Text(f"{each.model}, {each.benchmark}: best phrases by tenths of the answer: {bins}", "dim"))
+        told = sentences.emergence(each.when) if each.when else []
+        told += sentences.evidence(each.evidence) if each.evidence else []
+        if told:
+            console.print(Text(f"{each.model}, {each.benchmark}", "bold"))
+            console.print(*(Text(said) for said in told), sep="\n", end="\n\n")
 
 
 def _scores(summaries: Sequence[Summary]) -> Table:
@@ -59,11 +65,11 @@ def _scores(summaries: Sequence[Summary]) -> Table:
 
 def _parts(summaries: Sequence[Summary]) -> Table:
     """The scores by source and by task; those by visual pattern are for the page."""
-    headings = "accuracy\N{DAGGER}", "accuracy", "M"
-    table = make_table("model", "benchmark", "images of", "images", *headings, named=3)
+    columns = {"accuracy\N{DAGGER}": "open_accuracy", "accuracy": "accuracy", "M": "miou"}
+    table = make_table("model", "benchmark", "images of", "images", *columns, named=3)
     for each in summaries:
         for row in filter(_is_part, each.patterns):
-            shares = map(percent, (row.open_accuracy, row.accuracy, row.miou))
+            shares = (percent(getattr(row, name)) + between(row.intervals[name], "\n") for name in columns.values())
             table.add_row(Text(each.model), each.benchmark, Text(row.name), str(row.images), *shares)
     return table
 
@@ -73,8 +79,29 @@ def _is_part(row: BreakdownRow) -> bool:
 
 
 def _outcomes(summaries: Sequence[Summary]) -> Table:
-    table = make_table("model", "benchmark", "rule", *OUTCOME_NAMES.values(), named=3)
+    table = make_table("model", "benchmark", "questions", "rule", *OUTCOME_NAMES.values(), named=4)
     for each in summaries:
-        for rule, counts in (each.failures or {}).items():
-            table.add_row(Text(each.model), each.benchmark, rule, *(str(counts[name]) for name in OUTCOME_NAMES))
+        for asked, by_rule in each.failures.items():
+            for rule, found in by_rule.items():
+                cells = (
+                    f"{found.counts[name]}\n{percent(share.value)} %{between(share, ' (')}{')' if found.total else ''}"
+                    for name, share in found.shares.items()
+                )
+                table.add_row(Text(each.model), each.benchmark, asked, rule, *cells)
+    return table
+
+
+def _sensitivity(summaries: Sequence[Summary]) -> Table:
+    headings = "original", "mean", "spread", "worst", "drop"
+    table = make_table("model", "benchmark", "varied", *headings, named=3)
+    for each in summaries:
+        for task, types in each.sensitivity.items():
+            for found in types:
+                name = f"{TASK_NAMES.get(task.removesuffix('_lite'), task)}: {found.type.replace('_', ' ')}"
+                drop = f"{percent(found.drop.value)}{between(found.drop, chr(10))}"
+                numbers = (percent(found.original), percent(found.mean.value) + between(found.mean, "\n"))
+                table.add_row(
+                    Text(each.model), each.benchmark, f"{name} ({len(found.scores)})", *numbers,
+                    percent(found.spread), percent(found.worst), drop,
+                )  # fmt: skip
     return table

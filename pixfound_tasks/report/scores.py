@@ -52,9 +52,9 @@ def iou(record: Record) -> float:
     return masks.iou(record.ground.response.prediction(record.document.size), record.document.mask)
 
 
-def is_right(record: Record) -> bool:
-    """Whether the choice question was answered rightly, by the rule that the score goes by."""
-    return record.vqa.metrics.get("accuracy") == 1
+def is_right(record: Record, protocol: Protocol = "vqa") -> bool:
+    """Whether the question was answered rightly, by the rule that the score goes by, or by the judge."""
+    return getattr(record, protocol).metrics.get("accuracy") == 1
 
 
 def _is_pair(part: object) -> bool:

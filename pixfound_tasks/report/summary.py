@@ -1,60 +1,20 @@
-"""The numbers of a run: one summary for each model and benchmark, computed from its samples alone.
-
-`as_json` gives what stands in `report.json`: shares are in 0..1 and unrounded, what was not measured is null.
-
-| key | meaning |
-|---|---|
-| `model`, `benchmark` | the model's name as lmms-eval has it; `pixmmvp`, `pixcvbench` or `pixmini` |
-| `documents`, `known_documents` | images that every task of the run has, and those of the benchmark |
-| `partial` | whether the former are fewer |
-| `answering`, `accuracy` | A of choice questions (pair accuracy; plain where there are no pairs), and plain accuracy |
-| `open_answering`, `open_accuracy` | the same of open questions, as judged: A-dagger, and plain accuracy |
-| `unjudged` | share of open answers without a verdict, which count as wrong |
-| `grounding`, `open_grounding` | M (mean IoU), and M-dagger (of masks that came with open answers) |
-| `score` | S: the harmonic mean of the higher A and the higher M of those that were measured |
-| `oracle_miou`, `chance_miou` | mean IoU of the best candidates by the truth, and of those of random points |
-| `intervals` | of those scores and of `gain`, oracle minus chance: see `analysis.intervals.Interval` for the keys |
-| `candidates` | candidate masks per image |
-| `unparsed_vqa`, `unparsed_ground` | shares of answers that could not be read |
-| `failures` | per rule (`paper`, `strict`): outcome -> number of pairs; null without pairs or one of the tasks |
-| `incomplete_pairs` | pairs left out there, because an image was not run |
-| `location_bins`, `located` | best phrases by tenths of the answer, and how many those are; null where there are none |
-| `token_bins` | the same by tenths of the answer's tokens; null where there are none |
-| `median_location` | of the best phrases, in 0..1 of the answer's tokens |
-| `exact_phrase_rate` | share of the best phrases that are the expression itself, by its head noun |
-| `matches` | how best phrases name the object (`exact`, `overlap`, `other`) -> images |
-| `concepts`, `classified_by` | what best phrases are about -> images, and who said so |
-| `hits` | shares of points, and of the map, inside the object before any segmenter: see `analysis.emergence.Hits` |
-| `patterns` | scores by visual pattern, and of PixCV-Bench by source and by task, see the next table |
-| `provenance` | what lmms-eval and the responses say of how they were made; `origin` of the data; `judges` |
-
-| key in `patterns` | meaning |
-|---|---|
-| `kind`, `name` | `pattern`, `source` or `task`, and which; of a pattern it is under `pattern` too |
-| `images` | how many there are of it in the run |
-| `accuracy`, `pair_accuracy`, `open_accuracy`, `miou` | as above; pairs count whole ones only |
-| `outcomes` | of a pattern its pairs' outcomes by the `paper` rule, else null |
-"""
+"""The numbers of a run: one summary for each model and benchmark, computed from its samples alone."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pixfound_tasks import masks
-from pixfound_tasks.analysis import emergence, failures
-from pixfound_tasks.analysis.concepts import make_classifier
-from pixfound_tasks.analysis.emergence import Hits
-from pixfound_tasks.analysis.failures import Failures, ImageFacts
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
 from pixfound_tasks.report import scores
 from pixfound_tasks.report.breakdown import BreakdownRow, break_down
+from pixfound_tasks.report.outcomes import ByRule, find_failures
+from pixfound_tasks.report.repeated import EvidenceFound, Repeats, find_evidence, find_sensitivity
 from pixfound_tasks.report.run import Record, Run
-from pixfound_tasks.report.scores import iou, is_right
 from pixfound_tasks.report.uncertainty import uncertainty
+from pixfound_tasks.report.when import When, when
 from pixfound_tasks.scoring import metrics
 
 _LISTED = 5  # values of one point of provenance; it may differ from image to image
@@ -62,7 +22,27 @@ _LISTED = 5  # values of one point of provenance; it may differ from image to im
 
 @dataclass(frozen=True)
 class Summary:
-    """One model on one benchmark; the module's docstring explains the fields. NaN is "not measured"."""
+    """One model on one benchmark. Scores are in 0..1; NaN is "not measured".
+
+    Attributes:
+        model, benchmark: the model's name as lmms-eval has it; `pixmmvp`, `pixcvbench` or `pixmini`.
+        documents, known_documents: images that every task of the run has, and those of the benchmark.
+        partial: whether the former are fewer, or the run had a limit under the latter.
+        answering, accuracy: A of choice questions (pair accuracy; plain where there are no pairs), plain accuracy.
+        open_answering, open_accuracy: the same of open questions, as judged: A-dagger, and plain accuracy.
+        unjudged: share of open answers without a verdict, which count as wrong.
+        grounding, open_grounding: M (mean IoU), and M-dagger (of masks that came with open answers).
+        score: S, the harmonic mean of the higher A and the higher M of those that were measured.
+        oracle_miou, chance_miou: mean IoU of the best candidates by the truth, and of those of random points.
+        intervals: 95 % intervals of these, by name.
+        unparsed_vqa, unparsed_ground: shares of answers that could not be read.
+        failures: the four outcomes, by kind of questions ("choice", "open") and rule ("paper", "strict").
+        patterns: scores by visual pattern, and of PixCV-Bench by source and by task.
+        when: when grounding emerges; None without groundings.
+        sensitivity: by the end of the task's name, for instance `vqa_lang`.
+        evidence: whether answers rest on the evidence; None where it was not asked.
+        provenance: what lmms-eval and the responses say of how they were made; `origin` of the data; `judges`.
+    """
 
     model: str
     benchmark: str
@@ -79,50 +59,35 @@ class Summary:
     score: float
     oracle_miou: float
     chance_miou: float
-    intervals: dict[str, Interval]
-    candidates: float
+    intervals: Mapping[str, Interval]
     unparsed_vqa: float
     unparsed_ground: float
-    failures: dict[str, dict[str, int]] | None
-    incomplete_pairs: int
-    location_bins: tuple[int, ...] | None
-    located: int
-    token_bins: tuple[int, ...] | None
-    median_location: float
-    exact_phrase_rate: float
-    matches: dict[str, int]
-    concepts: dict[str, int]
-    classified_by: str
-    hits: Hits
+    failures: Mapping[str, ByRule]
     patterns: tuple[BreakdownRow, ...]
-    provenance: dict[str, Any]
+    when: When | None
+    sensitivity: Repeats
+    evidence: EvidenceFound | None
+    provenance: Mapping[str, Any]
+
+    @property
+    def main_questions(self) -> str:
+        """Those whose outcomes stand for the run: the choice questions, else the open ones."""
+        return "open" if "open" in self.failures and "choice" not in self.failures else "choice"
 
 
 def summarise(run: Run) -> Summary:
     records = run.records
-    asked = {name: scores.answers(records, name) for name in ("vqa", "open", "ground")}
+    asked = {name: scores.answers(records, name) for name in ("vqa", "open", "ground", "when")}
     answering, open_answering = scores.answering(records, "vqa"), scores.answering(records, "open")
     grounding, open_grounding = scores.miou(records), scores.open_miou(records)
-    found = find_failures(run)
-    when = emergence.analyse(
-        (
-            emergence.GroundedImage(
-                record.document.id, record.ground.response, record.document.mask, record.document.expression
-            )
-            for record in records
-            if record.ground and record.document.expression is not None
-        ),
-        make_classifier("words"),
-    )
-    ran = [name for name, part in asked.items() if part]
-    documents = sum(all(getattr(record, name) for name in ran) for record in records) if ran else 0
-    known = DOCUMENT_COUNTS[run.benchmark]
+    found, emergence = find_failures(run), when(records)
+    documents, known = _documents(run, [name for name, part in asked.items() if part]), DOCUMENT_COUNTS[run.benchmark]
     return Summary(
         run.model,
         run.benchmark,
         documents=documents,
         known_documents=known,
-        partial=documents < known,
+        partial=(documents < known and bool(records)) or _is_limited(run, known),
         answering=answering,
         accuracy=scores.accuracy(records, "vqa"),
         open_answering=open_answering,
@@ -131,72 +96,43 @@ def summarise(run: Run) -> Summary:
         grounding=grounding,
         open_grounding=open_grounding,
         score=metrics.score((answering, open_answering), (grounding, open_grounding)),
-        oracle_miou=when.oracle_miou,
-        chance_miou=when.chance_miou,
-        intervals=uncertainty(records, when.records)._asdict(),
-        candidates=when.candidates,
+        oracle_miou=emergence.oracle_miou if emergence else metrics.mean([]),
+        chance_miou=emergence.chance_miou if emergence else metrics.mean([]),
+        intervals=_intervals(records, emergence),
         unparsed_vqa=scores.mean("unparsed", asked["vqa"]),
         unparsed_ground=scores.mean("unparsed", asked["ground"]),
-        failures={rule: result.counts for rule, result in found.items()} if found else None,
-        incomplete_pairs=len(found["paper"].incomplete) if found else 0,
-        location_bins=when.bins if when.moments else None,
-        located=len(when.moments),
-        token_bins=when.token_bins if any(when.token_bins) else None,
-        median_location=when.median_location,
-        exact_phrase_rate=when.exact_phrase_rate,
-        matches={name: len(images) for name, images in when.matches.items()},
-        concepts={name: len(images) for name, images in when.concepts.items()},
-        classified_by=when.classified_by,
-        hits=when.hits,
+        failures=found,
         patterns=break_down(records, found),
+        when=emergence,
+        sensitivity=find_sensitivity(run),
+        evidence=find_evidence(run),
         provenance=_provenance(run),
     )
 
 
-def find_failures(run: Run) -> dict[str, Failures] | None:
-    """The failure analysis by each rule; None where no image of a pair has answers to both protocols."""
-    answered = (record for record in run.records if record.vqa and record.ground)
-    facts = [_facts(record) for record in answered if record.document.pair is not None]
-    return {rule: failures.analyse(facts, rule) for rule in failures.RULES} if facts else None
+def _documents(run: Run, ran: Sequence[str]) -> int:
+    """The images that every task has; of tasks that ask several times alone, those that any has."""
+    if ran:
+        return sum(all(getattr(record, name) for name in ran) for record in run.records)
+    return len({sample.id for samples in run.repeated.values() for sample in samples})
 
 
-def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
-    """The summaries as JSON values, NaN as None."""
-    values = [_without_nan(asdict(summary)) for summary in summaries]
-    for row in (row for value in values for row in value["patterns"] if row["kind"] == "pattern"):
-        row["pattern"] = row["name"]
-    return values
+def _is_limited(run: Run, known: int) -> bool:
+    limit = run.settings.get("limit")
+    return isinstance(limit, (int, float)) and 0 < limit < known
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, (Interval, Hits)):
-        value = value._asdict()
-    if isinstance(value, dict):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _facts(record: Record) -> ImageFacts:
-    document = record.document
-    predicted_area = masks.area(record.ground.response.prediction(document.size))
-    return ImageFacts(
-        document.pair,
-        document.pattern,
-        is_right(record),
-        iou(record),
-        masks.area(document.mask),
-        predicted_area,
-        document.width * document.height,
-    )
+def _intervals(records: Sequence[Record], emergence: When | None) -> dict[str, Interval]:
+    found = uncertainty(records)._asdict()
+    if emergence:
+        found |= {"oracle_miou": emergence.intervals.oracle, "chance_miou": emergence.intervals.chance}
+    return found
 
 
 def _provenance(run: Run) -> dict[str, Any]:
     """How the answers were made; where the responses differ in a point, the values that occur."""
-    responses = [
-        answer.response for record in run.records for answer in (record.ground, record.vqa, record.open) if answer
-    ]
+    fields = ("ground", "when", "vqa", "open")
+    responses = [answer.response for record in run.records for name in fields if (answer := getattr(record, name))]
     values: dict[str, dict[str, None]] = {}
     for response in responses:
         for name, value in response.provenance.items():

@@ -21,10 +21,11 @@ from written_run import (
 
 from pixfound_tasks.report import command, page
 from pixfound_tasks.report.formats import NOT_MEASURED
+from pixfound_tasks.report.numbers import as_json
 from pixfound_tasks.report.page import gallery, pictures
 from pixfound_tasks.report.run import read_runs
 from pixfound_tasks.report.scores import iou
-from pixfound_tasks.report.summary import as_json, summarise
+from pixfound_tasks.report.summary import summarise
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +135,14 @@ def test_accuracy_and_iou_by_source_and_task(unpaired):
     assert found.answering == found.accuracy == 3 / 4
     assert found.grounding == pytest.approx(2.2 / 4, abs=1e-12)
     assert found.score == pytest.approx(2 * 0.75 * 0.55 / (0.75 + 0.55), abs=1e-12)
-    assert found.failures is None
+    (by_rule,) = found.failures.values()
+    assert by_rule["paper"].units == {
+        "both_right": (("1",), ("2",)),
+        "vqa_only_failure": (("4",),),
+        "grounding_only_failure": (("3",),),
+        "both_wrong": (),
+    }
+    assert by_rule["strict"].units["grounding_only_failure"] == (("2",), ("3",))
     rows = [(row.kind, row.name, row.images, row.accuracy, row.miou) for row in found.patterns]
     assert rows == [
         ("source", "ADE20K", 2, 1.0, pytest.approx(0.4)),
@@ -142,12 +150,12 @@ def test_accuracy_and_iou_by_source_and_task(unpaired):
         ("task", "Count", 3, pytest.approx(2 / 3), pytest.approx(2.2 / 3)),
         ("task", "Relation", 1, 1.0, 0.0),
     ]
-    assert all(row.outcomes is None and math.isnan(row.pair_accuracy) for row in found.patterns)
+    assert all(math.isnan(row.pair_accuracy) for row in found.patterns)
     (values,) = as_json([found])
-    assert values["patterns"][0] == {
-        "kind": "source", "name": "ADE20K", "images": 2, "accuracy": 1.0, "pair_accuracy": None, "open_accuracy": None,
-        "miou": pytest.approx(0.4), "outcomes": None,
-    }  # fmt: skip
+    source, outcomes = values["patterns"][0], values["patterns"][0]["outcomes"]["choice"]["strict"]
+    assert (source["name"], source["pair_accuracy"], source["intervals"]["accuracy"]["units"]) == ("ADE20K", None, 2)
+    assert outcomes["counts"]["both_right"] == 1 and outcomes["units"]["grounding_only_failure"] == [["2"]]
+    assert outcomes["shares"]["both_right"]["value"] == 0.5
 
 
 @pytest.mark.parametrize("part", [None, 1.0])
@@ -165,7 +173,7 @@ def test_what_had_no_segmenter_is_left_out_and_the_run_is_partial(tmp_path):
     found = summary_of(tmp_path)
     # Image 1 alone has both; of images 3 and 4, a pair, the grounding of neither is known.
     assert (found.documents, found.partial, found.grounding) == (1, True, 0.8)
-    assert found.oracle_miou == 0.8 and sum(found.failures["paper"].values()) == 0
+    assert found.oracle_miou == 0.8 and found.failures["choice"]["paper"].total == 0
 
 
 def test_the_judge_and_what_it_left_unjudged_are_printed(tmp_path):

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from written_run import DATE, HOSTILE, IMAGES, SIZE, ground_sample, vqa_sample, write_results, write_run, write_samples
 
 from pixfound_tasks.report import command, page
+from pixfound_tasks.report.numbers import as_json
 from pixfound_tasks.report.page import gallery, pictures
 from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.summary import as_json, summarise
+from pixfound_tasks.report.summary import summarise
 
 IMAGE = Image.new("RGB", SIZE[::-1], "white")
 
@@ -65,32 +66,36 @@ def test_numbers_by_hand(run_folder):
     assert found.chance_miou == pytest.approx(2.1 / 5, abs=1e-12)
     assert found.unparsed_vqa == 1 / 5
     assert found.unparsed_ground == 0
-    assert found.candidates == 2
+    assert found.when.candidates == 2
 
 
 def test_outcomes_by_both_rules(run_folder):
     """Pair 0: 5 of 20 columns where nothing is, right by `paper` only. Pair 1: 4/10 fails, and so does answer 4."""
     found = summary_of(run_folder)
-    nothing = dict.fromkeys(found.failures["paper"], 0)
-    assert found.failures["paper"] == nothing | {"both_right": 1, "both_wrong": 1}
-    assert found.failures["strict"] == nothing | {"grounding_only_failure": 1, "both_wrong": 1}
-    assert found.incomplete_pairs == 1
+    paper, strict = (found.failures["choice"][rule] for rule in ("paper", "strict"))
+    nothing = dict.fromkeys(paper.counts, 0)
+    assert paper.counts == nothing | {"both_right": 1, "both_wrong": 1}
+    assert strict.counts == nothing | {"grounding_only_failure": 1, "both_wrong": 1}
+    assert paper.units["both_right"] == (("1", "2"),)
+    assert paper.incomplete == (2,)
 
 
 def test_location_bins(run_folder):
     """The phrase begins at character 4 of `4 + 37 + 6`; images 1, 3, 4 and 5 have an object."""
     assert len(HOSTILE) == 37
     found = summary_of(run_folder)
-    assert found.location_bins == (4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    assert found.located == 4
+    assert found.when.location_bins == (4, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    assert (found.when.located, found.when.present, found.when.images) == (4, 4, 5)
 
 
 def test_patterns(run_folder):
     color, text = summary_of(run_folder).patterns
     assert (text.name, text.images, text.accuracy, text.pair_accuracy, text.miou) == ("Text", 2, 1, 1, 0.4)
-    assert text.outcomes["both_right"] == 1
+    assert text.outcomes["choice"]["paper"].units["both_right"] == (("1", "2"),)
+    assert text.outcomes["choice"]["strict"].counts["both_right"] == 0
     assert (color.images, color.accuracy, color.pair_accuracy) == (3, pytest.approx(2 / 3), 0)
-    assert color.outcomes["both_wrong"] == 1
+    assert color.outcomes["choice"]["paper"].counts["both_wrong"] == 1
+    assert color.intervals["miou"].value == color.miou and color.intervals["miou"].units == 2
 
 
 def test_one_task_alone_is_not_a_zero(tmp_path):
@@ -99,11 +104,11 @@ def test_one_task_alone_is_not_a_zero(tmp_path):
     found = summary_of(tmp_path)
     assert found.answering == 1 / 2
     assert math.isnan(found.grounding) and math.isnan(found.score) and math.isnan(found.oracle_miou)
-    assert found.failures is None and found.location_bins is None
+    assert found.failures == {} and found.when is None
     assert found.model == "model"  # without a results file the folder names it
     (values,) = as_json([found])
     assert values["grounding"] is None and values["patterns"][0]["miou"] is None
-    assert values["patterns"][0]["pattern"] == values["patterns"][0]["name"] == "Color and Appearance"
+    assert values["patterns"][0]["name"] == "Color and Appearance"
     heading, _, row = invoke("report", tmp_path).stdout.splitlines()[1:4]
     assert heading.split() == ["model", "benchmark", "A", "accuracy"]  # nobody measured the others
     assert row.split() == ["model", "pixmini", "50.0", "80.0"]
@@ -182,9 +187,10 @@ def test_command_writes_page_and_numbers(run_folder):
     assert result.stdout.splitlines()[-1] == str(run_folder / "report" / "index.html")
     assert "partial: 5 of 120" in result.stdout
     assert "64.0" in result.stdout
-    assert "4 0 0 0 0 0 0 0 0 0" in result.stdout
     (values,) = json.loads((run_folder / "report" / "report.json").read_text())
     assert values["accuracy"] == 0.8
+    assert values["when"]["location_bins"] == [4, *[0] * 9]
+    assert values["failures"]["choice"]["paper"]["units"]["both_right"] == [["1", "2"]]
     again = invoke("report", run_folder)  # its own output is no part of the run
     assert again.exit_code == 0
 

@@ -11,21 +11,25 @@ import typer
 def report(
     run: Annotated[list[Path], typer.Argument(help="The --output_path of an lmms-eval run with --log_samples.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the page; report in the first RUN if not given.")] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="Hold one model's answers against another's groundings.")
+    ] = False,
 ) -> None:
     """Print the scores of one or several runs, and write them as a page to read and as JSON."""
-    import json
-
     from pixfound_tasks.report.console import errors_shown
+    from pixfound_tasks.report.files import write_files
     from pixfound_tasks.report.page import pictures, write_page
+    from pixfound_tasks.report.plots import plots
     from pixfound_tasks.report.run import RunError, read_runs
     from pixfound_tasks.report.score_tables import print_scores
-    from pixfound_tasks.report.summary import as_json, summarise
+    from pixfound_tasks.report.summary import summarise
 
     with errors_shown(RunError):
-        runs = read_runs(*run)
+        runs = read_runs(*run, join=join)
     summaries = [summarise(each) for each in runs]
+    drawn = [plots(summary) for summary in summaries]
     folder = out or run[0] / "report"
-    page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}))
-    (folder / "report.json").write_text(json.dumps(as_json(summaries), indent=2, allow_nan=False), encoding="utf-8")
+    page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn)
+    write_files(runs, summaries, drawn, folder)
     print_scores(summaries)
     typer.echo(page)

@@ -17,47 +17,60 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pixfound_tasks.report.formats import KIND_NAMES, OUTCOME_NAMES, between, is_measured, number, percent
+from pixfound_tasks.report import sentences
+from pixfound_tasks.report.formats import KIND_NAMES, OUTCOME_NAMES, TASK_NAMES, between, is_measured, number, percent
 from pixfound_tasks.report.page import gallery
 from pixfound_tasks.report.page.pictures import Images
+from pixfound_tasks.report.plots import Plot, svg
 from pixfound_tasks.report.run import Run
 from pixfound_tasks.report.summary import Summary
 
+Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
 _SCRIPTS = ("masks.js", "card.js", "gallery.js")
 
 
-def write_page(runs: Sequence[Run], summaries: Sequence[Summary], folder: Path, images: Images) -> Path:
+def write_page(
+    runs: Sequence[Run], summaries: Sequence[Summary], folder: Path, images: Images, drawn: Drawn = ()
+) -> Path:
     """Write `index.html` into the folder, which is made, and return its path.
 
-    There is one summary for each run. `images` maps benchmark and id to an image; those that are missing are drawn as
-    a neutral ground.
+    There is one summary for each run, and a list of plots if there are any. `images` maps benchmark and id to an image;
+    those that are missing are drawn as a neutral ground.
     """
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     # A lone surrogate, which a model's JSON may hold, has no UTF-8.
-    page.write_text(render(runs, summaries, images), encoding="utf-8", errors="replace")
+    page.write_text(render(runs, summaries, images, drawn), encoding="utf-8", errors="replace")
     return page
 
 
-def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images) -> str:
+def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images, drawn: Drawn = ()) -> str:
     """The page as text."""
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"percent": percent, "number": number, "between": between}
+    environment.filters |= {"emergence": sentences.emergence, "evidence": sentences.evidence}
     environment.tests["measured"] = is_measured
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.jinja").render(
         summaries=summaries,
         outcomes=OUTCOME_NAMES,
         kinds=KIND_NAMES,
+        tasks=TASK_NAMES,
+        drawn=[[_embedded(plot) for plot in plots] for plots in drawn] or [[] for _ in summaries],
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         data=json_block(gallery.contents(runs, images) | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
     )
+
+
+def _embedded(plot: Plot) -> dict[str, str]:
+    uri = f"data:image/svg+xml;base64,{base64.b64encode(svg(plot.figure)).decode('ascii')}"
+    return {"name": plot.name, "caption": plot.caption, "uri": uri}
 
 
 def json_block(value: Any) -> Markup:

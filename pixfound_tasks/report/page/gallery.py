@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from pixfound_tasks.masks import area
-from pixfound_tasks.report.breakdown import KINDS
+from pixfound_tasks.report.outcomes import KINDS, find_failures
 from pixfound_tasks.report.page import pictures
 from pixfound_tasks.report.run import Document, Record, Run
 from pixfound_tasks.report.scores import iou, is_right
-from pixfound_tasks.report.summary import find_failures
 from pixfound_tasks.response import Phrase, Probe, Response
 from pixfound_tasks.scoring import metrics
 
@@ -31,16 +31,16 @@ def _document(document: Document) -> dict[str, Any]:
 
 
 def _run(run: Run) -> dict[str, Any]:
-    found = find_failures(run) or {}
-    outcomes: dict[int, dict[str, str]] = {}
-    for rule, result in found.items():
-        for outcome, pairs in result.pairs.items():
-            for pair in pairs:
-                outcomes.setdefault(pair, {})[rule] = outcome
+    found = find_failures(run)
+    outcomes: dict[str, dict[str, str]] = {}
+    for rule, result in (found.get("choice") or found.get("open") or {}).items():
+        for outcome, units in result.units.items():
+            for id in chain.from_iterable(units):
+                outcomes.setdefault(id, {})[rule] = outcome
     return {
         "model": run.model,
         "benchmark": run.benchmark,
-        "answers": [_answers(record, outcomes.get(record.document.pair)) for record in run.records],
+        "answers": [_answers(record, outcomes.get(record.document.id)) for record in run.records],
     }
 
 

@@ -1,0 +1,73 @@
+"""How far what is said of emergence may be off by the choice of documents, and whether it is more than chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+from pixfound_tasks.analysis.concepts import CONCEPTS
+from pixfound_tasks.analysis.intervals import Interval, Values, mean_interval, median_interval, rate_interval
+from pixfound_tasks.scoring.best_phrase import MATCHES, EmergenceRecord
+
+
+class EmergenceIntervals(NamedTuple):
+    """The intervals of what `emergence.Emergence` says, of the same records; shares are in 0..1.
+
+    `gain` is oracle minus chance, image by image; `hit_gain` the share of the phrases' points that lie in the object
+    minus that of random points. `matches` and `concepts` are shares of the best phrases.
+    """
+
+    oracle: Interval
+    chance: Interval
+    gain: Interval
+    point_hit: Interval
+    answer_hit: Interval
+    hit_gain: Interval
+    median_location: Interval
+    median_char_location: Interval
+    exact_phrase_rate: Interval
+    matches: dict[str, Interval]
+    concepts: dict[str, Interval]
+
+    @property
+    def is_above_chance(self) -> bool | None:
+        """Whether the best candidates are better than chance beyond doubt; None where that cannot be told."""
+        return None if self.gain.reason else self.gain.low > 0
+
+
+def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable]) -> EmergenceIntervals:
+    """`unit_of` has the pair, or the image, that an image's id is drawn with."""
+
+    def values(of: Callable[[EmergenceRecord], float | None]) -> Values:
+        return Values([of(record) for record in found], [unit_of[record.image] for record in found])
+
+    def shares(name: str, order: Sequence[str]) -> dict[str, Interval]:
+        # The default binds this key, not the loop's last one.
+        return {
+            key: rate_interval(values(lambda record, key=key: _is(getattr(record, name), key))) for key in order
+        }  # fmt: skip
+
+    matches = shares("match", MATCHES)
+    return EmergenceIntervals(
+        oracle=mean_interval(values(lambda record: record.oracle_iou)),
+        chance=mean_interval(values(lambda record: record.chance_iou)),
+        gain=mean_interval(values(lambda record: record.gain)),
+        point_hit=rate_interval(values(lambda record: record.point_hit)),
+        answer_hit=rate_interval(values(lambda record: record.answer_hit)),
+        hit_gain=mean_interval(values(_hit_gain)),
+        median_location=median_interval(values(lambda record: record.token_location)),
+        median_char_location=median_interval(values(lambda record: record.char_location)),
+        exact_phrase_rate=matches["exact"],
+        matches=matches,
+        concepts=shares("concept", tuple(CONCEPTS)),
+    )
+
+
+def _is(value: str | None, key: str) -> float | None:
+    return None if value is None else float(value == key)
+
+
+def _hit_gain(record: EmergenceRecord) -> float | None:
+    if record.hit_share is None or record.chance_hit_share is None:
+        return None
+    return record.hit_share - record.chance_hit_share

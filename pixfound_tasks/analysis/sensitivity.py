@@ -1,0 +1,113 @@
+"""How much a score moves with the wording, or with the picture: by type of variation, with intervals.
+
+`mean`, `spread`, `worst` and `drop` are those of `scoring.sensitivity`. What is drawn for an interval is a pair or an
+image with all its variations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pixfound_tasks.analysis.intervals import Interval, Values, mean_interval
+from pixfound_tasks.prompts.varied import ORIGINAL
+from pixfound_tasks.scoring.metrics import mean
+
+ALL = "all"
+
+
+class VariedSample(NamedTuple):
+    """A document in one variation: `value` is its IoU or 0 or 1 in 0..1, or of a pair's image whether it is right.
+
+    None or NaN is "not measured".
+    """
+
+    id: str
+    pair: int | None
+    type: str
+    variation: int
+    value: float | bool | None
+
+
+class Sensitivity(NamedTuple):
+    """One type of variation, or all of them (`ALL`), of one task; scores are in 0..1, NaN where nothing was measured.
+
+    `scores` has every variation's score, in order; `spread` is their standard deviation, `worst` the lowest; `drop` is
+    the original's score minus their `mean`, both over what was measured in the original and in every variation.
+    """
+
+    type: str
+    original: float
+    scores: tuple[float, ...]
+    mean: Interval
+    spread: float
+    worst: float
+    drop: Interval
+
+
+Measured = Mapping[Hashable, float]  # a pair or a document -> its value
+
+
+def analyse(samples: Iterable[VariedSample]) -> list[Sensitivity]:
+    """Of all variations together, then of each type in order of first appearance; empty without any variation.
+
+    Answers of pairs count by pairs, both images right or not; one whose other image is missing does not count.
+    """
+    parts: dict[tuple[str, int], list[VariedSample]] = {}
+    for sample in samples:
+        parts.setdefault((sample.type, sample.variation), []).append(sample)
+    unit_of = {key: unit for part in parts.values() for key, unit in _units(part).items()}
+    measured = {variation: _measured(part) for variation, part in sorted(parts.items(), key=lambda item: item[0][1])}
+    original = measured.pop((ORIGINAL, 0), {})
+    types = list(dict.fromkeys(type for type, _ in parts if type != ORIGINAL))
+    groups = {type: [found for (of, _), found in measured.items() if of == type] for type in types}
+    if len(groups) > 1:
+        groups = {ALL: [found for type in types for found in groups[type]], **groups}
+    return [_sensitivity(type, original, variations, unit_of) for type, variations in groups.items()]
+
+
+def _sensitivity(
+    type: str, original: Measured, variations: Sequence[Measured], unit_of: Mapping[Hashable, Hashable]
+) -> Sensitivity:
+    scores = [mean(found.values()) for found in variations]
+    known = [score for score in scores if not math.isnan(score)]
+    everywhere = [key for key in original if all(key in found for found in variations)]
+    units = [unit_of[key] for key in everywhere]
+    means = [mean([found[key] for found in variations]) for key in everywhere]
+    drops = [original[key] - of_key for key, of_key in zip(everywhere, means)]
+    return Sensitivity(
+        type,
+        original=mean(original.values()),
+        scores=tuple(scores),
+        mean=mean_interval(Values(means, units)),
+        spread=float(np.std(known)) if known else math.nan,
+        worst=min(known, default=math.nan),
+        drop=mean_interval(Values(drops, units)),
+    )
+
+
+def _is_half(sample: VariedSample) -> bool:
+    return isinstance(sample.value, bool) and sample.pair is not None
+
+
+def _key(sample: VariedSample) -> Hashable:
+    return ("pair", sample.pair) if _is_half(sample) else sample.id
+
+
+def _units(part: Sequence[VariedSample]) -> dict[Hashable, Hashable]:
+    return {_key(sample): sample.id if sample.pair is None else ("pair", sample.pair) for sample in part}
+
+
+def _measured(part: Sequence[VariedSample]) -> dict[Hashable, float]:
+    by_key: dict[Hashable, list[VariedSample]] = {}
+    for sample in part:
+        if sample.value is not None and not math.isnan(sample.value):
+            by_key.setdefault(_key(sample), []).append(sample)
+    return {
+        key: float(all(sample.value for sample in found)) if _is_half(found[0]) else float(found[0].value)
+        for key, found in by_key.items()
+        if len(found) == (2 if _is_half(found[0]) else 1)
+    }

@@ -1,0 +1,213 @@
+"""The report's plots, as matplotlib figures; the page shows the same that stand beside it as files.
+
+Text from models and data is drawn as it is: none of it is taken for mathematics.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from pixfound_tasks.analysis.concepts import CONCEPTS
+from pixfound_tasks.analysis.sensitivity import ALL
+from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured
+from pixfound_tasks.report.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pixfound_tasks.analysis.evidence import Rates
+    from pixfound_tasks.analysis.intervals import Interval
+    from pixfound_tasks.analysis.sensitivity import Sensitivity
+    from pixfound_tasks.report.when import When
+
+OUTCOME_COLORS = dict(zip(OUTCOME_NAMES, ("#44aa99", "#88ccee", "#ddcc77", "#cc6677")))
+_BLUE, _ORANGE, _GREY, _INK = "#3b6fa5", "#d55e00", "#8a929d", "#1b1f24"
+_STYLE = {
+    "font.size": 9, "font.family": "sans-serif", "text.color": _INK, "axes.labelcolor": "#5b6470",
+    "axes.edgecolor": "#c9ced4", "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
+    "axes.titleweight": "bold", "axes.titlelocation": "left", "xtick.color": "#5b6470", "ytick.color": "#5b6470",
+    "legend.frameon": False, "legend.fontsize": 8, "text.parse_math": False, "svg.fonttype": "none",
+    "svg.hashsalt": "pixfound", "figure.dpi": 100,
+}  # fmt: skip
+
+
+class Plot(NamedTuple):
+    """A figure, the name of its files, and what it shows in a sentence."""
+
+    name: str
+    caption: str
+    figure: Figure
+
+
+def plots(summary: Summary) -> list[Plot]:
+    """Those of one summary for which it has numbers."""
+    with matplotlib.rc_context(_STYLE):
+        return list(_plots(summary))
+
+
+def _plots(summary: Summary) -> Iterator[Plot]:
+    if summary.failures:
+        yield Plot("outcomes", "The four outcomes of answering and grounding.", _outcomes(summary))
+    if summary.when and summary.when.has_phrases:
+        yield from _emergence(summary.when)
+    for task, found in summary.sensitivity.items():
+        of = TASK_NAMES.get(task.removesuffix("_lite"), task)
+        yield Plot(task, f"Scores under varied {of}.", _sensitivity(found))
+    if summary.evidence and summary.evidence.found.overall.documents:
+        caption = "Answers that change when the true region, or an equal one elsewhere, is painted out."
+        yield Plot("evidence", caption, _evidence(summary))
+
+
+def svg(figure: Figure) -> bytes:
+    """The same bytes for the same figure."""
+    return _saved(figure, "svg", metadata={"Date": None})
+
+
+def png(figure: Figure) -> bytes:
+    return _saved(figure, "png", dpi=200)
+
+
+def _saved(figure: Figure, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(file, format=kind, bbox_inches="tight", **options)
+    return file.getvalue()
+
+
+def _figure(height: float, width: float = 5.2) -> tuple[Figure, Axes]:
+    figure = Figure((width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def plain(text: str) -> str:
+    """Text that can be drawn: without control characters and halves of surrogate pairs, and not endless."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= 60 else f"{text[:59]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _outcomes(summary: Summary) -> Figure:
+    """Stacked bars of shares, a bar for each kind of questions and rule."""
+    bars = [
+        (f"{asked}, {rule}", found) for asked, by_rule in summary.failures.items() for rule, found in by_rule.items()
+    ]
+    figure, axes = _figure(0.75 + 0.42 * len(bars))
+    for place, (_, found) in enumerate(bars):
+        left = 0.0
+        for name, count in found.counts.items():
+            share = 100 * count / max(found.total, 1)
+            axes.barh(
+                place, share, 0.7, left, color=OUTCOME_COLORS[name], label=OUTCOME_NAMES[name] if not place else None
+            )
+            if share > 4:
+                axes.text(left + share / 2, place, str(count), ha="center", va="center")
+            left += share
+    axes.set(xlim=(0, 100), xlabel="percent of pairs" if summary.benchmark != "pixcvbench" else "percent of images")
+    axes.set_yticks(range(len(bars)), [name for name, _ in bars])
+    axes.invert_yaxis()
+    figure.legend(loc="outside upper center", ncols=4, columnspacing=1, handlelength=1, handletextpad=0.4)
+    return figure
+
+
+def _emergence(when: When) -> Iterator[Plot]:
+    if any(when.token_bins):
+        yield Plot(
+            "location_tokens", "Where in the answer the best phrase begins, by its tokens.",
+            _location(when.token_bins, when.intervals.median_location, "tokens"),
+        )  # fmt: skip
+    yield Plot(
+        "location_characters", "Where in the answer the best phrase begins, by its characters (as in the study).",
+        _location(when.location_bins, when.intervals.median_char_location, "characters"),
+    )  # fmt: skip
+    if any(when.concepts.values()):
+        yield Plot("concepts", f"What the best phrases are about, by {plain(when.classified_by)}.", _concepts(when))
+    if when.curve.images.any():
+        yield Plot("curve", "How well the phrases so far show the object, along the answer.", _curve(when))
+
+
+def _location(bins: Sequence[int], median: Interval, unit: str) -> Figure:
+    figure, axes = _figure(2.4)
+    axes.bar(np.arange(len(bins)) * 10 + 5, bins, 9, color=_BLUE)
+    if is_measured(median.value):
+        axes.axvline(100 * median.value, color=_INK, linewidth=1)
+        axes.text(100 * median.value, 1.0, " median", transform=axes.get_xaxis_transform(), va="bottom", fontsize=8)
+    if is_measured(median.low):
+        axes.axvspan(100 * median.low, 100 * median.high, color=_INK, alpha=0.12, linewidth=0)
+    axes.set(xlim=(0, 100), xlabel=f"percent of the answer's {unit}", ylabel="images")
+    axes.set_xticks(range(0, 101, 20))
+    return figure
+
+
+def _concepts(when: When) -> Figure:
+    figure, axes = _figure(2.4)
+    shares = [when.intervals.concepts[name] for name in CONCEPTS]
+    _bars(axes, list(CONCEPTS), shares, _BLUE)
+    axes.set_xlabel("percent of best phrases, with 95 % intervals")
+    return figure
+
+
+def _bars(
+    axes: Axes, names: Sequence[str], shares: Sequence[Interval], color: str, offset: float = 0, label: str = ""
+) -> None:
+    """Horizontal bars of shares in percent, with their intervals as lines."""
+    height = 0.38 if label else 0.68
+    for place, share in enumerate(shares):
+        if not is_measured(share.value):
+            continue
+        axes.barh(place + offset, 100 * share.value, height, color=color, label=None if place else label or None)
+        if is_measured(share.low):
+            axes.plot([100 * share.low, 100 * share.high], [place + offset] * 2, color=_INK, linewidth=1)
+    axes.set_yticks(range(len(names)), list(map(plain, names)))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _curve(when: When) -> Figure:
+    figure, axes = _figure(2.8)
+    places = (np.arange(len(when.curve.mean)) + 1) / len(when.curve.mean) * 100
+    axes.fill_between(places, 100 * when.curve.lower, 100 * when.curve.upper, color=_BLUE, alpha=0.18, linewidth=0)
+    axes.plot(places, 100 * when.curve.mean, color=_BLUE, label=f"object there ({when.curve.images.max()}): best IoU")
+    if is_measured(when.present_chance):
+        axes.axhline(100 * when.present_chance, color=_GREY, linestyle="--", label="as many random points: best IoU")
+    if when.absent_curve.images.any():
+        curve = when.absent_curve
+        axes.fill_between(places, 100 * curve.lower, 100 * curve.upper, color=_ORANGE, alpha=0.15, linewidth=0)
+        axes.plot(places, 100 * curve.mean, color=_ORANGE, label=f"absent ({curve.images.max()}): image covered")
+    axes.set(
+        xlim=(0, 100), ylim=(0, 100), xlabel="percent of the answer's tokens", ylabel="percent, mean and quartiles"
+    )
+    figure.legend(loc="outside upper center", ncols=2, columnspacing=1)
+    return figure
+
+
+def _sensitivity(found: Sequence[Sensitivity]) -> Figure:
+    """A row for each type: every variation's score, their mean with its interval, and the original's."""
+    types = [each for each in found if each.type != ALL]
+    figure, axes = _figure(0.9 + 0.45 * len(types))
+    for place, each in enumerate(types):
+        axes.plot(100 * np.array(each.scores), [place] * len(each.scores), "o", color=_BLUE, alpha=0.45, markersize=5,
+                  label=None if place else "a variation")  # fmt: skip
+        if is_measured(each.mean.low):
+            axes.plot([100 * each.mean.low, 100 * each.mean.high], [place + 0.22] * 2, color=_BLUE, linewidth=1.5)
+        axes.plot(100 * each.mean.value, place + 0.22, "D", color=_BLUE, markersize=5, label=None if place else "mean")
+        axes.plot([100 * each.original] * 2, [place - 0.35, place + 0.35], color=_ORANGE, linewidth=2,
+                  label=None if place else "original")  # fmt: skip
+    axes.set_yticks(range(len(types)), [plain(each.type.replace("_", " ")) for each in types])
+    axes.set(xlim=(0, 100), xlabel="score in percent, means with 95 % intervals", ylim=(len(types) - 0.5, -0.5))
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def _evidence(summary: Summary) -> Figure:
+    rows: dict[str, Rates] = {"all": summary.evidence.found.overall, **summary.evidence.found.by_pattern}
+    figure, axes = _figure(0.9 + 0.42 * len(rows))
+    names = [f"{name} ({rates.documents})" for name, rates in rows.items()]
+    _bars(axes, names, [rates.evidence for rates in rows.values()], _BLUE, -0.2, "true region painted out")
+    _bars(axes, names, [rates.control for rates in rows.values()], _GREY, 0.2, "equal region elsewhere")
+    axes.set(xlim=(0, 100), xlabel="percent of answers that change, with 95 % intervals")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
