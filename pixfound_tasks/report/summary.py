@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,12 @@ from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
 from pixfound_tasks.report import scores
 from pixfound_tasks.report.breakdown import BreakdownRow, break_down
 from pixfound_tasks.report.outcomes import ByRule, find_failures
+from pixfound_tasks.report.provenance import provenance
 from pixfound_tasks.report.repeated import EvidenceFound, Repeats, find_evidence, find_sensitivity
 from pixfound_tasks.report.run import Record, Run
 from pixfound_tasks.report.uncertainty import uncertainty
 from pixfound_tasks.report.when import When, when
 from pixfound_tasks.scoring import metrics
-
-_LISTED = 5  # values of one point of provenance; it may differ from image to image
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Summary:
         when: when grounding emerges; None without groundings.
         sensitivity: by the end of the task's name, for instance `vqa_lang`.
         evidence: whether answers rest on the evidence; None where it was not asked.
-        provenance: what lmms-eval and the responses say of how they were made; `origin` of the data; `judges`.
+        provenance: what lmms-eval and the responses say of how they were made; see there.
     """
 
     model: str
@@ -106,7 +105,7 @@ def summarise(run: Run) -> Summary:
         when=emergence,
         sensitivity=find_sensitivity(run),
         evidence=find_evidence(run),
-        provenance=_provenance(run),
+        provenance=provenance(run),
     )
 
 
@@ -127,32 +126,3 @@ def _intervals(records: Sequence[Record], emergence: When | None) -> dict[str, I
     if emergence:
         found |= {"oracle_miou": emergence.intervals.oracle, "chance_miou": emergence.intervals.chance}
     return found
-
-
-def _provenance(run: Run) -> dict[str, Any]:
-    """How the answers were made; where the responses differ in a point, the values that occur."""
-    fields = ("ground", "when", "vqa", "open")
-    responses = [answer.response for record in run.records for name in fields if (answer := getattr(record, name))]
-    values: dict[str, dict[str, None]] = {}
-    for response in responses:
-        for name, value in response.provenance.items():
-            values.setdefault(name, {})[str(value)] = None
-    origins = dict.fromkeys(record.document.origin for record in run.records if record.document.origin)
-    return {
-        **{name: run.settings.get(name) for name in ("model", "model_args", "lmms_eval_version", "date", "limit")},
-        "origin": ", ".join(origins),
-        "judges": _listed(_judges(run.records)),
-        "responses": {name: _listed(list(seen)) for name, seen in values.items()},
-    }
-
-
-def _judges(records: Iterable[Record]) -> list[str]:
-    """Who judged open answers."""
-    judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, "open"))
-    found = (judgement.get("by") for judgement in judgements if isinstance(judgement, dict))
-    return list(dict.fromkeys(str(name) for name in found if name))
-
-
-def _listed(values: Sequence[str]) -> str:
-    more = len(values) - _LISTED
-    return ", ".join(values[:_LISTED]) + (f" and {more} more" if more > 0 else "")

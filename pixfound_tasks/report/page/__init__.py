@@ -27,6 +27,8 @@ from pixfound_tasks.report.summary import Summary
 
 Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
+# What runs may differ in, beside their prompts: keys of a summary's provenance.
+_MADE = ("revision", "segmenter", "select", "judges", "reducer", "query", "layers", "versions", "seed", "limit")
 _SCRIPTS = ("masks.js", "card.js", "gallery.js")
 
 
@@ -59,6 +61,7 @@ def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images, dr
         summaries=summaries,
         outcomes=OUTCOME_NAMES,
         kinds=KIND_NAMES,
+        made=_MADE,
         tasks=TASK_NAMES,
         drawn=[[_embedded(plot) for plot in plots] for plots in drawn] or [[] for _ in summaries],
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
