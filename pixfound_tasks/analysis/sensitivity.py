@@ -52,7 +52,7 @@ Measured = Mapping[Hashable, float]  # a pair or a document -> its value
 
 
 def analyse(samples: Iterable[VariedSample]) -> list[Sensitivity]:
-    """Of all variations together, then of each type in order of first appearance; empty without any variation.
+    """Of all variations together, then of each type in order of their names; empty without any variation.
 
     Answers of pairs count by pairs, both images right or not; one whose other image is missing does not count.
     """
@@ -62,7 +62,7 @@ def analyse(samples: Iterable[VariedSample]) -> list[Sensitivity]:
     unit_of = {key: unit for part in parts.values() for key, unit in _units(part).items()}
     measured = {variation: _measured(part) for variation, part in sorted(parts.items(), key=lambda item: item[0][1])}
     original = measured.pop((ORIGINAL, 0), {})
-    types = list(dict.fromkeys(type for type, _ in parts if type != ORIGINAL))
+    types = sorted({type for type, _ in parts} - {ORIGINAL})
     groups = {type: [found for (of, _), found in measured.items() if of == type] for type in types}
     if len(groups) > 1:
         groups = {ALL: [found for type in types for found in groups[type]], **groups}

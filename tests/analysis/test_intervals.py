@@ -13,6 +13,8 @@ from pixfound_tasks.analysis.intervals import (
     bootstrap,
     difference_interval,
     mean_interval,
+    median_interval,
+    rate_interval,
     score_interval,
     score_of_means,
     share_interval,
@@ -186,3 +188,38 @@ def test_intervals_hold_the_truth(what):
     model = coverage.MODELS["weak (A 13 %)"]
     held = coverage.coverage(coverage.ESTIMANDS[what], (model, model), runs=300, resamples=500)
     assert 0.92 <= held.holds <= 0.98
+
+
+def test_rates_of_single_things_are_wilsons_and_of_pairs_are_drawn():
+    alone = rate_interval(Values([1.0, 0.0, 1.0, math.nan], [1, 2, 3, 4]))
+    assert alone == share_interval(2, 3)._replace(left_out=1)
+    paired = rate_interval(Values([1.0, 0.0, 1.0, 1.0, 0.0, 0.0], [1, 1, 2, 2, 3, 3]))
+    assert (paired.value, paired.units) == (0.5, 3)
+    assert paired == mean_interval(Values([1.0, 0.0, 1.0, 1.0, 0.0, 0.0], [1, 1, 2, 2, 3, 3]))
+
+
+def test_rates_that_are_all_alike_have_wilsons_width():
+    assert rate_interval(Values([1.0] * 4, [1, 1, 2, 2])) == share_interval(2, 2)
+    assert rate_interval(Values([0.0] * 4, [1, 1, 2, 2])) == share_interval(0, 2)
+    assert rate_interval(Values([], [])).reason
+
+
+def test_median_and_the_medians_of_its_draws():
+    """Of 1..5 in units of their own; every resample's median is one of them, and half of the draws are near 3."""
+    values = Values([3.0, 1.0, 5.0, 2.0, 4.0], "abcde")
+    found = median_interval(values)
+    assert found.value == 3.0 and {found.low, found.high} <= {1.0, 2.0, 3.0, 4.0, 5.0}
+    assert found.low < 3.0 < found.high
+    assert median_interval(Values(list(values.values)[::-1], "vwxyz")) == found  # ids and order do not matter
+
+
+def test_median_draws_units_whole():
+    """Two units, of one value and of three: by values the median is 0, and draws of the first alone have 10."""
+    found = median_interval(Values([10.0, 0.0, 0.0, 0.0], [1, 2, 2, 2]))
+    assert (found.value, found.low, found.high, found.units) == (0.0, 0.0, 10.0, 2)
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [1.0]])
+def test_median_of_too_little_says_why(values):
+    found = median_interval(Values(values, range(len(values))))
+    assert math.isnan(found.low) and found.reason
