@@ -43,3 +43,9 @@ def between(interval: Interval | None, before: str = "") -> str:
 def number(value: float) -> str:
     """A number with one decimal."""
     return f"{value:.1f}" if is_measured(value) else NOT_MEASURED
+
+
+def one_line(text: str, length: int | None = None) -> str:
+    """Text of others for the terminal: without characters that move the cursor or turn its direction, cut to a length."""
+    plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return plain if length is None or len(plain) <= length else plain[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"

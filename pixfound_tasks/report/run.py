@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.report.results import model_name
 from pixfound_tasks.report.samples import (
     Answer,
     Document,
@@ -158,21 +158,13 @@ def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path])
     repeated = {end: tuple(read_repeated(files[end], benchmark)) for end in REPEATED if end in files}
     settings = read_settings(max(files.values(), key=lambda file: file.name))
     records = _in_order(Record(**parts) for parts in answers.values())
-    return Run(_model_name(settings, place), benchmark, records, repeated, settings, folder)
+    return Run(model_name(settings, place.name), benchmark, records, repeated, settings, folder)
 
 
 def _is_scored(answer: Answer) -> bool:
     """Not where there was no segmenter for its boxes or points, which was logged as NaN."""
     ious = (answer.metrics.get(name) for name in ("miou", "oracle_miou"))
     return not any(isinstance(iou, float) and math.isnan(iou) for iou in ious)
-
-
-def _model_name(settings: Mapping[str, Any], place: Path) -> str:
-    """The model as lmms-eval has it; for replayed predictions their `name=`; else the folder's name."""
-    replayed = re.search(r"(?:^|,)name=([^,]+)", str(settings.get("model_args") or ""))
-    if settings.get("model") == "pixfound_replay" and replayed:
-        return replayed[1]
-    return str(settings.get("model_name") or place.name)
 
 
 def _in_order(records: Iterable[Record]) -> tuple[Record, ...]:

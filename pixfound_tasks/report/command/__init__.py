@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from pixfound_tasks.report.command import report
+from pixfound_tasks.report.command import check, report
 
+# Plain help: rich's takes longer to load and to draw than all the rest of the start (perf/startup.py).
 app = typer.Typer(
-    help="Reports on runs of the PixFoundation benchmarks in lmms-eval.", no_args_is_help=True, add_completion=False
+    help="Reports on runs of the PixFoundation benchmarks in lmms-eval.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 app.command()(report.report)
+app.command()(check.check)
 
 
 @app.command("tasks-path")

@@ -1,0 +1,61 @@
+"""What a run must reach, such as `pixmini.score>=0.3`: a task or group, a metric, an operator and a fraction."""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+
+TOLERANCE = 1e-9  # sums of floats differ in their last digits: 0.1 + 0.2 reaches 0.3
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_FORM = re.compile(
+    r"(?P<task>[^\s<>=]+)\.(?P<metric>[^\s<>=.]+)\s*(?P<operator>>=|<=|==|>|<)\s*"
+    r"(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
+)
+
+
+class InvalidRequirement(ValueError):
+    """A requirement that cannot be read, or that no run could be meant by."""
+
+
+class Requirement(NamedTuple):
+    """`text` is as it was given; `metric` may name its filter too, as in `score,none`."""
+
+    text: str
+    task: str
+    metric: str
+    operator: str
+    bound: float
+
+    def holds(self, value: float) -> bool:
+        """Whether a value satisfies it; values as good as equal to the bound count as equal."""
+        if math.isclose(value, self.bound, rel_tol=0, abs_tol=TOLERANCE):
+            return "=" in self.operator
+        return _OPERATORS[self.operator](value, self.bound)
+
+
+def read_requirement(text: str) -> Requirement:
+    """Raises `InvalidRequirement` where the text has another form, or the bound is a percentage of ours."""
+    match = _FORM.fullmatch(text.strip())
+    if not match:
+        raise InvalidRequirement(
+            f"expected TASK.METRIC, one of {' '.join(_OPERATORS)}, and a number, such as pixmini.score>=0.3, "
+            f"but got {text!r}"
+        )
+    bound = float(match["bound"])
+    if match["task"].partition("_")[0] in DOCUMENT_COUNTS and abs(bound) > 1:
+        raise InvalidRequirement(
+            f"expected a fraction, 0..1, in {text!r}, but got {bound:g}; if percent are meant, "
+            f"write {match['task']}.{match['metric']}{match['operator']}{bound / 100:g}"
+        )
+    return Requirement(text.strip(), match["task"], match["metric"], match["operator"], bound)

@@ -1,0 +1,171 @@
+"""Reading the scores of a run without its samples: lmms-eval's `*_results.json`, of each task and group the newest.
+
+Imports nothing heavy, so that a check of a run starts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+
+_RESULTS, _SAMPLES = "_results.json", "_samples_"
+_FAILED_KEYS = ("error", "failed", "exception")
+_WHOLE = ("vqa", "vqa_open", "ground", "when")  # tasks of as many documents as their benchmark has
+
+
+class Coverage(NamedTuple):
+    """How many documents of a task were evaluated, of how many; None where the results do not say."""
+
+    task: str
+    documents: int | None
+    known: int | None
+    limited_by: str = ""
+
+    @property
+    def partial(self) -> bool:
+        if self.documents is None or self.known is None:
+            return bool(self.limited_by)
+        return self.documents < self.known or self.limited_by.startswith("--offset")
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task's or a group's metrics, keyed as lmms-eval has them (`score,none`), and the documents behind them.
+
+    `failed` says what went wrong, where the file says so or newer samples have no results; else it is empty.
+    """
+
+    metrics: Mapping[str, Any]
+    file: Path
+    coverage: tuple[Coverage, ...]
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """One model's newest results by task and group; `broken` says why the newest file of all cannot be read."""
+
+    model: str
+    folder: Path
+    tasks: Mapping[str, TaskResult]
+    broken: str = ""
+
+
+def read_results(run: Path) -> list[ModelResults]:
+    """The results of every model in an `--output_path` of lmms-eval, by name; none where there is no results file."""
+    by_folder: dict[Path, list[Path]] = {}
+    # Names begin with the date, so that later files come later.
+    for file in sorted([*run.glob(f"*{_RESULTS}"), *run.glob(f"*/*{_RESULTS}")]):
+        by_folder.setdefault(file.parent, []).append(file)
+    found = sorted((_read_folder(files) for files in by_folder.values()), key=lambda results: results.model)
+    counts = Counter(results.model for results in found)
+    return [
+        replace(each, model=f"{each.model} ({each.folder.name})") if counts[each.model] > 1 else each for each in found
+    ]
+
+
+def model_name(settings: Mapping[str, Any], fallback: str) -> str:
+    """The model as lmms-eval has it; for replayed predictions their `name=`; else the fallback.
+
+    `settings` has `model_name`, `model` and `model_args`, as far as they are known.
+    """
+    replayed = re.search(r"(?:^|,)name=([^,]+)", str(settings.get("model_args") or ""))
+    if settings.get("model") == "pixfound_replay" and replayed:
+        return replayed[1]
+    return str(settings.get("model_name") or fallback)
+
+
+def _read_folder(files: Iterable[Path]) -> ModelResults:
+    """Of the files of one folder, in order of their dates."""
+    name, broken, tasks = "", "", {}
+    for file in files:
+        content, broken = _read_file(file)
+        if broken:
+            continue
+        name = model_name({**_mapping(content.get("config")), "model_name": content.get("model_name")}, name)
+        for task, metrics in _mapping(content.get("results")).items():
+            tasks[task] = TaskResult(_mapping(metrics), file, _coverages(content, task), _failure(metrics))
+    unfinished = _newest_samples(file.parent)
+    for task, result in tasks.items():
+        late = [part.task for part in result.coverage if unfinished.get(part.task, "") > _date(result.file, _RESULTS)]
+        if late and not result.failed:
+            tasks[task] = replace(result, failed=f"there are newer samples of {late[0]}, but no results with them")
+    return ModelResults(name or file.parent.name, file.parent, tasks, broken)
+
+
+def _read_file(file: Path) -> tuple[dict[str, Any], str]:
+    """What is in a results file, and what is wrong with it."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return {}, f"{file.name} cannot be read ({error})"
+    if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
+        return {}, f"{file.name} has no results"
+    if failed := _failure(content):
+        return {}, f"{file.name} says that {failed}"
+    return content, ""
+
+
+def _failure(entry: Any) -> str:
+    if not isinstance(entry, dict):
+        return f"it has no metrics, but {entry!r}"
+    return next((f"it failed: {entry[key]}" for key in _FAILED_KEYS if entry.get(key)), "")
+
+
+def _coverages(content: Mapping[str, Any], task: str) -> tuple[Coverage, ...]:
+    """That of the task, or of all tasks of the group."""
+    groups, config = _mapping(content.get("group_subtasks")), _mapping(content.get("config"))
+    counts = _mapping(content.get("n-samples"))
+    waiting, leaves = [task], {}
+    seen = set()
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        parts = groups.get(name)
+        if isinstance(parts, list) and parts:
+            waiting += map(str, parts)
+        else:
+            leaves[name] = _coverage(name, _mapping(counts.get(name)), config)
+    return tuple(leaves.values())
+
+
+def _coverage(task: str, counts: Mapping[str, Any], config: Mapping[str, Any]) -> Coverage:
+    documents, known = (counts.get(key) if isinstance(counts.get(key), int) else None for key in _COUNTS)
+    benchmark, _, protocol = task.partition("_")
+    if known is not None and benchmark in DOCUMENT_COUNTS and protocol in _WHOLE:
+        known = max(known, DOCUMENT_COUNTS[benchmark])
+    limit, offset = config.get("limit"), config.get("offset")
+    if offset:
+        return Coverage(task, documents, known, f"--offset {offset}")
+    if limit is None or limit == -1:
+        return Coverage(task, documents, known)
+    return Coverage(task, documents, known, f"--limit {limit:g}" if isinstance(limit, float) else f"--limit {limit}")
+
+
+_COUNTS = ("effective", "original")  # of `n-samples`
+
+
+def _newest_samples(folder: Path) -> dict[str, str]:
+    """The date of the newest samples of every task."""
+    dates: dict[str, str] = {}
+    for file in sorted(folder.glob(f"*{_SAMPLES}*.jsonl")):
+        date, _, task = file.stem.partition(_SAMPLES)
+        dates[task] = date
+    return dates
+
+
+def _date(file: Path, ending: str) -> str:
+    return file.name.removesuffix(ending)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
