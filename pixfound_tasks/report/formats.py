@@ -46,6 +46,6 @@ def number(value: float) -> str:
 
 
 def one_line(text: str, length: int | None = None) -> str:
-    """Text of others for the terminal: without characters that move the cursor or turn its direction, cut to a length."""
+    """Text of others for the terminal, cut to a length: nothing in it moves the cursor or turns the direction."""
     plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return plain if length is None or len(plain) <= length else plain[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"

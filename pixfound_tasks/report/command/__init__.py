@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pixfound_tasks.report.command import check, report
+from pixfound_tasks.report.command import check, compare, report
 
 # Plain help: rich's takes longer to load and to draw than all the rest of the start (perf/startup.py).
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(report.report)
+app.command()(compare.compare)
 app.command()(check.check)
 
 

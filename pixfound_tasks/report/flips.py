@@ -1,0 +1,110 @@
+"""Where two runs differ: images and pairs that only one of them has right, and images whose IoU fell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from pixfound_tasks import masks
+from pixfound_tasks.analysis.failures import ImageFacts, is_grounded
+from pixfound_tasks.report import scores
+from pixfound_tasks.report.paired_values import Value, metric, whole_pairs
+from pixfound_tasks.report.run import Record
+
+Both = Sequence[tuple[Record, Record]]
+
+
+class Flips(NamedTuple):
+    """Images by id, or pairs as `1+2`: `lost` are right in the first run only, `gained` in the second only.
+
+    `compared` counts all of which both runs have a value.
+    """
+
+    what: str
+    compared: int
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
+
+
+class Regression(NamedTuple):
+    """An image whose IoU fell, and what was answered: `right` of choice questions, None where none was asked."""
+
+    id: str
+    expression: str
+    question: str
+    first_iou: float
+    second_iou: float
+    first_right: bool | None
+    second_right: bool | None
+    first_text: str
+    second_text: str
+
+
+def find_flips(both: Both) -> Iterator[Flips]:
+    """Of every protocol that both runs have: of images, and where there are any of pairs."""
+    runs = [list(records) for records in zip(*both)] or [[], []]
+    names = _pair_names(runs[0])
+    for (images, pairs), value in _KINDS.items():
+        first, second = ({r.document.id: found for r in run if (found := value(r)) is not None} for run in runs)
+        if flips := _flips(images, first, second, {id: id for id in first}):
+            yield flips
+        if flips := _flips(pairs, *(whole_pairs(run, value) for run in runs), names):
+            yield flips
+
+
+def find_regressions(both: Both) -> list[Regression]:
+    """The images whose IoU fell, the largest fall first; what has no referring expression has no IoU to compare."""
+    found = []
+    for first, second in both:
+        ious = [_iou(record) for record in (first, second)]
+        if ious[1] < ious[0]:  # not where one is NaN
+            answers = [record.ground.response.text for record in (first, second)]
+            rights = [scores.is_right(record) if record.vqa else None for record in (first, second)]
+            document = first.document
+            found.append(
+                Regression(document.id, document.expression or "", document.question, *ious, *rights, *answers)
+            )
+    return sorted(found, key=lambda each: each.second_iou - each.first_iou)  # stable: by id on ties
+
+
+def _grounded(record: Record) -> float | None:
+    """Whether an image is grounded, by the `paper` rule."""
+    document = record.document
+    if record.ground is None or document.expression is None:
+        return None
+    predicted = record.ground.response.prediction(document.size)
+    areas = masks.area(document.mask), masks.area(predicted), document.width * document.height
+    facts = ImageFacts(document.pair or 0, document.pattern, False, masks.iou(predicted, document.mask), *areas)
+    return float(is_grounded(facts, "paper"))
+
+
+_KINDS: dict[tuple[str, str], Value] = {  # images and pairs of them -> whether an image is right
+    ("answers", "pairs answered"): metric("vqa", "accuracy"),
+    ("open answers", "pairs answered openly"): metric("open", "accuracy"),
+    ("grounded", "pairs grounded"): _grounded,
+}
+
+
+def _flips(what: str, first: dict, second: dict, names: dict) -> Flips | None:
+    shared = [key for key in first if key in second]
+    if not shared:
+        return None
+    lost, gained = (
+        tuple(names[key] for key in shared if (first[key] == 1, second[key] == 1) == change)
+        for change in ((True, False), (False, True))
+    )
+    return Flips(what, len(shared), lost, gained)
+
+
+def _pair_names(records: Iterable[Record]) -> dict[int, str]:
+    ids: dict[int, list[str]] = {}
+    for record in records:
+        if record.document.pair is not None:
+            ids.setdefault(record.document.pair, []).append(record.document.id)
+    return {pair: "+".join(members) for pair, members in ids.items()}
+
+
+def _iou(record: Record) -> float:
+    value = record.ground.metrics.get("miou") if record.ground else None
+    return math.nan if value is None else float(value)
