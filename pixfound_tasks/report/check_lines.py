@@ -39,7 +39,7 @@ def job_summary(verdicts: Sequence[Verdict]) -> str:
         f"| {_escaped(verdict.model or '')} | {_escaped(_said(verdict))} |"
         for verdict in verdicts
     ]
-    return "\n".join(["| | requirement | model | |", "|---|---|---|---|", *rows, "", ""])
+    return "\n".join(["", "| | requirement | model | |", "|---|---|---|---|", *rows, ""])
 
 
 def _said(verdict: Verdict) -> str:

@@ -38,7 +38,7 @@ from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.report import paired_values as values
 from pixfound_tasks.report.flips import Flips, Regression, find_flips, find_regressions
 from pixfound_tasks.report.paired_values import Runs
-from pixfound_tasks.report.run import PROTOCOLS, Record, Run
+from pixfound_tasks.report.run import PROTOCOLS, Record, Run, RunError
 from pixfound_tasks.report.settings import Setting, differing_settings, warn
 from pixfound_tasks.scoring import metrics
 
@@ -78,7 +78,10 @@ class RunComparison:
 
 
 def compare_runs(pairs: Iterable[tuple[Run, Run]]) -> list[RunComparison]:
-    """Each pair's comparison, p-values adjusted for all of them together."""
+    """Each pair's comparison, p-values adjusted for all of them together.
+
+    Raises `RunError` where two runs have no document in common.
+    """
     found = [_compare(first, second) for first, second in pairs]
     adjusted = iter(holm([each.p_value for comparison in found for each in comparison.differences]))
     return [
@@ -96,6 +99,11 @@ def as_json(comparisons: Iterable[RunComparison]) -> dict[str, Any]:
 
 def _compare(first: Run, second: Run) -> RunComparison:
     both = _shared(first, second)
+    if not both:
+        raise RunError(
+            f"expected documents of {first.benchmark} that both runs have answers to, but got none; evaluate both on "
+            "the same documents, such as without --offset."
+        )
     settings = differing_settings(first, second, both)
     return RunComparison(
         first,

@@ -30,7 +30,7 @@ def runs_of_model(runs: Sequence[Run], folder: Path, model: str | None, option: 
 
 
 def pair_up(first: Sequence[Run], second: Sequence[Run]) -> list[tuple[Run, Run]]:
-    """The runs on the benchmarks that both have; raises RunError where there is none, or no document in common."""
+    """The runs on the benchmarks that both have; raises RunError where there is none, or no task of it."""
     others = {run.benchmark: run for run in second}
     pairs = [(run, others[run.benchmark]) for run in first if run.benchmark in others]
     if not pairs:

@@ -1,0 +1,330 @@
+"""Requirements on runs whose results are written here by hand, as lmms-eval writes them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from pixfound_tasks.report import command
+from pixfound_tasks.report.check import STATUSES
+
+DATE = "20260102_030405"
+COUNTS = {"original": 120, "effective": 120}
+
+
+def results(scores, limit=None, counts=None, offset=0, name="maker/model", **config):
+    """A group `pixmini` of two tasks where it is among the scores, each a task's metrics by name."""
+    groups = {"pixmini": ["pixmini_vqa", "pixmini_ground"]} if "pixmini" in scores else {}
+    return {
+        "results": {
+            task: {"alias": task} | {f"{metric},none": value for metric, value in metrics.items()}
+            for task, metrics in scores.items()
+        },
+        "group_subtasks": groups,
+        "n-samples": {task: (counts or {}).get(task, COUNTS) for task in scores if task not in groups},
+        "config": {"model": "pixfound", "model_args": "", "limit": limit, "offset": offset, **config},
+        "model_name": name,
+    }
+
+
+SCORES = {
+    "pixmini": {"score": 0.5, "score_stderr": "N/A"},
+    "pixmini_vqa": {"score": 0.4, "unparsed": 0.0, "accuracy": 0.1 + 0.2},
+    "pixmini_ground": {"score": 2 / 3, "absent_accuracy": float("nan")},
+}
+
+
+def write(run, content, model="maker__model", date=DATE):
+    (run / model).mkdir(parents=True, exist_ok=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    (run / model / f"{date}_results.json").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def no_summary(monkeypatch):
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
+@pytest.fixture
+def run(tmp_path):
+    write(tmp_path / "run", results(SCORES))
+    return tmp_path / "run"
+
+
+def invoke(run, *requirements, options=()):
+    arguments = [part for each in requirements for part in ("--require", each)]
+    return CliRunner().invoke(command.app, ["check", str(run), *arguments, *options])
+
+
+def verdicts(run, *requirements, options=()):
+    done = invoke(run, *requirements, options=["--json", *options])
+    found = json.loads(done.stdout)
+    assert done.exit_code == (0 if found["passed"] else 1)
+    assert all(each["status"] in STATUSES for each in found["requirements"])
+    return found["requirements"]
+
+
+def failure(run, requirement, options=()):
+    """The status of the one requirement, and its line."""
+    (found,) = verdicts(run, requirement, options=options)
+    done = invoke(run, requirement, options=options)
+    (line,) = done.stdout.splitlines()
+    assert done.exit_code == 1 and line.startswith("FAIL  ") and not found["passed"]
+    return found["status"], line
+
+
+def test_one_line_each_and_status_0(run):
+    done = invoke(run, "pixmini.score>=0.3", "pixmini_vqa.unparsed<=0.02")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        "ok    pixmini.score>=0.3          maker/model  0.5000",
+        "ok    pixmini_vqa.unparsed<=0.02  maker/model  0.0000",
+    ]
+
+
+def test_one_that_falls_short_is_enough_for_status_1(run):
+    done = invoke(run, "pixmini.score>=0.3", "pixmini_vqa.score >= .45")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[1] == "FAIL  pixmini_vqa.score >= .45  maker/model  it is 0.4000"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "passes"),
+    [
+        ("pixmini_vqa.score>=0.4", True),
+        ("pixmini_vqa.score>0.4", False),
+        ("pixmini_vqa.score<=0.4", True),
+        ("pixmini_vqa.score<0.4", False),
+        ("pixmini_vqa.score==0.4", True),
+        ("pixmini_vqa.score==0.41", False),
+        ("pixmini_vqa.accuracy==0.3", True),  # 0.30000000000000004 as it was summed
+        ("pixmini_vqa.accuracy<=3e-1", True),
+        ("pixmini_vqa.accuracy>0.3", False),
+        ("pixmini_ground.score<0.667", True),
+        ("pixmini_vqa.score,none>=0.4", True),
+    ],
+)
+def test_operators(run, requirement, passes):
+    (found,) = verdicts(run, requirement)
+    assert found["passed"] is passes
+    assert found["status"] == ("passed" if passes else "short")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        ("pixmini", "expected TASK.METRIC, one of >= <= == > <, and a number, such as pixmini.score>=0.3"),
+        ("score>=0.3", "but got 'score>=0.3'"),
+        ("pixmini.score=0.3", "but got 'pixmini.score=0.3'"),
+        ("pixmini.score>=nan", "but got 'pixmini.score>=nan'"),
+        ("pixmini.score>=30%", "but got 'pixmini.score>=30%'"),
+        ("pixmini.score>=30", "expected a fraction, 0..1, in 'pixmini.score>=30', but got 30; if percent are meant, "
+         "write pixmini.score>=0.3"),
+        ("pixmmvp_vqa_lang.drop<=5", "write pixmmvp_vqa_lang.drop<=0.05"),
+    ],
+)  # fmt: skip
+def test_requirements_that_cannot_be_meant(run, requirement, said):
+    done = invoke(run, "pixmini.score>=0.3", requirement)
+    assert done.exit_code == 2 and said in done.stderr and not done.stdout
+
+
+def test_other_tasks_may_have_other_scales(tmp_path):
+    write(tmp_path, results({"mme": {"score": 1500.0}}))
+    assert invoke(tmp_path, "mme.score>=1400").exit_code == 0
+
+
+def test_without_a_requirement_nothing_is_checked(run):
+    done = invoke(run)
+    assert done.exit_code == 2 and "--require" in done.stderr
+
+
+def test_no_run(tmp_path):
+    status, line = failure(tmp_path / "nowhere", "pixmini.score>=0.3")
+    assert status == "missing" and "does not exist; give the folder that was lmms-eval's --output_path" in line
+
+
+def test_a_failed_evaluation_leaves_no_results(tmp_path):
+    status, line = failure(tmp_path, "pixmini.score>=0.3")
+    assert status == "missing" and "lmms-eval writes none when an evaluation fails, and exits 0 all the same" in line
+    (found,) = verdicts(tmp_path, "pixmini.score>=0.3")
+    assert (found["model"], found["value"], found["file"]) == (None, None, None)
+
+
+def test_unknown_names_suggest_the_nearest(run):
+    status, line = failure(run, "pixmini_vq.score>=0.3")
+    assert status == "missing"
+    assert "the run has no pixmini_vq (did you mean pixmini_vqa?), but pixmini, pixmini_ground, pixmini_vqa" in line
+    status, line = failure(run, "pixmini_vqa.acuracy>=0.3")
+    assert status == "missing"
+    assert "pixmini_vqa has no acuracy (did you mean accuracy?), but accuracy, score, unparsed" in line
+
+
+def test_metric_of_several_filters_must_be_named(run):
+    content = results({"pixmini_vqa": {"score": 0.4}})
+    content["results"]["pixmini_vqa"]["score,strict"] = 0.2
+    write(run, content)
+    status, line = failure(run, "pixmini_vqa.score>=0.1")
+    assert status == "missing" and "write pixmini_vqa.score,none or pixmini_vqa.score,strict" in line
+    assert [each["value"] for each in verdicts(run, "pixmini_vqa.score,strict>=0.1")] == [0.2]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "N/A", None, True, []])
+def test_what_is_no_number_fails_whatever_is_asked(run, value):
+    write(run, results({"pixmini_ground": {"absent_accuracy": value}}))
+    for requirement in ("pixmini_ground.absent_accuracy>=0", "pixmini_ground.absent_accuracy<=1"):
+        status, line = failure(run, requirement)
+        assert status == "undefined" and f"it is {value}" in line
+
+
+PARTS = {"pixmini_vqa": {"original": 120, "effective": 8}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"limit": 8.0, "counts": PARTS}, "pixmini_vqa has 8 of 120 documents (--limit 8)"),
+        ({"limit": 0.05, "counts": PARTS}, "pixmini_vqa has 8 of 120 documents (--limit 0.05)"),
+        ({"counts": PARTS}, "pixmini_vqa has 8 of 120 documents;"),
+        ({"offset": 5}, "(--offset 5)"),
+        ({"limit": 8.0, "counts": {"pixmini_vqa": None}}, "pixmini_vqa (--limit 8)"),
+        # Of other data than the benchmark's 120 documents.
+        ({"counts": {"pixmini_vqa": {"original": 8, "effective": 8}}}, "pixmini_vqa has 8 of 120 documents"),
+    ],
+)
+def test_partial_runs_fail_unless_allowed(tmp_path, settings, said):
+    """The group's other task is whole, the group is not."""
+    write(tmp_path, results(SCORES, **settings))
+    for requirement in ("pixmini_vqa.score>=0.3", "pixmini.score>=0.3"):
+        status, line = failure(tmp_path, requirement)
+        assert status == "partial" and said in line and "or add --allow-partial" in line
+        assert invoke(tmp_path, requirement, options=["--allow-partial"]).exit_code == 0
+    (found,) = verdicts(tmp_path, "pixmini.score>=0.6", options=["--allow-partial"])
+    assert found["status"] == "short"
+
+
+def test_a_limit_above_the_number_of_documents_is_none(tmp_path):
+    write(tmp_path, results(SCORES, limit=500.0))
+    assert invoke(tmp_path, "pixmini.score>=0.3").exit_code == 0
+
+
+def test_tasks_of_more_rows_than_documents_are_counted_by_rows(tmp_path):
+    """Eleven wordings of 120 documents; 120 of them are not the whole."""
+    score = {"pixmini_vqa_lang": {"score": 0.4}}
+    write(tmp_path, results(score, counts={"pixmini_vqa_lang": {"original": 1320, "effective": 1320}}))
+    assert invoke(tmp_path, "pixmini_vqa_lang.score>=0.3").exit_code == 0
+    write(tmp_path, results(score, counts={"pixmini_vqa_lang": {"original": 1320, "effective": 120}}))
+    assert "pixmini_vqa_lang has 120 of 1320 documents" in failure(tmp_path, "pixmini_vqa_lang.score>=0.3")[1]
+
+
+def test_newest_results_of_each_task(run):
+    write(run, results({"pixmini_vqa": {"score": 0.1}}), date="20260103_000000")
+    write(run, results({"pixmini_vqa": {"score": 0.9}}), date="20250101_000000")
+    found = verdicts(run, "pixmini_vqa.score<=1", "pixmini_ground.score<=1")
+    assert [each["value"] for each in found] == [0.1, 2 / 3]
+    assert [each["file"][-28:-13] for each in found] == ["20260103_000000", DATE]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"results": {"pixmini', "20260103_000000_results.json cannot be read"),
+        ("[]", "20260103_000000_results.json has no results"),
+        ({"error": "out of memory", "results": {}}, "says that it failed: out of memory"),
+        (
+            results({}) | {"results": {"pixmini": {"failed": "no document", "score,none": 0.9}}},
+            "it failed: no document; look at its log, then evaluate again",
+        ),
+        (results({}) | {"results": {"pixmini": None}}, "it has no metrics, but None"),
+    ],
+)
+def test_newest_results_that_say_of_failure_do(run, content, said):
+    write(run, content, date="20260103_000000")
+    status, line = failure(run, "pixmini.score>=0.3")
+    assert status == "failed" and said in line
+    write(run, results(SCORES), date="20260104_000000")  # evaluated again
+    assert invoke(run, "pixmini.score>=0.3").exit_code == 0
+
+
+def test_newer_samples_without_results_are_of_a_failed_evaluation(run):
+    file = run / "maker__model" / "20260103_000000_samples_pixmini_ground.jsonl"
+    file.write_text("", encoding="utf-8")
+    for requirement in ("pixmini_ground.score>=0.3", "pixmini.score>=0.3"):
+        status, line = failure(run, requirement)
+        assert status == "failed" and "newer samples of pixmini_ground, but no results with them" in line
+    assert invoke(run, "pixmini_vqa.score>=0.3").exit_code == 0
+
+
+def test_every_model_must_satisfy(run):
+    write(run, results({"pixmini": {"score": 0.2}}, name="maker/weak"), model="maker__weak")
+    done = invoke(run, "pixmini.score>=0.3")
+    assert done.exit_code == 1
+    assert [line.split()[::2] for line in done.stdout.splitlines()] == [
+        ["ok", "maker/model"],
+        ["FAIL", "maker/weak", "is"],
+    ]
+    assert invoke(run, "pixmini.score>=0.3", options=["--model", "maker/model"]).exit_code == 0
+    unknown = invoke(run, "pixmini.score>=0.3", options=["--model", "maker/week"])
+    assert unknown.exit_code == 2 and "did you mean 'maker/weak'?" in unknown.stderr
+
+
+def test_replayed_predictions_have_their_own_name(tmp_path):
+    content = results(SCORES)
+    content["config"] |= {"model": "pixfound_replay", "model_args": "name=LISA,masks=there"}
+    write(tmp_path, content)
+    assert verdicts(tmp_path, "pixmini.score>=0.3")[0]["model"] == "LISA"
+
+
+def test_verdict_as_json(run):
+    done = invoke(run, "pixmini.score>=0.3", options=["--json"])
+    assert json.loads(done.stdout) == {
+        "schema": "pixfound-check/1", "run": str(run), "passed": True, "allow_partial": False,
+        "requirements": [{
+            "requirement": "pixmini.score>=0.3", "task": "pixmini", "metric": "score", "operator": ">=", "bound": 0.3,
+            "model": "maker/model", "passed": True, "status": "passed", "value": 0.5, "reason": "",
+            "documents": 120, "known_documents": 120,
+            "file": str(run / "maker__model" / f"{DATE}_results.json"),
+        }],
+    }  # fmt: skip
+
+
+HOSTILE = "evil\n::stop-commands::x\x1b[31m|<b>`[a](b)%0A"
+
+
+def test_nothing_of_a_name_becomes_a_command_or_markdown(tmp_path, monkeypatch):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n", encoding="utf-8")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    write(tmp_path / "run", results(SCORES, name=HOSTILE))
+    done = invoke(tmp_path / "run", "pixmini.score>=0.9", "pixmini.score>=0.1", options=["--github"])
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3 and "\x1b" not in done.stdout
+    assert [line for line in lines if line.startswith("::")] == lines[2:]
+    assert lines[2].startswith("::error title=pixfound check::pixmini.score>=0.9 of evil")
+    assert "%250A" in lines[2] and "%0A" not in lines[2]
+    before, _, heading, rule, failed, passed = summary.read_text(encoding="utf-8").splitlines()
+    assert (before, heading, rule) == ("before", "| | requirement | model | |", "|---|---|---|---|")
+    assert failed.startswith("| **failed** | pixmini.score&#62;&#61;0.9 | evil") and passed.startswith("| passed |")
+    assert failed.count("|") == 5 and not set("<>`[]%") & set(failed)
+
+
+def test_a_summary_that_cannot_be_written_changes_no_verdict(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    done = invoke(run, "pixmini.score>=0.3")
+    assert done.exit_code == 0 and "the job summary cannot be written" in done.stderr
+
+
+HEAVY = {"torch", "numpy", "scipy", "pycocotools", "datasets", "lmms_eval", "matplotlib", "rich", "PIL"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "RUN", "--require", "pixmini.score>=0.3"]])
+def test_help_and_check_import_nothing_heavy(run, arguments):
+    code = (
+        "import sys\nfrom pixfound_tasks.report.command import app\n"
+        "try:\n    app()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    arguments = [str(run) if each == "RUN" else each for each in arguments]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "typer" in loaded and not HEAVY & loaded

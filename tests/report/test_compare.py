@@ -1,0 +1,295 @@
+"""Two runs written by hand, of images in pairs 1+2, 3+4, ..., whose differences are known."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+from written_run import box, ground_sample, of_pixcvbench, vqa_sample, write_results, write_samples
+
+from pixfound_tasks.report import command
+
+SURE = "maker__model"
+
+
+def placed(sample, id, **document):
+    """A sample as that of another image."""
+    place = {"id": str(id), "pair": (id - 1) // 2, "question": "Is it red?"}
+    return sample | {"doc_id": id - 1, "pixfound": sample["pixfound"] | place | document}
+
+
+def choice(id, right, task="vqa", **document):
+    part = [(id - 1) // 2, right]
+    answered = {"accuracy": float(right), "pair_accuracy": part, "score": part}
+    opened = {"unjudged": 0.0, "miou": [None, False]} if task == "open" else {}
+    return placed(vqa_sample("1") | answered | opened, id, **document)
+
+
+def found(id, columns, text="See it", provenance=None, **document):
+    """A mask of the first columns, where ten are true: an IoU of as many tenths."""
+    response = {"schema": "pixfound/1", "text": text, "masks": [box(columns)], "provenance": provenance or {}}
+    return placed(ground_sample("1") | {"filtered_resps": [json.dumps(response)], "miou": columns / 10}, id, **document)
+
+
+def write(run, folder=SURE, benchmark="pixmini", vqa=(), vqa_open=(), ground=(), **config):
+    for task, samples in {"vqa": vqa, "vqa_open": vqa_open, "ground": ground}.items():
+        if samples:
+            write_samples(run / folder, f"{benchmark}_{task}", samples)
+    write_results(run / folder, limit=None, **config)
+    return run
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(command.app, ["compare", *map(str, arguments)])
+
+
+def compared(first, second, *options):
+    done = invoke(first, second, "--json", "-", *options)
+    assert done.exit_code == 0, done.output
+    (benchmark,) = json.loads(done.stdout)["benchmarks"]
+    return benchmark
+
+
+def by_score(comparison):
+    return {each["score"]: each for each in comparison["differences"]}
+
+
+def error_of(done):
+    assert done.exit_code == 1 and not done.stdout
+    return " ".join(done.stderr.split())
+
+
+def rights(*pairs):
+    """Choice answers of ten pairs, of which these have both images right, and the others their first."""
+    return [choice(id, id % 2 == 1 or (id - 1) // 2 in pairs) for id in range(1, 21)]
+
+
+@pytest.fixture
+def five_pairs_apart(tmp_path):
+    """Of ten pairs the first run has 0-3 and 5-7 right, the second 4-7: five differ. IoUs: 0.8, and 0.6 in the second.
+
+    Both have the first image of every pair right, and the second image where the pair is.
+    """
+    return (
+        write(tmp_path / "a", vqa=rights(0, 1, 2, 3, 5, 6, 7), ground=[found(id, 8) for id in range(1, 21)]),
+        write(tmp_path / "b", vqa=rights(4, 5, 6, 7), ground=[found(id, 6) for id in range(1, 21)]),
+    )
+
+
+def test_mcnemar_by_hand(five_pairs_apart):
+    """Of five discordant pairs the second run has one: P(X <= 1) of Binomial(5, 1/2) is 6/32, and twice that 12/32.
+
+    Pairs right: 7 and 4 of 10. Images right: 17 and 14 of 20.
+    """
+    found = by_score(compared(*five_pairs_apart))
+    pairs = found["answering"]
+    assert (pairs["only_first"], pairs["only_second"], pairs["test"]) == (4, 1, "McNemar, exact")
+    assert pairs["p_value"] == pytest.approx(12 / 32, abs=1e-12)
+    assert (pairs["first"], pairs["second"], pairs["effect"]) == (0.7, 0.4, pytest.approx(-0.3))
+    assert pairs["low"] < -0.3 < 0 < pairs["high"] and (pairs["units"], pairs["left_out"]) == (10, 0)
+    assert (found["accuracy"]["first"], found["accuracy"]["second"]) == (0.85, 0.7)
+    assert found["accuracy"]["effect"] == pytest.approx(-0.15) and found["accuracy"]["units"] == 10
+
+
+def test_scores_by_hand(five_pairs_apart):
+    """M falls by 0.2 everywhere, so that no resample differs; S from 2 * 0.7 * 0.8 / 1.5 to 2 * 0.4 * 0.6 / 1.0."""
+    found = by_score(compared(*five_pairs_apart))
+    assert list(found) == ["answering", "accuracy", "grounding", "oracle_miou", "score"]
+    assert found["grounding"]["effect"] == found["oracle_miou"]["effect"] == pytest.approx(-0.2)
+    assert found["grounding"]["low"] is None and "the same value" in found["grounding"]["reason"]
+    assert found["score"]["first"] == pytest.approx(1.12 / 1.5) and found["score"]["second"] == pytest.approx(0.48)
+    assert found["score"]["effect"] == pytest.approx(0.48 - 1.12 / 1.5)
+    assert found["score"]["units"] == 10  # pairs, of answers and of masks alike
+    assert found["score"]["low"] < found["score"]["effect"] < found["score"]["high"]
+
+
+def test_p_values_are_adjusted_for_all_benchmarks_together(five_pairs_apart):
+    for run, right in zip(five_pairs_apart, (3, 1)):
+        samples = [of_pixcvbench(vqa_sample(str(id)) | {"accuracy": float(id <= right)}) for id in range(1, 5)]
+        write(run, benchmark="pixcvbench", vqa=samples)
+    benchmarks = json.loads(invoke(*five_pairs_apart, "--json", "-").stdout)["benchmarks"]
+    assert [each["benchmark"] for each in benchmarks] == ["pixcvbench", "pixmini"]
+    differences = [each for benchmark in benchmarks for each in benchmark["differences"]]
+    p_values = {each["p_value"]: each["p_adjusted"] for each in differences if each["p_value"] is not None}
+    # Six scores; M and the oracle fall by the same everywhere, which gives no p-value: four are left.
+    assert len(differences) == 6 and len(p_values) == 4
+    assert p_values[min(p_values)] == pytest.approx(4 * min(p_values))
+    assert p_values[max(p_values)] == max(p_values.values())
+    # Without pairs images are the units: 3 and 1 of 4 right, two of them in the first run alone.
+    images = benchmarks[0]["differences"][0]
+    assert (images["units"], images["only_first"], images["only_second"], images["p_value"]) == (4, 2, 0, 0.5)
+    assert "accuracy" not in by_score(benchmarks[0])  # which is A
+
+
+def test_what_flipped(five_pairs_apart):
+    """Image 2k+2 of pair k flips, and its pair; all IoUs stay above 0.5."""
+    flips = {each["what"]: each for each in compared(*five_pairs_apart)["flips"]}
+    assert flips["answers"] == {"what": "answers", "compared": 20, "lost": ["2", "4", "6", "8"], "gained": ["10"]}
+    assert flips["pairs answered"]["lost"] == ["1+2", "3+4", "5+6", "7+8"]
+    assert (flips["pairs answered"]["gained"], flips["pairs answered"]["compared"]) == (["9+10"], 10)
+    assert flips["grounded"]["lost"] == flips["pairs grounded"]["lost"] == []
+
+
+def test_grounded_is_above_a_half(tmp_path):
+    """In the second run image 1 falls to 0.5, which finds nothing; image 4 rises to 0.6; nobody asks for image 5."""
+    ious = {1: (6, 5), 2: (6, 7), 3: (9, 9), 4: (5, 6), 5: (10, 0)}
+    runs = [
+        write(
+            tmp_path / name,
+            ground=[
+                found(id, both[side], expression=None if id == 5 else "it") | ({"miou": None} if id == 5 else {})
+                for id, both in ious.items()
+            ],
+        )
+        for side, name in enumerate("ab")
+    ]
+    comparison = compared(*runs)
+    flips = {each["what"]: each for each in comparison["flips"]}
+    assert (flips["grounded"]["lost"], flips["grounded"]["gained"], flips["grounded"]["compared"]) == (["1"], ["4"], 4)
+    assert (flips["pairs grounded"]["lost"], flips["pairs grounded"]["gained"]) == (["1+2"], ["3+4"])
+    assert [each["id"] for each in comparison["regressions"]] == ["1"]
+    assert by_score(comparison)["grounding"]["effect"] == pytest.approx(0.1 / 4)
+
+
+def test_worst_regressions_first(tmp_path):
+    """IoUs fall by 0.1, 0.3, 0.2 and 0.3; of equal ones the first image comes first; image 5 rises."""
+    falls = {1: 9, 2: 7, 3: 8, 4: 7, 5: 12}
+    first = write(tmp_path / "a", vqa=[choice(2, True)], ground=[found(id, 10) for id in falls])
+    second = write(tmp_path / "b", vqa=[choice(2, False)], ground=[found(id, n, "Or not") for id, n in falls.items()])
+    regressions = compared(first, second)["regressions"]
+    assert [each["id"] for each in regressions] == ["2", "4", "3", "1"]
+    assert regressions[0] == {
+        "id": "2", "expression": "the red square", "question": "Is it red?", "first_iou": 1.0, "second_iou": 0.7,
+        "first_right": True, "second_right": False, "first_text": "See it", "second_text": "Or not",
+    }  # fmt: skip
+    lines = invoke(first, second, "--worst", 1).stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if "change in IoU" in line)
+    assert lines[at + 2].split()[:7] == ["2", "the", "red", "square", "-30.0", "100.0", "70.0"]
+    assert "right → wrong" in lines[at + 2]
+    assert "and 3 more images whose IoU fell" in "".join(lines[at + 3 :])
+    assert "change in IoU" not in invoke(first, second, "--worst", 0).stdout
+
+
+def test_a_partial_run_is_compared_on_what_both_have(five_pairs_apart):
+    """The second run has images 1 to 5: two whole pairs, both wrong in it, and right in the first."""
+    first, second = five_pairs_apart
+    write(second, vqa=[choice(id, id % 2 == 1) for id in range(1, 6)], ground=[found(id, 6) for id in range(1, 6)])
+    comparison = compared(first, second)
+    assert (comparison["documents"], comparison["only_first"], comparison["only_second"]) == (5, 15, 0)
+    scores = by_score(comparison)
+    assert (scores["answering"]["units"], scores["answering"]["left_out"]) == (2, 8)
+    assert (scores["answering"]["first"], scores["answering"]["second"]) == (1.0, 0.0)
+    assert (scores["grounding"]["units"], scores["grounding"]["left_out"]) == (3, 15)
+    swapped = compared(second, first)
+    assert (swapped["only_first"], swapped["only_second"]) == (0, 15)
+    assert by_score(swapped)["answering"]["effect"] == 1.0
+    heading = invoke(first, second).stdout.splitlines()[0]
+    assert heading == "pixmini: 5 documents compared; left out: 15 only in the first run, 0 only in the second"
+
+
+def test_open_answers_and_their_masks(tmp_path):
+    """A-dagger of one pair: right, wrong. Masks came with both; IoUs 0.5 and 0.5 against 0.5 and 0.1."""
+    answers = {
+        "a": [choice(1, True, "open") | {"miou": [0.5, True]}, choice(2, True, "open") | {"miou": [0.5, True]}],
+        "b": [choice(1, True, "open") | {"miou": [0.5, True]}, choice(2, False, "open") | {"miou": [0.1, True]}],
+    }
+    scores = by_score(compared(*(write(tmp_path / name, vqa_open=samples) for name, samples in answers.items())))
+    assert list(scores) == ["open_answering", "open_accuracy", "open_grounding", "score"]
+    assert (scores["open_answering"]["first"], scores["open_answering"]["second"]) == (1.0, 0.0)
+    assert scores["open_grounding"]["effect"] == pytest.approx(-0.2)
+    samples = [sample | {"miou": [0.0, False]} for sample in answers["b"]]
+    no_masks = write(tmp_path / "c", vqa_open=samples)
+    assert list(by_score(compared(tmp_path / "a", no_masks))) == ["open_answering", "open_accuracy"]
+
+
+def test_a_run_does_not_differ_from_itself(five_pairs_apart):
+    comparison = compared(five_pairs_apart[0], five_pairs_apart[0])
+    for each in comparison["differences"]:
+        assert (each["effect"], each["p_value"], each["p_adjusted"]) == (0, 1, 1)
+    assert not comparison["regressions"] and not comparison["settings"] and not comparison["warnings"]
+
+
+def test_what_stands_between_the_runs_is_said(tmp_path):
+    made = {"segmenter": "region", "select": "first", "reducer": "mean", "seed": 0, "prompt": "any"}
+    first = write(tmp_path / "a", ground=[found(1, 8, provenance=made), found(2, 8, provenance=made)])
+    changed = made | {"segmenter": "sam:large", "select": "similarity", "reducer": "mean_centered", "prompt": "other"}
+    samples = [found(id, 8, provenance=changed, origin="elsewhere", answer="b" if id == 2 else "a") for id in (1, 2)]
+    samples[1]["input"] = "Find it"
+    second = write(tmp_path / "b", ground=samples, model_args="other")
+    comparison = compared(first, second)
+    assert comparison["warnings"] == [
+        "the data differs: origin is drawn in the first run and elsewhere in the second",
+        "the segmenter differs: segmenter is region in the first run and sam:large in the second",
+        "the selection differs: select is first in the first run and similarity in the second",
+        "the prompts of 1 of 2 documents differ (ground), such as 'Identify' in the first run and 'Find it' in the "
+        "second",
+        "the runs are of different data: documents of the same id differ (answer of 1 of 2)",
+    ]
+    assert [(each["name"], each["matters"]) for each in comparison["settings"]] == [
+        ("origin", True), ("segmenter", True), ("select", True), ("model_args", False), ("reducer", False),
+    ]  # fmt: skip
+    text = " ".join(invoke(first, second).stdout.split())
+    assert "Warning: the segmenter differs" in text and "reducer mean mean_centered" in text
+
+
+def test_judges_are_told_apart(tmp_path):
+    runs = []
+    for by in ("rule", "openai:some"):
+        sample = choice(1, True, "open") | {"judgement": {"by": by, "verdict": True}}
+        runs.append(write(tmp_path / by, vqa_open=[sample]))
+    assert compared(*runs)["warnings"] == [
+        "the judge of open answers differs: judges is rule in the first run and openai:some in the second"
+    ]
+
+
+def test_one_of_several_models_is_chosen(five_pairs_apart):
+    first, second = five_pairs_apart
+    write(first, folder="maker__other", vqa=rights(4))
+    results = json.loads((first / SURE / "20260102_030405_results.json").read_text())
+    (first / "maker__other" / "20260102_030405_results.json").write_text(json.dumps(results | {"model_name": "other"}))
+    error = error_of(invoke(first, second))
+    assert "expected one model in" in error and "but got maker/model, other; choose one with --model-a." in error
+    assert compared(first, second, "--model-a", "other")["first"] == {"model": "other", "folder": str(first)}
+    error = error_of(invoke(first, second, "--model-a", "othre"))
+    assert "expected --model-a to be one of ['maker/model', 'other'], but got 'othre'; did you mean 'other'?" in error
+    # Two models of one folder.
+    within = compared(first, first, "--model-a", "maker/model", "--model-b", "other")
+    assert by_score(within)["answering"]["effect"] == pytest.approx(0.1 - 0.7)
+    assert "choose one with --model-b" in error_of(invoke(second, first))
+
+
+def test_nothing_in_common(five_pairs_apart, tmp_path):
+    other = write(tmp_path / "c", benchmark="pixcvbench", vqa=[of_pixcvbench(vqa_sample("1"))])
+    error = error_of(invoke(five_pairs_apart[0], other))
+    assert "expected a benchmark that both runs have, but got pixmini and pixcvbench" in error
+    first, second = write(tmp_path / "d", vqa=rights()), write(tmp_path / "e", ground=[found(1, 5)])
+    error = error_of(invoke(first, second))
+    assert "expected a task of pixmini that both runs have, but got vqa and ground" in error
+    apart = write(tmp_path / "f", vqa=[choice(99, True)])
+    assert "expected documents of pixmini that both runs have" in error_of(invoke(first, apart))
+    assert "does not exist; check the path" in error_of(invoke(first, tmp_path / "nowhere"))
+
+
+def test_json_goes_to_a_file_beside_the_tables(five_pairs_apart, tmp_path):
+    done = invoke(*five_pairs_apart, "--json", tmp_path / "out.json")
+    assert done.exit_code == 0 and "second \N{MINUS SIGN} first" in done.stdout
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert written["schema"] == "pixfound-compare/1"
+    assert written["benchmarks"] == [compared(*five_pairs_apart)]
+    row = next(line.split() for line in done.stdout.splitlines() if line.split()[:1] == ["A"])
+    assert row[1] == "-30.0" and row[3] == "to" and row[5:10] == ["70.0", "40.0", "10", "0", "0.375"]
+    assert "No such file" in error_of_write(invoke(*five_pairs_apart, "--json", tmp_path / "no" / "out.json"))
+
+
+def error_of_write(done):
+    assert done.exit_code == 1
+    return done.stderr
+
+
+def test_text_of_models_moves_no_cursor_and_is_no_markup(tmp_path):
+    hostile = "\x1b[2J\u202e\ud83d [bold]Text[/bold]\nnew line" + "x" * 1000
+    first = write(tmp_path / "a", ground=[found(1, 9, expression=hostile)])
+    second = write(tmp_path / "b", ground=[found(1, 3, hostile, {"select": hostile}, expression=hostile)])
+    done = invoke(first, second)
+    assert done.exit_code == 0
+    assert not {"\x1b", "\u202e", "\ud83d"} & set(done.stdout) and "[bold]Text" in done.stdout
+    assert invoke(first, second, "--json", "-").exit_code == 0
