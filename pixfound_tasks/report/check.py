@@ -100,12 +100,10 @@ def _judge(requirement: Requirement, results: ModelResults, allow_partial: bool)
 
 
 def _no_results(run: Path) -> tuple[str, str]:
-    if not run.is_dir():
-        came = "is a file" if run.exists() else "does not exist"
-        return "missing", f"{run} {came}; give the folder that was lmms-eval's --output_path"
+    came = "has no results" if run.is_dir() else "is a file" if run.exists() else "does not exist"
     return "missing", (
-        f"{run} has no results; lmms-eval writes none when an evaluation fails, and exits 0 all the same: "
-        "look at its log, or run it with --verbosity DEBUG"
+        f"{run} {came}; give the folder that was lmms-eval's --output_path. When an evaluation fails, lmms-eval writes "
+        "none and exits 0 all the same: look at its log, or run it with --verbosity DEBUG"
     )
 
 

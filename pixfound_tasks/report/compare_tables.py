@@ -63,7 +63,7 @@ def _differences(differences: Sequence[Difference]) -> Table:
     for each in differences:
         test = each.test
         if each.only_first is not None:
-            test += f": {each.only_first} only first, {each.only_second} only second"
+            test += f", {each.only_first} : {each.only_second}"
         effect = each.effect
         table.add_row(
             _NAMES[each.score],
