@@ -75,7 +75,7 @@ def _grounded(record: Record) -> float | None:
         return None
     predicted = record.ground.response.prediction(document.size)
     areas = masks.area(document.mask), masks.area(predicted), document.width * document.height
-    facts = ImageFacts(document.pair or 0, document.pattern, False, masks.iou(predicted, document.mask), *areas)
+    facts = ImageFacts(document.id, document.pair, {}, False, masks.iou(predicted, document.mask), *areas)
     return float(is_grounded(facts, "paper"))
 
 

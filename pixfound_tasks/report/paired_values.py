@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pixfound_tasks.analysis.comparison import Paired
 from pixfound_tasks.report.run import Answer, Record
 from pixfound_tasks.report.scores import Protocol, answers
+from pixfound_tasks.report.uncertainty import unit_of
 from pixfound_tasks.scoring import metrics
 
 Value = Callable[[Record], float | None]
 Runs = tuple[Sequence[Record], Sequence[Record]]
-
-
-def unit(record: Record) -> Hashable:
-    """What is drawn: the pair an image is of, or the image."""
-    return record.document.id if record.document.pair is None else _pair_unit(record.document.pair)
-
-
-def _pair_unit(pair: int) -> Hashable:
-    return "pair", pair
 
 
 def metric(protocol: Protocol, name: str) -> Value:
@@ -41,15 +33,19 @@ def any_open_masks(records: Iterable[Record]) -> bool:
 
 
 def oracle(record: Record) -> float:
-    """IoU of the best candidate by the truth; NaN where there is no referring expression."""
-    if record.ground is None or record.document.expression is None:
+    """IoU of the best candidate by the truth, in a `..._when` task or else the grounding; NaN without an expression."""
+    answer = record.when or record.ground
+    if answer is None or record.document.expression is None:
         return math.nan
-    return metrics.response_oracle(record.ground.response, record.document.mask).iou
+    return metrics.response_oracle(answer.response, record.document.mask).iou
 
 
 def by_image(runs: Runs, value: Value) -> Paired:
     """One value an image that either run has, in order of ids, with its pair as the unit."""
-    found = [{record.document.id: (value(record), unit(record)) for record in records} for records in runs]
+    found = [
+        {record.document.id: (value(record), unit_of(record.document.id, record.document.pair)) for record in records}
+        for records in runs
+    ]
     units = {id: of for values in found for id, (_, of) in values.items()}
     ids = sorted(units)
     first, second = ([_float(values[id][0]) if id in values else math.nan for id in ids] for values in found)
@@ -63,7 +59,7 @@ def by_pair(runs: Runs, protocol: Protocol) -> Paired:
     found = [whole_pairs(records, metric(protocol, "accuracy")) for records in runs]
     pairs = sorted({pair for values in found for pair in values})
     first, second = ([values.get(pair, math.nan) for pair in pairs] for values in found)
-    return Paired(first, second, [_pair_unit(pair) for pair in pairs])
+    return Paired(first, second, [unit_of("", pair) for pair in pairs])
 
 
 def whole_pairs(records: Iterable[Record], value: Value) -> dict[int, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.report.run import Run, RunError
+from pixfound_tasks.report.run import PROTOCOLS, Run, RunError
 
 
 def runs_of_model(runs: Sequence[Run], folder: Path, model: str | None, option: str) -> list[Run]:
@@ -39,10 +39,10 @@ def pair_up(first: Sequence[Run], second: Sequence[Run]) -> list[tuple[Run, Run]
             f"expected a benchmark that both runs have, but got {next(has)} and {next(has)}; evaluate both on one."
         )
     for run, other in pairs:
-        if not run.tasks & other.tasks:
+        if not run.tasks & other.tasks & {*PROTOCOLS.values()}:
             has = (", ".join(sorted(each.tasks)) for each in (run, other))
             raise RunError(
-                f"expected a task of {run.benchmark} that both runs have, but got {next(has)} and {next(has)}; "
-                "evaluate both on one."
+                f"expected one of {', '.join(PROTOCOLS)} of {run.benchmark} in both runs, but got {next(has)} and "
+                f"{next(has)}; evaluate both on one."
             )
     return pairs

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
+from pixfound_tasks.report.provenance import provenance
 from pixfound_tasks.report.run import PROTOCOLS, Record, Run
 
 Both = Sequence[tuple[Record, Record]]
 
-_OF_RUN = ("model", "model_args", "limit", "lmms_eval_version")
+_OF_RUN = ("model", "model_args", "limit", "lmms_eval_version", "origin", "judges")
 # Where these differ, so may the scores of one and the same model.
 _WHAT_MATTERS = {
     "origin": "data",
@@ -22,14 +24,13 @@ _WHAT_MATTERS = {
     "judge": "judge of masks",
     "judges": "judge of open answers",
 }
-_OF_DOCUMENTS = ("prompt", "model")  # notes on single documents, and what the run's own settings say
-_MOST_VALUES = 5  # of a setting; what has more is a note on documents
+_NOT_SETTINGS = ("prompt", "judge", "model")  # notes on single documents; the model's name, which the run has too
 _CONTENTS = ("question", "options", "answer", "expression", "mask", "size")
 _SHOWN = 200  # characters of a prompt
 
 
 class Setting(NamedTuple):
-    """A setting whose values differ; several values are joined by commas, none is empty. `matters`: see warnings."""
+    """A setting whose values differ; several values are joined by commas, none is empty. `matters`: see `warn`."""
 
     name: str
     first: str
@@ -38,13 +39,12 @@ class Setting(NamedTuple):
 
 
 def differing_settings(first: Run, second: Run, both: Both) -> list[Setting]:
-    """Of the runs, and of the responses to documents that both have; those that matter come first."""
-    of_runs = ({name: _listed([run.settings.get(name)]) for name in _OF_RUN} for run in (first, second))
-    of_answers = (_of_answers(answers) for answers in _shared_answers(both))
-    sides = [{**run, **answers} for run, answers in zip(of_runs, of_answers)]
-    names = dict.fromkeys([*sides[0], *sides[1]])
-    found = [Setting(name, *(side.get(name, "") for side in sides), name in _WHAT_MATTERS) for name in names]
-    return sorted((each for each in found if each.first != each.second), key=lambda each: not each.matters)
+    """Of the runs, and of their answers to what both were asked; those that matter come first."""
+    shared = zip(*(_shared_answers(*records) for records in both))
+    sides = [_settings(replace(run, records=records)) for run, records in zip((first, second), shared)]
+    names = dict.fromkeys([*_WHAT_MATTERS, *(name for side in sides for name in side)])
+    found = (Setting(name, *(side.get(name, "") for side in sides), name in _WHAT_MATTERS) for name in names)
+    return [each for each in found if each.first != each.second]
 
 
 def warn(settings: Iterable[Setting], both: Both) -> list[str]:
@@ -58,37 +58,24 @@ def warn(settings: Iterable[Setting], both: Both) -> list[str]:
     return [*warnings, *_about_prompts(both), *_about_contents(both)]
 
 
-def _shared_answers(both: Both) -> tuple[list[tuple[Record, str]], list[tuple[Record, str]]]:
-    """The records with the names of the protocols that both runs have answers to."""
-    first: list[tuple[Record, str]] = []
-    second: list[tuple[Record, str]] = []
-    for record, other in both:
-        for name in PROTOCOLS.values():
-            if getattr(record, name) and getattr(other, name):
-                first.append((record, name))
-                second.append((other, name))
-    return first, second
+def _shared_answers(*records: Record) -> tuple[Record, ...]:
+    """The records of one document without the answers that not all of them have."""
+    alone = [name for name in PROTOCOLS.values() if not all(getattr(record, name) for record in records)]
+    return tuple(replace(record, **dict.fromkeys(alone)) for record in records)
 
 
-def _of_answers(answers: Iterable[tuple[Record, str]]) -> dict[str, str]:
-    """What responses, judgements and documents say of how they were made."""
-    values: dict[str, dict[Any, None]] = {"origin": {}}
-    for record, protocol in answers:
-        answer = getattr(record, protocol)
-        notes = {key: value for key, value in answer.response.provenance.items() if key not in _OF_DOCUMENTS}
-        if isinstance(notes.get("judge"), dict):
-            notes["judge"] = notes["judge"].get("name")
-        if answer.response.selected:
-            notes.setdefault("select", answer.response.selected.by)
-        if isinstance(judgement := answer.metrics.get("judgement"), dict):
-            notes["judges"] = judgement.get("by")
-        for name, value in {"origin": record.document.origin, **notes}.items():
-            values.setdefault(str(name), {})["" if value is None else str(value)] = None
-    return {name: _listed(seen) for name, seen in values.items() if len(seen) <= _MOST_VALUES}
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return ", ".join(sorted(str(value) for value in values if value not in (None, "")))
+def _settings(run: Run) -> dict[str, str]:
+    said = provenance(run)
+    answers = [answer for record in run.records for name in PROTOCOLS.values() if (answer := getattr(record, name))]
+    chosen_by = dict.fromkeys(answer.response.selected.by for answer in answers if answer.response.selected)
+    judged_by = dict.fromkeys(
+        str(notes.get("name"))
+        for answer in answers
+        if isinstance(notes := answer.response.provenance.get("judge"), dict)
+    )
+    settings = {"select": ", ".join(sorted(chosen_by)), "judge": ", ".join(sorted(judged_by))}
+    settings |= {name: str(value) for name, value in said["responses"].items() if name not in _NOT_SETTINGS}
+    return settings | {name: "" if said[name] is None else str(said[name]) for name in _OF_RUN}
 
 
 def _about_prompts(both: Both) -> list[str]:

@@ -218,14 +218,14 @@ def test_what_stands_between_the_runs_is_said(tmp_path):
     comparison = compared(first, second)
     assert comparison["warnings"] == [
         "the data differs: origin is drawn in the first run and elsewhere in the second",
-        "the segmenter differs: segmenter is region in the first run and sam:large in the second",
         "the selection differs: select is first in the first run and similarity in the second",
+        "the segmenter differs: segmenter is region in the first run and sam:large in the second",
         "the prompts of 1 of 2 documents differ (ground), such as 'Identify' in the first run and 'Find it' in the "
         "second",
         "the runs are of different data: documents of the same id differ (answer of 1 of 2)",
     ]
     assert [(each["name"], each["matters"]) for each in comparison["settings"]] == [
-        ("origin", True), ("segmenter", True), ("select", True), ("model_args", False), ("reducer", False),
+        ("origin", True), ("select", True), ("segmenter", True), ("reducer", False), ("model_args", False),
     ]  # fmt: skip
     text = " ".join(invoke(first, second).stdout.split())
     assert "Warning: the segmenter differs" in text and "reducer mean mean_centered" in text
@@ -239,6 +239,30 @@ def test_judges_are_told_apart(tmp_path):
     assert compared(*runs)["warnings"] == [
         "the judge of open answers differs: judges is rule in the first run and openai:some in the second"
     ]
+
+
+def test_judges_of_masks_are_told_apart_by_name(tmp_path):
+    """What a judge was asked is noted too, and differs from image to image."""
+    runs = []
+    for name in ("self", "openai:some"):
+        notes = [{"judge": {"name": name, "exchanges": [{"prompt": f"{id}?"}]}, "select": "judge"} for id in (1, 2)]
+        runs.append(write(tmp_path / name, ground=[found(id, 8, provenance=note) for id, note in enumerate(notes, 1)]))
+    assert compared(*runs)["warnings"] == [
+        "the judge of masks differs: judge is self in the first run and openai:some in the second"
+    ]
+    assert [each["name"] for each in compared(*runs)["settings"]] == ["judge"]
+
+
+def test_the_oracle_of_a_when_task(tmp_path):
+    """IoUs of 0.9 and 0.4 of the only candidates, in a task that has no score of its own."""
+    runs = []
+    for name, columns in (("a", 9), ("b", 4)):
+        sample = found(1, columns)
+        del sample["miou"]
+        write_samples(tmp_path / name / SURE, "pixmini_when", [sample | {"oracle_miou": columns / 10}])
+        runs.append(tmp_path / name)
+    scores = by_score(compared(*runs))
+    assert list(scores) == ["oracle_miou"] and scores["oracle_miou"]["effect"] == pytest.approx(-0.5)
 
 
 def test_one_of_several_models_is_chosen(five_pairs_apart):
@@ -263,7 +287,9 @@ def test_nothing_in_common(five_pairs_apart, tmp_path):
     assert "expected a benchmark that both runs have, but got pixmini and pixcvbench" in error
     first, second = write(tmp_path / "d", vqa=rights()), write(tmp_path / "e", ground=[found(1, 5)])
     error = error_of(invoke(first, second))
-    assert "expected a task of pixmini that both runs have, but got vqa and ground" in error
+    assert (
+        "expected one of vqa, vqa_open, ground, when of pixmini in both runs, but got vqa and ground; evaluate" in error
+    )
     apart = write(tmp_path / "f", vqa=[choice(99, True)])
     assert "expected documents of pixmini that both runs have" in error_of(invoke(first, apart))
     assert "does not exist; check the path" in error_of(invoke(first, tmp_path / "nowhere"))
