@@ -1,45 +1,7 @@
-"""Requirements on runs whose results are written here by hand, as lmms-eval writes them."""
-
-import json
-import subprocess
-import sys
+"""Requirements on runs whose results are written here by hand."""
 
 import pytest
-from typer.testing import CliRunner
-
-from pixfound_tasks.report import command
-from pixfound_tasks.report.check import STATUSES
-
-DATE = "20260102_030405"
-COUNTS = {"original": 120, "effective": 120}
-
-
-def results(scores, limit=None, counts=None, offset=0, name="maker/model", **config):
-    """A group `pixmini` of two tasks where it is among the scores, each a task's metrics by name."""
-    groups = {"pixmini": ["pixmini_vqa", "pixmini_ground"]} if "pixmini" in scores else {}
-    return {
-        "results": {
-            task: {"alias": task} | {f"{metric},none": value for metric, value in metrics.items()}
-            for task, metrics in scores.items()
-        },
-        "group_subtasks": groups,
-        "n-samples": {task: (counts or {}).get(task, COUNTS) for task in scores if task not in groups},
-        "config": {"model": "pixfound", "model_args": "", "limit": limit, "offset": offset, **config},
-        "model_name": name,
-    }
-
-
-SCORES = {
-    "pixmini": {"score": 0.5, "score_stderr": "N/A"},
-    "pixmini_vqa": {"score": 0.4, "unparsed": 0.0, "accuracy": 0.1 + 0.2},
-    "pixmini_ground": {"score": 2 / 3, "absent_accuracy": float("nan")},
-}
-
-
-def write(run, content, model="maker__model", date=DATE):
-    (run / model).mkdir(parents=True, exist_ok=True)
-    text = content if isinstance(content, str) else json.dumps(content)
-    (run / model / f"{date}_results.json").write_text(text, encoding="utf-8")
+from written_results import DATE, SCORES, failure, invoke, results, verdicts, write
 
 
 @pytest.fixture(autouse=True)
@@ -51,28 +13,6 @@ def no_summary(monkeypatch):
 def run(tmp_path):
     write(tmp_path / "run", results(SCORES))
     return tmp_path / "run"
-
-
-def invoke(run, *requirements, options=()):
-    arguments = [part for each in requirements for part in ("--require", each)]
-    return CliRunner().invoke(command.app, ["check", str(run), *arguments, *options])
-
-
-def verdicts(run, *requirements, options=()):
-    done = invoke(run, *requirements, options=["--json", *options])
-    found = json.loads(done.stdout)
-    assert done.exit_code == (0 if found["passed"] else 1)
-    assert all(each["status"] in STATUSES for each in found["requirements"])
-    return found["requirements"]
-
-
-def failure(run, requirement, options=()):
-    """The status of the one requirement, and its line."""
-    (found,) = verdicts(run, requirement, options=options)
-    done = invoke(run, requirement, options=options)
-    (line,) = done.stdout.splitlines()
-    assert done.exit_code == 1 and line.startswith("FAIL  ") and not found["passed"]
-    return found["status"], line
 
 
 def test_one_line_each_and_status_0(run):
@@ -275,57 +215,3 @@ def test_replayed_predictions_have_their_own_name(tmp_path):
     content["config"] |= {"model": "pixfound_replay", "model_args": "name=LISA,masks=there"}
     write(tmp_path, content)
     assert verdicts(tmp_path, "pixmini.score>=0.3")[0]["model"] == "LISA"
-
-
-def test_verdict_as_json(run):
-    done = invoke(run, "pixmini.score>=0.3", options=["--json"])
-    assert json.loads(done.stdout) == {
-        "schema": "pixfound-check/1", "run": str(run), "passed": True, "allow_partial": False,
-        "requirements": [{
-            "requirement": "pixmini.score>=0.3", "task": "pixmini", "metric": "score", "operator": ">=", "bound": 0.3,
-            "model": "maker/model", "passed": True, "status": "passed", "value": 0.5, "reason": "",
-            "documents": 120, "known_documents": 120,
-            "file": str(run / "maker__model" / f"{DATE}_results.json"),
-        }],
-    }  # fmt: skip
-
-
-HOSTILE = "evil\n::stop-commands::x\x1b[31m|<b>`[a](b)%0A"
-
-
-def test_nothing_of_a_name_becomes_a_command_or_markdown(tmp_path, monkeypatch):
-    summary = tmp_path / "summary.md"
-    summary.write_text("before\n", encoding="utf-8")
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
-    write(tmp_path / "run", results(SCORES, name=HOSTILE))
-    done = invoke(tmp_path / "run", "pixmini.score>=0.9", "pixmini.score>=0.1", options=["--github"])
-    lines = done.stdout.splitlines()
-    assert len(lines) == 3 and "\x1b" not in done.stdout
-    assert [line for line in lines if line.startswith("::")] == lines[2:]
-    assert lines[2].startswith("::error title=pixfound check::pixmini.score>=0.9 of evil")
-    assert "%250A" in lines[2] and "%0A" not in lines[2]
-    before, _, heading, rule, failed, passed = summary.read_text(encoding="utf-8").splitlines()
-    assert (before, heading, rule) == ("before", "| | requirement | model | |", "|---|---|---|---|")
-    assert failed.startswith("| **failed** | pixmini.score&#62;&#61;0.9 | evil") and passed.startswith("| passed |")
-    assert failed.count("|") == 5 and not set("<>`[]%") & set(failed)
-
-
-def test_a_summary_that_cannot_be_written_changes_no_verdict(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
-    done = invoke(run, "pixmini.score>=0.3")
-    assert done.exit_code == 0 and "the job summary cannot be written" in done.stderr
-
-
-HEAVY = {"torch", "numpy", "scipy", "pycocotools", "datasets", "lmms_eval", "matplotlib", "rich", "PIL"}
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["check", "RUN", "--require", "pixmini.score>=0.3"]])
-def test_help_and_check_import_nothing_heavy(run, arguments):
-    code = (
-        "import sys\nfrom pixfound_tasks.report.command import app\n"
-        "try:\n    app()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
-    )
-    arguments = [str(run) if each == "RUN" else each for each in arguments]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
-    loaded = set(done.stderr.split())
-    assert "typer" in loaded and not HEAVY & loaded

@@ -1,78 +1,15 @@
-"""Two runs written by hand, of images in pairs 1+2, 3+4, ..., whose differences are known."""
+"""Two runs whose differences are known."""
 
 import json
 
 import pytest
-from typer.testing import CliRunner
-from written_run import box, ground_sample, of_pixcvbench, vqa_sample, write_results, write_samples
-
-from pixfound_tasks.report import command
-
-SURE = "maker__model"
-
-
-def placed(sample, id, **document):
-    """A sample as that of another image."""
-    place = {"id": str(id), "pair": (id - 1) // 2, "question": "Is it red?"}
-    return sample | {"doc_id": id - 1, "pixfound": sample["pixfound"] | place | document}
-
-
-def choice(id, right, task="vqa", **document):
-    part = [(id - 1) // 2, right]
-    answered = {"accuracy": float(right), "pair_accuracy": part, "score": part}
-    opened = {"unjudged": 0.0, "miou": [None, False]} if task == "open" else {}
-    return placed(vqa_sample("1") | answered | opened, id, **document)
-
-
-def found(id, columns, text="See it", provenance=None, **document):
-    """A mask of the first columns, where ten are true: an IoU of as many tenths."""
-    response = {"schema": "pixfound/1", "text": text, "masks": [box(columns)], "provenance": provenance or {}}
-    return placed(ground_sample("1") | {"filtered_resps": [json.dumps(response)], "miou": columns / 10}, id, **document)
-
-
-def write(run, folder=SURE, benchmark="pixmini", vqa=(), vqa_open=(), ground=(), **config):
-    for task, samples in {"vqa": vqa, "vqa_open": vqa_open, "ground": ground}.items():
-        if samples:
-            write_samples(run / folder, f"{benchmark}_{task}", samples)
-    write_results(run / folder, limit=None, **config)
-    return run
-
-
-def invoke(*arguments):
-    return CliRunner().invoke(command.app, ["compare", *map(str, arguments)])
-
-
-def compared(first, second, *options):
-    done = invoke(first, second, "--json", "-", *options)
-    assert done.exit_code == 0, done.output
-    (benchmark,) = json.loads(done.stdout)["benchmarks"]
-    return benchmark
-
-
-def by_score(comparison):
-    return {each["score"]: each for each in comparison["differences"]}
-
-
-def error_of(done):
-    assert done.exit_code == 1 and not done.stdout
-    return " ".join(done.stderr.split())
-
-
-def rights(*pairs):
-    """Choice answers of ten pairs, of which these have both images right, and the others their first."""
-    return [choice(id, id % 2 == 1 or (id - 1) // 2 in pairs) for id in range(1, 21)]
+from two_runs import SURE, by_score, choice, compared, found, invoke, write, write_five_pairs_apart
+from written_run import of_pixcvbench, vqa_sample, write_samples
 
 
 @pytest.fixture
 def five_pairs_apart(tmp_path):
-    """Of ten pairs the first run has 0-3 and 5-7 right, the second 4-7: five differ. IoUs: 0.8, and 0.6 in the second.
-
-    Both have the first image of every pair right, and the second image where the pair is.
-    """
-    return (
-        write(tmp_path / "a", vqa=rights(0, 1, 2, 3, 5, 6, 7), ground=[found(id, 8) for id in range(1, 21)]),
-        write(tmp_path / "b", vqa=rights(4, 5, 6, 7), ground=[found(id, 6) for id in range(1, 21)]),
-    )
+    return write_five_pairs_apart(tmp_path)
 
 
 def test_mcnemar_by_hand(five_pairs_apart):
@@ -208,51 +145,6 @@ def test_a_run_does_not_differ_from_itself(five_pairs_apart):
     assert not comparison["regressions"] and not comparison["settings"] and not comparison["warnings"]
 
 
-def test_what_stands_between_the_runs_is_said(tmp_path):
-    made = {"segmenter": "region", "select": "first", "reducer": "mean", "seed": 0, "prompt": "any"}
-    first = write(tmp_path / "a", ground=[found(1, 8, provenance=made), found(2, 8, provenance=made)])
-    changed = made | {"segmenter": "sam:large", "select": "similarity", "reducer": "mean_centered", "prompt": "other"}
-    samples = [found(id, 8, provenance=changed, origin="elsewhere", answer="b" if id == 2 else "a") for id in (1, 2)]
-    samples[1]["input"] = "Find it"
-    second = write(tmp_path / "b", ground=samples, model_args="other")
-    comparison = compared(first, second)
-    assert comparison["warnings"] == [
-        "the data differs: origin is drawn in the first run and elsewhere in the second",
-        "the selection differs: select is first in the first run and similarity in the second",
-        "the segmenter differs: segmenter is region in the first run and sam:large in the second",
-        "the prompts of 1 of 2 documents differ (ground), such as 'Identify' in the first run and 'Find it' in the "
-        "second",
-        "the runs are of different data: documents of the same id differ (answer of 1 of 2)",
-    ]
-    assert [(each["name"], each["matters"]) for each in comparison["settings"]] == [
-        ("origin", True), ("select", True), ("segmenter", True), ("reducer", False), ("model_args", False),
-    ]  # fmt: skip
-    text = " ".join(invoke(first, second).stdout.split())
-    assert "Warning: the segmenter differs" in text and "reducer mean mean_centered" in text
-
-
-def test_judges_are_told_apart(tmp_path):
-    runs = []
-    for by in ("rule", "openai:some"):
-        sample = choice(1, True, "open") | {"judgement": {"by": by, "verdict": True}}
-        runs.append(write(tmp_path / by, vqa_open=[sample]))
-    assert compared(*runs)["warnings"] == [
-        "the judge of open answers differs: judges is rule in the first run and openai:some in the second"
-    ]
-
-
-def test_judges_of_masks_are_told_apart_by_name(tmp_path):
-    """What a judge was asked is noted too, and differs from image to image."""
-    runs = []
-    for name in ("self", "openai:some"):
-        notes = [{"judge": {"name": name, "exchanges": [{"prompt": f"{id}?"}]}, "select": "judge"} for id in (1, 2)]
-        runs.append(write(tmp_path / name, ground=[found(id, 8, provenance=note) for id, note in enumerate(notes, 1)]))
-    assert compared(*runs)["warnings"] == [
-        "the judge of masks differs: judge is self in the first run and openai:some in the second"
-    ]
-    assert [each["name"] for each in compared(*runs)["settings"]] == ["judge"]
-
-
 def test_the_oracle_of_a_when_task(tmp_path):
     """IoUs of 0.9 and 0.4 of the only candidates, in a task that has no score of its own."""
     runs = []
@@ -263,59 +155,3 @@ def test_the_oracle_of_a_when_task(tmp_path):
         runs.append(tmp_path / name)
     scores = by_score(compared(*runs))
     assert list(scores) == ["oracle_miou"] and scores["oracle_miou"]["effect"] == pytest.approx(-0.5)
-
-
-def test_one_of_several_models_is_chosen(five_pairs_apart):
-    first, second = five_pairs_apart
-    write(first, folder="maker__other", vqa=rights(4))
-    results = json.loads((first / SURE / "20260102_030405_results.json").read_text())
-    (first / "maker__other" / "20260102_030405_results.json").write_text(json.dumps(results | {"model_name": "other"}))
-    error = error_of(invoke(first, second))
-    assert "expected one model in" in error and "but got maker/model, other; choose one with --model-a." in error
-    assert compared(first, second, "--model-a", "other")["first"] == {"model": "other", "folder": str(first)}
-    error = error_of(invoke(first, second, "--model-a", "othre"))
-    assert "expected --model-a to be one of ['maker/model', 'other'], but got 'othre'; did you mean 'other'?" in error
-    # Two models of one folder.
-    within = compared(first, first, "--model-a", "maker/model", "--model-b", "other")
-    assert by_score(within)["answering"]["effect"] == pytest.approx(0.1 - 0.7)
-    assert "choose one with --model-b" in error_of(invoke(second, first))
-
-
-def test_nothing_in_common(five_pairs_apart, tmp_path):
-    other = write(tmp_path / "c", benchmark="pixcvbench", vqa=[of_pixcvbench(vqa_sample("1"))])
-    error = error_of(invoke(five_pairs_apart[0], other))
-    assert "expected a benchmark that both runs have, but got pixmini and pixcvbench" in error
-    first, second = write(tmp_path / "d", vqa=rights()), write(tmp_path / "e", ground=[found(1, 5)])
-    error = error_of(invoke(first, second))
-    assert (
-        "expected one of vqa, vqa_open, ground, when of pixmini in both runs, but got vqa and ground; evaluate" in error
-    )
-    apart = write(tmp_path / "f", vqa=[choice(99, True)])
-    assert "expected documents of pixmini that both runs have" in error_of(invoke(first, apart))
-    assert "does not exist; check the path" in error_of(invoke(first, tmp_path / "nowhere"))
-
-
-def test_json_goes_to_a_file_beside_the_tables(five_pairs_apart, tmp_path):
-    done = invoke(*five_pairs_apart, "--json", tmp_path / "out.json")
-    assert done.exit_code == 0 and "second \N{MINUS SIGN} first" in done.stdout
-    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
-    assert written["schema"] == "pixfound-compare/1"
-    assert written["benchmarks"] == [compared(*five_pairs_apart)]
-    row = next(line.split() for line in done.stdout.splitlines() if line.split()[:1] == ["A"])
-    assert row[1] == "-30.0" and row[3] == "to" and row[5:10] == ["70.0", "40.0", "10", "0", "0.375"]
-    assert "No such file" in error_of_write(invoke(*five_pairs_apart, "--json", tmp_path / "no" / "out.json"))
-
-
-def error_of_write(done):
-    assert done.exit_code == 1
-    return done.stderr
-
-
-def test_text_of_models_moves_no_cursor_and_is_no_markup(tmp_path):
-    hostile = "\x1b[2J\u202e\ud83d [bold]Text[/bold]\nnew line" + "x" * 1000
-    first = write(tmp_path / "a", ground=[found(1, 9, expression=hostile)])
-    second = write(tmp_path / "b", ground=[found(1, 3, hostile, {"select": hostile}, expression=hostile)])
-    done = invoke(first, second)
-    assert done.exit_code == 0
-    assert not {"\x1b", "\u202e", "\ud83d"} & set(done.stdout) and "[bold]Text" in done.stdout
-    assert invoke(first, second, "--json", "-").exit_code == 0
