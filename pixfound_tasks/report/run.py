@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
-from pixfound_tasks.report.results import model_name
+from pixfound_tasks.report.check.results import model_name
 from pixfound_tasks.report.samples import (
     Answer,
     Document,

@@ -26,8 +26,8 @@ def check(
     from json import dumps
 
     from pixfound_tasks.report import check as checking
-    from pixfound_tasks.report import check_lines
-    from pixfound_tasks.report.requirements import read_requirement
+    from pixfound_tasks.report.check import lines as check_lines
+    from pixfound_tasks.report.check.requirements import read_requirement
 
     try:
         requirements = [read_requirement(text) for text in require]

@@ -24,10 +24,10 @@ def compare(
     from json import dumps
 
     from pixfound_tasks.report.compare import as_json, compare_runs
-    from pixfound_tasks.report.compare_tables import print_comparisons
+    from pixfound_tasks.report.compare.choice import pair_up, runs_of_model
+    from pixfound_tasks.report.compare.tables import print_comparisons
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.run import read_runs
-    from pixfound_tasks.report.run_choice import pair_up, runs_of_model
 
     with errors_shown(ValueError):  # RunError among them
         chosen = [

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pixfound_tasks import masks
 from pixfound_tasks.analysis.failures import ImageFacts, is_grounded
 from pixfound_tasks.report import scores
-from pixfound_tasks.report.paired_values import Value, metric, whole_pairs
+from pixfound_tasks.report.compare.values import Value, metric, whole_pairs
 from pixfound_tasks.report.run import Record
 
 Both = Sequence[tuple[Record, Record]]

@@ -29,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.report.requirements import Requirement
-from pixfound_tasks.report.results import Coverage, ModelResults, TaskResult, read_results
+from pixfound_tasks.report.check.requirements import Requirement
+from pixfound_tasks.report.check.results import Coverage, ModelResults, TaskResult, read_results
 
 SCHEMA = "pixfound-check/1"
 STATUSES = ("passed", "short", "missing", "partial", "undefined", "failed")

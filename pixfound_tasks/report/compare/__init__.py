@@ -35,11 +35,11 @@ from typing import Any
 
 from pixfound_tasks.analysis.comparison import Paired, compare_means, compare_right, compare_scores, holm
 from pixfound_tasks.analysis.intervals import Interval
-from pixfound_tasks.report import paired_values as values
-from pixfound_tasks.report.flips import Flips, Regression, find_flips, find_regressions
-from pixfound_tasks.report.paired_values import Runs
+from pixfound_tasks.report.compare import values
+from pixfound_tasks.report.compare.flips import Flips, Regression, find_flips, find_regressions
+from pixfound_tasks.report.compare.settings import Setting, differing_settings, warn
+from pixfound_tasks.report.compare.values import Runs
 from pixfound_tasks.report.run import PROTOCOLS, Record, Run, RunError
-from pixfound_tasks.report.settings import Setting, differing_settings, warn
 from pixfound_tasks.scoring import metrics
 
 SCHEMA = "pixfound-compare/1"

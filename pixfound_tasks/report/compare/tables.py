@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pixfound_tasks.report.compare import Difference, RunComparison
+from pixfound_tasks.report.compare.flips import Flips, Regression
 from pixfound_tasks.report.console import make_console, make_table
-from pixfound_tasks.report.flips import Flips, Regression
 from pixfound_tasks.report.formats import NOT_MEASURED, is_measured, one_line, percent
 
 _NAMES = {
