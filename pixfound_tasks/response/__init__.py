@@ -1,0 +1,25 @@
+"""The response contract: what a model answers, as one string that carries text, masks and how they were found.
+
+Plain text is a response. A grounded response is one JSON object, a superset of what lmms-eval's `sam3` prints.
+Points, boxes and characters: points are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)` in fractions of the image's
+width and height; `chars` and `tokens` are half-open ranges in the answer's text and in its tokens.
+"""
+
+from pixfound_tasks.response.contract import (
+    SCHEMA,
+    Box,
+    Candidate,
+    Phrase,
+    Point,
+    Probe,
+    Response,
+    Selection,
+    all_candidates,
+    to_text,
+)
+from pixfound_tasks.response.reading import from_text, parse_json
+
+__all__ = [
+    "SCHEMA", "Box", "Candidate", "Phrase", "Point", "Probe", "Response", "Selection", "all_candidates", "from_text",
+    "parse_json", "to_text",
+]  # fmt: skip
