@@ -12,6 +12,7 @@ from untrusted import OBJECTS, OUTPUTS
 from pixfound_tasks import masks
 from pixfound_tasks.response import (
     Candidate,
+    CoarseMap,
     Phrase,
     Probe,
     Response,
@@ -21,6 +22,7 @@ from pixfound_tasks.response import (
 )
 
 LEFT, RIGHT = rectangle(0, 0, 3, 4), rectangle(3, 0, 6, 4)
+LOOK = CoarseMap((1, 3), bytes([0, 15, 7]))
 FULL = Response(
     text="A dog \u2013 black.",
     masks=(LEFT,),
@@ -28,7 +30,7 @@ FULL = Response(
     points=((0.25, 0.5),),
     scores=(0.9,),
     phrases=(
-        Phrase((0.25, 0.5), (Candidate(LEFT, 0.9), Candidate(RIGHT, 0.1)), "A dog", "dog", (0, 5), (0, 2), 0.8),
+        Phrase((0.25, 0.5), (Candidate(LEFT, 0.9), Candidate(RIGHT, 0.1)), "A dog", "dog", (0, 5), (0, 2), 0.8, LOOK),
         Phrase(text="black", chars=(8, 13), tokens=(3, 4)),
     ),
     selected=Selection("similarity", 0, 0),
@@ -112,6 +114,26 @@ def test_boxes_do_not_take_the_place_of_unreadable_masks():
 )
 def test_problems_are_named(fields, problem):
     assert from_text(json.dumps(fields), SIZE).problems == (problem,)
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ("map", "expected a map of 1 to 24 rows and columns, but got 'map'"),
+        ({"size": [25, 1], "levels": ""}, "expected a map of 1 to 24 rows and columns, but got '[25, 1]'"),
+        ({"size": [True, 1], "levels": ""}, "expected a map of 1 to 24 rows and columns, but got '[True, 1]'"),
+        ({"size": [1, 3]}, "expected a map's 3 levels in 4 characters, but got NoneType"),
+        ({"size": [1, 3], "levels": "A" * 99}, "expected a map's 3 levels in 4 characters, but got 99"),
+        ({"size": [1, 3], "levels": "\ud83d<>&"}, "expected a map's levels in base64, but "),
+        ({"size": [1, 3], "levels": "AAAA"}, "expected a map's 3 levels in 2 bytes, but got 3"),
+    ],
+)
+def test_a_map_that_is_none_is_a_problem_and_its_phrase_is_kept(found, problem):
+    fields = {"masks": [], "phrases": [{"candidates": [{"mask": LEFT}], "map": found}]}
+    response = from_text(json.dumps(fields), SIZE)
+    assert response.phrases == (Phrase(candidates=(Candidate(LEFT),)),)
+    (named,) = response.problems
+    assert named.startswith(f"map: {problem}")
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])

@@ -8,9 +8,15 @@ from rectangles import rectangle
 _KEYS = (
     "schema", "text", "masks", "boxes", "scores", "points", "phrases", "selected", "control", "tokens", "provenance",
     "size", "counts", "chars", "point", "candidates", "mask", "score", "by", "phrase", "candidate", "similarity",
+    "map", "levels",
 )  # fmt: skip
 _VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(rectangle(0, 0, 3, 4)),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from([rectangle(0, 0, 3, 4), {"size": [1, 3], "levels": "D3A="}]),
     lambda values: st.lists(values, max_size=4) | st.dictionaries(st.sampled_from(_KEYS), values, max_size=4),
     max_leaves=20,
 )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from pixfound_tasks.attention.geometry import peak
 from pixfound_tasks.attention.look import Look, tokens_within
 from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rule_phrases
 from pixfound_tasks.grounding.segmenters import Segmenter
 from pixfound_tasks.grounding.selection import make_selector
 from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
-from pixfound_tasks.response import Phrase, Point, Probe, Response
+from pixfound_tasks.response import Phrase, Point, Probe, Response, coarse_map
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges import Judge
@@ -60,14 +61,16 @@ class AttentionGrounder:
         )
 
     def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:
+        seen = look.phrase_map(phrase.chars)
         return Phrase(
-            look.peak(phrase.chars),
+            peak(seen),
             text=phrase.text,
             root=phrase.root,
             chars=phrase.chars,
             tokens=tokens_within(look.token_chars, phrase.chars),
             # What the answer says is not there is not what was asked for, however alike the words.
             similarity=0.0 if is_denied(phrase.text) else self.similarity(phrase.text, expression),
+            map=coarse_map(seen),
         )
 
     def _control(self, image: Image.Image, count: int) -> tuple[Probe, ...]:

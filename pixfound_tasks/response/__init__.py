@@ -2,7 +2,8 @@
 
 Plain text is a response. A grounded response is one JSON object, a superset of what lmms-eval's `sam3` prints.
 Points, boxes and characters: points are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)` in fractions of the image's
-width and height; `chars` and `tokens` are half-open ranges in the answer's text and in its tokens.
+width and height; `chars` and `tokens` are half-open ranges in the answer's text and in its tokens. A phrase may have a
+coarse `map` of where it looked (see `maps`), which no score reads: readers that do not know it lose nothing.
 """
 
 from pixfound_tasks.response.contract import (
@@ -17,9 +18,10 @@ from pixfound_tasks.response.contract import (
     all_candidates,
     to_text,
 )
+from pixfound_tasks.response.maps import CoarseMap, coarse_map
 from pixfound_tasks.response.reading import from_text, parse_json
 
 __all__ = [
-    "SCHEMA", "Box", "Candidate", "Phrase", "Point", "Probe", "Response", "Selection", "all_candidates", "from_text",
-    "parse_json", "to_text",
+    "SCHEMA", "Box", "Candidate", "CoarseMap", "Phrase", "Point", "Probe", "Response", "Selection", "all_candidates",
+    "coarse_map", "from_text", "parse_json", "to_text",
 ]  # fmt: skip

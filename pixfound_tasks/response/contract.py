@@ -9,6 +9,8 @@ from typing import Any
 
 from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle, Size
+from pixfound_tasks.response import maps
+from pixfound_tasks.response.maps import CoarseMap
 
 SCHEMA = "pixfound/1"
 BOX_CORNERS = ("x_min", "y_min", "x_max", "y_max")
@@ -37,7 +39,8 @@ class Probe:
 class Phrase(Probe):
     """A noun phrase of the answer, with the point its tokens looked at.
 
-    `similarity` to the referring expression is a cosine or its like in -1..1; None where it was not measured.
+    `similarity` to the referring expression is a cosine or its like in -1..1; None where it was not measured. `map` is
+    where they looked, coarsely; None where it was not recorded, or points nowhere.
     """
 
     text: str = ""
@@ -45,6 +48,7 @@ class Phrase(Probe):
     chars: tuple[int, int] | None = None
     tokens: tuple[int, int] | None = None
     similarity: float | None = None
+    map: CoarseMap | None = None
 
 
 @dataclass(frozen=True)
@@ -116,4 +120,5 @@ def _probe_fields(probe: Probe) -> dict[str, Any]:
 def _phrase_fields(phrase: Phrase) -> dict[str, Any]:
     names = ("text", "root", "chars", "tokens", "similarity")
     fields = {name: getattr(phrase, name) for name in names} | _probe_fields(phrase)
+    fields["map"] = maps.to_fields(phrase.map) if phrase.map else None
     return {name: value for name, value in fields.items() if value is not None}

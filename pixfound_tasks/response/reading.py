@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 from pixfound_tasks import masks
 from pixfound_tasks.masks import InvalidMask, Rle, Size
+from pixfound_tasks.response import maps
 from pixfound_tasks.response.contract import BOX_CORNERS, Box, Candidate, Phrase, Point, Probe, Response, Selection
+from pixfound_tasks.response.maps import CoarseMap, InvalidMap
 
 # A JSON object is a grounded response when it has one of these; any other JSON is text.
 _GROUNDED_KEYS = ("schema", "masks", "boxes", "points")
@@ -159,7 +161,16 @@ class _Reader:
             chars=self.span(value.get("chars")),
             tokens=self.span(value.get("tokens")),
             similarity=None if similarity is None else self.number(similarity),
+            map=self.map(value.get("map")),
         )
+
+    def map(self, value: Any) -> CoarseMap | None:
+        """None where there is none, or one that cannot be read: its phrase's masks count all the same."""
+        try:
+            return None if value is None else maps.read(value)
+        except InvalidMap as error:
+            self.problems.append(f"map: {error}")
+            return None
 
     def span(self, value: Any) -> tuple[int, int] | None:
         if value is None:

@@ -60,6 +60,11 @@ def test_a_phrase_that_looks_at_the_object_gives_its_mask(image, truth):
     assert masks.iou(response.prediction((SIDE, SIDE)), truth) > 0.9
     assert [len(phrase.candidates) for phrase in response.phrases] == [3, 3]
     assert response.tokens == 7
+    # The highest level is where the point is, in the object.
+    rows, columns = response.phrases[0].map.size
+    assert (rows, columns) == (24, 24)
+    row, column = divmod(response.phrases[0].map.levels.index(15), columns)
+    assert row < 0.3 * rows and column >= 0.7 * columns
 
 
 def test_a_denial_is_not_there(image):
