@@ -82,15 +82,20 @@ def grid_boxes(rows: int, columns: int, region: tuple[float, float, float, float
     return np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
 
 
-def peak(values: np.ndarray) -> tuple[float, float] | None:
-    """The middle of the highest pixel of a map (height, width), in fractions; the first one on ties, NaN left out.
+def peak(values: np.ndarray, rank: int = 1) -> tuple[float, float] | None:
+    """The middle of the highest pixel of a map (height, width), in fractions, or of the rank-th highest.
 
-    None where the map is flat: it points nowhere.
+    Every pixel has a rank of its own: those of one value are ranked row by row, as one reads; NaN is left out.
+    None where the map is flat, which points nowhere, or has fewer pixels. Raises ValueError for a rank below 1.
     """
-    if np.isnan(values).all() or np.nanmax(values) == np.nanmin(values):
+    if rank < 1:
+        raise ValueError(f"expected the rank of a pixel as 1, the highest, or more, but got {rank}")
+    known = values[~np.isnan(values)]
+    if known.size < rank or known.max() == known.min():
         return None
     height, width = values.shape
-    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    value = np.partition(known, -rank)[-rank]
+    row, column = np.argwhere(values == value)[rank - 1 - np.count_nonzero(known > value)]
     return float((column + 0.5) / width), float((row + 0.5) / height)
 
 

@@ -69,9 +69,12 @@ class Look:
         mean = values.mean(axis=0) if len(values) else np.full(self.values.shape[1], np.nan, np.float32)
         return self._paint(mean, image, method)
 
-    def peak(self, span: Span, image: int = 0) -> tuple[float, float] | None:
-        """Where a phrase's map is highest, (x, y) in fractions of the image; None where the map has no peak."""
-        return peak(self.phrase_map(span, image))
+    def peak(self, span: Span, image: int = 0, rank: int = 1) -> tuple[float, float] | None:
+        """Where a phrase's map is highest, or its rank-th highest pixel, (x, y) in fractions of the image.
+
+        None where the map is flat, or has fewer pixels.
+        """
+        return peak(self.phrase_map(span, image), rank)
 
     def plot(self, spans: Sequence[Span] | None = None, image: int = 0, picture: Image.Image | None = None) -> Figure:
         """The maps of some phrases over the image, their peaks marked; of every word where no phrases are named.

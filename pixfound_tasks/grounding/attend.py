@@ -27,6 +27,8 @@ class AttentionGrounder:
 
     `control` adds a chance control to every response: as many random points as it has phrases, through the same
     segmenter. `seed` and the image alone decide where they lie. `select` and `judge` are as in `make_selector`.
+    `point_rank` is which of a phrase map's highest pixels the segmenter is prompted with, counted from 1; a phrase
+    whose map has fewer pixels has no point.
     """
 
     segmenter: Segmenter
@@ -37,6 +39,7 @@ class AttentionGrounder:
     seed: int = 0
     provenance: dict[str, Any] = field(default_factory=dict)
     judge: Judge | None = None
+    point_rank: int = 1
 
     def __post_init__(self) -> None:
         make_selector(self.select, self.judge)
@@ -63,7 +66,7 @@ class AttentionGrounder:
     def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:
         seen = look.phrase_map(phrase.chars)
         return Phrase(
-            peak(seen),
+            peak(seen, self.point_rank),
             text=phrase.text,
             root=phrase.root,
             chars=phrase.chars,

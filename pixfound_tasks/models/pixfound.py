@@ -34,7 +34,8 @@ from pixfound_tasks.response import to_text
 
 _ARGUMENTS = (
     "pretrained", "device", "device_map", "dtype", "batch_size", "attn_implementation", "grounding", "reducer",
-    "layers", "query", "phrases", "select", "segmenter", "judge", "control", "save_attention", "seed",
+    "layers", "query", "phrases", "select", "segmenter", "judge", "control", "point_rank",
+    "save_attention", "seed",
 )  # fmt: skip
 # Of a task's generation_kwargs, those that `generate` takes; `until` is cut off afterwards.
 _GENERATION = ("max_new_tokens", "do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty")
@@ -59,6 +60,8 @@ class PixFound(ChatModel):
         control: whether to add a chance control to every grounded response.
         save_attention: a folder for what was recorded, one file per document that `Look.load` reads.
         seed: of the chance control.
+        point_rank: the segmenter is prompted with the highest pixel of a phrase's attention (1), or the k-th highest
+            (k), see `attention.geometry.peak`; a phrase whose map has fewer pixels gets no mask.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class PixFound(ChatModel):
         control: bool = True,
         save_attention: str | None = None,
         seed: int = 0,
+        point_rank: int = 1,
         max_batch_size: int | None = None,
         **unknown: Any,
     ) -> None:
@@ -90,9 +94,8 @@ class PixFound(ChatModel):
         is_mini = pretrained == mini.NAME
         segmenter = segmenter or ("region" if is_mini else segmenters.DEFAULT)
         segmenters.check_segmenter(segmenter)
-        if not str(batch_size).isdecimal() or int(batch_size) < 1:
-            raise ValueError(f"expected batch_size as a number of at least 1, but got {batch_size!r}")
-        self.batch_size = int(batch_size)
+        self.batch_size = _count("batch_size", batch_size)
+        rank = _count("point_rank", point_rank)
         self.grounding = grounding
         self.grounder: AttentionGrounder | None = None
         self.words: WordGrounder | None = None
@@ -110,9 +113,8 @@ class PixFound(ChatModel):
             self.words = self._word_grounder(pretrained, segmenter)
         elif grounding == "attention":
             phrases = phrases or ("rules" if is_mini else "auto")
-            self.grounder = self._attention_grounder(
-                pretrained, segmenter, phrases, select, judge, bool(control), int(seed)
-            )
+            settings = {"select": select, "control": bool(control), "seed": int(seed), "point_rank": rank}
+            self.grounder = self._attention_grounder(pretrained, segmenter, phrases, judge, settings)
 
     def _provenance(self, pretrained: str, segmenter: str) -> dict[str, Any]:
         model = self.lens.model
@@ -128,18 +130,18 @@ class PixFound(ChatModel):
         return WordGrounder(made, self.grounding, convention, self._provenance(pretrained, segmenter))
 
     def _attention_grounder(
-        self, pretrained: str, segmenter: str, phrases: str, select: str, judge: str | None, control: bool, seed: int
+        self, pretrained: str, segmenter: str, phrases: str, judge: str | None, settings: dict[str, Any]
     ) -> AttentionGrounder:
         lens = self.lens
         chunker, chunker_name = make_chunker(phrases)
-        similarity, similarity_name = make_similarity(chunker_name, select)
+        similarity, similarity_name = make_similarity(chunker_name, settings["select"])
         provenance = self._provenance(pretrained, segmenter) | {
             "attention": lens.model.config._attn_implementation, "reducer": lens.reducer, "query": lens.query,
             "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
-            "select": select, "control": control, "seed": seed,
+            **settings,
         }  # fmt: skip
         made = segmenters.make_segmenter(segmenter, str(self.device))
-        return AttentionGrounder(made, chunker, similarity, select, control, seed, provenance, self._judge(judge))
+        return AttentionGrounder(made, chunker, similarity, provenance=provenance, judge=self._judge(judge), **settings)
 
     def _judge(self, name: str | None) -> Judge | None:
         return LensJudge(self.lens) if name == "self" else name and make_judge(name, sees=True)
@@ -199,6 +201,12 @@ def batches(requests: Iterator[Request], size: int) -> Iterator[list[Request]]:
 def _layers(layers: str | float) -> str:
     """A lone number comes as a number, a negative one as a float."""
     return str(int(layers)) if isinstance(layers, (int, float)) and layers == int(layers) else str(layers)
+
+
+def _count(name: str, value: object) -> int:
+    if not str(value).isdecimal() or int(value) < 1:
+        raise ValueError(f"expected {name} as a whole number of at least 1, but got {value!r}")
+    return int(value)
 
 
 def _cut(text: str, until: list[str]) -> str:

@@ -101,6 +101,40 @@ def test_the_peak_is_the_first_highest_pixel_that_a_token_sees():
     assert peak(np.full((2, 2), np.nan)) is None
 
 
+def test_the_highest_pixels_are_ranked_one_by_one():
+    values = np.array([[np.nan, 1, 3], [3, 0, 2]], np.float32)
+    places = [(2, 0), (0, 1), (2, 1), (1, 0), (1, 1)]  # column and row of 3, 3, 2, 1 and 0
+    for rank, (column, row) in enumerate(places, 1):
+        assert peak(values, rank) == ((column + 0.5) / 3, (row + 0.5) / 2)
+    assert peak(values, 6) is None, "five pixels are known"
+    assert peak(np.ones((4, 4)), 2) is None, "a flat map has no second peak either"
+    with pytest.raises(ValueError, match="expected the rank of a pixel as 1, the highest, or more, but got 0"):
+        peak(values, 0)
+
+
+def test_ranks_are_those_of_a_stable_sort():
+    rng = np.random.RandomState(5)
+    for _ in range(50):
+        values = rng.randint(0, 6, (7, 9)).astype(np.float32)  # many ties
+        order = sorted(range(63), key=lambda place: -values.flat[place])
+        expected = [((place % 9 + 0.5) / 9, (place // 9 + 0.5) / 7) for place in order]
+        assert [peak(values, rank) for rank in range(1, 64)] == expected
+
+
+def test_the_segmenter_is_prompted_with_the_pixel_of_the_rank(image):
+    answer = look("the red square is near a wall", {"red": 3, "square": 3, "wall": 12})
+    for rank in (1, 2, 40, SIDE * SIDE):
+        found = AttentionGrounder(RegionSegmenter(), point_rank=rank).ground(answer, image, "the red square")
+        for phrase in found.phrases:
+            x, y = phrase.point
+            values = answer.phrase_map(phrase.chars)
+            assert values[int(y * SIDE), int(x * SIDE)] == np.sort(values, axis=None)[-rank]
+        assert len(found.control) == 2
+    beyond = AttentionGrounder(RegionSegmenter(), point_rank=SIDE * SIDE + 1).ground(answer, image, "the red square")
+    assert [phrase.point for phrase in beyond.phrases] == [None, None]
+    assert beyond.masks == () and beyond.control == () and beyond.selected == Selection("similarity")
+
+
 def phrase(similarity, *scores):
     return Phrase(candidates=tuple(Candidate(masks.empty((1, 1)), score) for score in scores), similarity=similarity)
 

@@ -69,6 +69,7 @@ def test_responses_say_how_they_were_made(run):
         "reducer": "mean_centered",
         "query": "predict",
         "segmenter": "region",
+        "point_rank": 1,
         "dtype": "float32",
     }
     assert expected.items() <= response["provenance"].items()
@@ -82,7 +83,8 @@ def test_a_folder_is_loaded_and_raw_attention_saved(tmp_path):
     AutoModelForImageTextToText.from_pretrained(mini.weights_folder(), dtype="float32").save_pretrained(folder)
     AutoProcessor.from_pretrained(mini.weights_folder()).save_pretrained(folder)
     arguments = (
-        f"pretrained={folder},segmenter=region,phrases=rules,layers=1+2,query=consume,reducer=mean,control=False"
+        f"pretrained={folder},segmenter=region,phrases=rules,layers=1+2,query=consume,reducer=mean,control=False,"
+        "point_rank=200"
     )
     result = evaluate("pixfound", f"{arguments},save_attention={tmp_path}", ["pixmini_ground"], limit=2)
     response = json.loads(result["samples"]["pixmini_ground"][1]["filtered_resps"][0])
@@ -91,9 +93,10 @@ def test_a_folder_is_loaded_and_raw_attention_saved(tmp_path):
     assert look.text == response["text"] and look.rows.shape == (response["tokens"], 64)
     assert look.settings["query"] == "consume" and look.settings["prompt"].startswith("Identify ")
     # Of the phrases' points the saved maps hold the same: what was saved is what was grounded.
-    assert [list(look.peak(tuple(phrase["chars"]))) for phrase in response["phrases"]] == [
-        phrase["point"] for phrase in response["phrases"]
-    ]
+    assert response["phrases"] and response["provenance"]["point_rank"] == 200
+    for phrase in response["phrases"]:
+        chars = tuple(phrase["chars"])
+        assert phrase["point"] == list(look.peak(chars, rank=200)) != list(look.peak(chars))
 
 
 @pytest.mark.parametrize("reducer", ["heads", "relative", "tam", "value_norm", "sink_filtered"])
@@ -189,6 +192,11 @@ def test_every_selection_is_told(select):
         ),
         ({"judge": "self"}, r"expected a judge with select=judge and only then"),
         ({"segmenter": "sam4"}, r"expected the segmenter to be one of \['region', 'sam'.*\], but got 'sam4'"),
+        ({"point_rank": 0}, "expected point_rank as a whole number of at least 1, but got 0"),
+        ({"point_rank": 2.5}, r"expected point_rank as a whole number of at least 1, but got 2\.5"),
+        ({"point_rank": -1.0}, r"expected point_rank as a whole number of at least 1, but got -1\.0"),
+        ({"point_rank": True}, "expected point_rank as a whole number of at least 1, but got True"),
+        ({"pointrank": 2}, r"expected a model argument to be one of .*did you mean 'point_rank'\?"),
         ({"layers": 9}, r"expected layers as 'all', .* or different numbers in -3\.\.2, but got '9'"),
     ],
 )
