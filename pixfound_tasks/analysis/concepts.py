@@ -1,40 +1,16 @@
-"""What a phrase of an answer is about: one of six concepts (PixFoundation, arXiv 2502.04192)."""
+"""How far a classifier of concepts agrees with a person; the classifiers themselves stand in `scoring.concepts`."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from pixfound_tasks.analysis.concept_words import HEADS, MODIFIERS, NAMES, NO_PARTICIPLES
-from pixfound_tasks.choices import check_choice
-from pixfound_tasks.grounding.phrases import content_words, load_pipeline, make_chunker
-from pixfound_tasks.judges import JudgeDown
 from pixfound_tasks.scoring.best_phrase import ConceptClassifier
+from pixfound_tasks.scoring.concepts import CONCEPTS, make_classifier
 
-if TYPE_CHECKING:
-    from pixfound_tasks.judges import Judge
-
-CONCEPTS = {
-    "appearance": "its color, material, pattern or shape",
-    "location": "where it is, its position or direction",
-    "part": "a part of an object, an animal or a person",
-    "context": "the setting: the background, a place, the weather, the image as a whole",
-    "object": "an object, an animal or a person as a whole",
-    "state": "its condition, pose, expression or movement",
-}
-# Of a head's concept those of modifiers that take its place, the first one first: "an open mouth", "a lying position".
-_MODIFIED = {"object": ("state", "appearance", "location"), "part": ("state",), "location": ("state",)}
-_NOUNS, _PARTICIPLES = ("NOUN", "PROPN"), ("VBN", "VBG")  # of spaCy
-_PARTICIPLE = re.compile(r"\w{3,}(ing|ed)")
-_LETTERS = "ABCDEF"
-_QUESTION = """A model described an image: "{answer}"
-What is the phrase "{phrase}" about?
-{choices}
-Reply with one of these letters alone."""
+__all__ = ["CONCEPTS", "Agreement", "agreement", "make_classifier"]
 
 
 class Agreement(NamedTuple):
@@ -48,89 +24,6 @@ class Agreement(NamedTuple):
     kappa: float
 
 
-@dataclass(frozen=True)
-class WordLists:
-    """Offline: by lists of words; other modifiers in -ing or -ed are taken for participles, and so for a state.
-
-    The head decides where it is a place, a setting, a look or a state. Else a modifier of state does; then a part is a
-    part; then a modifier of looks decides, or one of place; what is left is an object. Words it does not know make
-    objects of settings and states: see the agreement with hand labels in `tests/analysis/test_concepts.py`.
-    """
-
-    name: str = "word list"
-
-    def classify(self, phrase: str, answer: str = "") -> str | None:
-        words = content_words(phrase)
-        return _concept(words, len(words) - 1, [_is_participle(word) for word in words]) if words else None
-
-
-@dataclass(frozen=True)
-class TaggedWordLists:
-    """Offline: as `WordLists`, the head and the participles found by a spaCy pipeline with a tagger and a parser."""
-
-    pipeline: Any
-    name: str
-
-    def classify(self, phrase: str, answer: str = "") -> str | None:
-        # spaCy splits "dog's" and "half-eaten"; determiners have no content word.
-        tokens = [token for token in self.pipeline(phrase) if token.tag_ != "POS" and content_words(token.text)]
-        if not tokens:
-            return None
-        words = [content_words(token.text)[-1] for token in tokens]
-        head = next(
-            (i for i, token in enumerate(tokens) if token.dep_ == "ROOT" and token.pos_ in _NOUNS), len(tokens) - 1
-        )
-        said = [token.tag_ in _PARTICIPLES and word not in NO_PARTICIPLES for token, word in zip(tokens, words)]
-        return _concept(words, head, said)
-
-
-@dataclass(frozen=True)
-class ConceptJudge:
-    """By a judge, who is asked in text and replies with a letter.
-
-    None where the reply is anything else, or the judge is down.
-    """
-
-    judge: Judge
-
-    @property
-    def name(self) -> str:
-        return f"judge {self.judge.name}"
-
-    def classify(self, phrase: str, answer: str = "") -> str | None:
-        choices = "\n".join(f"{letter}. {about}" for letter, about in zip(_LETTERS, CONCEPTS.values()))
-        try:
-            reply = self.judge.ask(_QUESTION.format(answer=answer or phrase, phrase=phrase, choices=choices))
-        except JudgeDown:
-            return None
-        found = re.fullmatch(r"\(?([A-F])[).:]?", reply.strip().upper())
-        return list(CONCEPTS)[_LETTERS.index(found[1])] if found else None
-
-
-def make_classifier(name: str = "auto", judge: Judge | None = None) -> ConceptClassifier:
-    """A classifier by name.
-
-    Args:
-        name: "words" for the word list alone, "spacy:PACKAGE" for it with spaCy's tags, "auto" for the latter where
-            one of spaCy's English packages is installed, or "judge".
-        judge: who is asked with "judge", and only then.
-
-    Raises:
-        ValueError: for any other name, where spaCy or its package is missing, or name and judge do not go together.
-    """
-    if not name.startswith("spacy:"):
-        check_choice("the classifier of concepts", name, ("auto", "words", "spacy:PACKAGE", "judge"))
-    if (name == "judge") != (judge is not None):
-        raise ValueError(f"expected a judge with the classifier 'judge' and only then, but got {name!r}; give both")
-    if judge is not None:
-        return ConceptJudge(judge)
-    if name == "auto":
-        name = make_chunker("auto")[1].replace("rules", "words")
-    if name == "words":
-        return WordLists()
-    return TaggedWordLists(load_pipeline(name.removeprefix("spacy:")), f"word list, tags of {name}")
-
-
 def agreement(classifier: ConceptClassifier, labelled: Iterable[tuple[str, str]]) -> Agreement:
     """Compare with phrases and the concepts that a person gave them."""
     pairs = [(concept, classifier.classify(phrase)) for phrase, concept in labelled]
@@ -140,29 +33,3 @@ def agreement(classifier: ConceptClassifier, labelled: Iterable[tuple[str, str]]
     count = len(pairs)
     kappa = (right * count - by_chance) / (count**2 - by_chance) if by_chance < count**2 else math.nan
     return Agreement(right, count, kappa)
-
-
-def _concept(words: Sequence[str], head: int, participles: Sequence[bool]) -> str:
-    """The concept of a phrase of these words, by the word that is the head and those that are participles."""
-    is_name = " ".join(words[max(0, head - 1) : head + 1]) in NAMES
-    of_head = next((c for c, listed in HEADS.items() if words[head] in listed and not is_name), "object")
-    if of_head not in _MODIFIED:
-        return of_head
-    before = list(zip(words, participles))[: head - is_name]
-    said = {_of_modifier(part, is_participle) for word, is_participle in before for part in _parts(word)}
-    return next((concept for concept in _MODIFIED[of_head] if concept in said), of_head)
-
-
-def _of_modifier(word: str, is_participle: bool) -> str | None:
-    listed = next((concept for concept, words in MODIFIERS.items() if word in words), None)
-    return listed or ("state" if is_participle else None)
-
-
-def _parts(word: str) -> list[str]:
-    """A word and, of one with hyphens, its last part: "half-eaten", "Renaissance-style"."""
-    return [word, *word.split("-")[1:][-1:]]
-
-
-def _is_participle(word: str) -> bool:
-    last = word.rpartition("-")[2]
-    return last not in NO_PARTICIPLES and bool(_PARTICIPLE.fullmatch(last))

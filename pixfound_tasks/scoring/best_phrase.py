@@ -29,7 +29,7 @@ class ConceptClassifier(Protocol):
     name: str
 
     def classify(self, phrase: str, answer: str = "") -> str | None:
-        """One of `CONCEPTS`, of a phrase of an answer; None where it cannot be told."""
+        """One of `concepts.CONCEPTS`, of a phrase of an answer; None where it cannot be told."""
 
 
 class GroundedImage(NamedTuple):

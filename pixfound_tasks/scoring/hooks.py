@@ -18,6 +18,7 @@ from pixfound_tasks.scoring import declared, metrics
 from pixfound_tasks.scoring.aggregations import OpenPart
 from pixfound_tasks.scoring.answers import is_right, lenient_choice, option_of
 from pixfound_tasks.scoring.best_phrase import GroundedImage, record
+from pixfound_tasks.scoring.concepts import classified, classifier_from_environment
 from pixfound_tasks.scoring.grounded import read_answer, segmenter_name
 from pixfound_tasks.scoring.judge import grade, judge_from_environment
 from pixfound_tasks.scoring.metrics import OpenIou, PairPart
@@ -155,13 +156,21 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def when_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
+    classifier_from_environment()  # what is wrong with it shows before a model has answered anything
+    return referring_prompt(doc, lmms_eval_specific_kwargs)
+
+
 def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     """Of the best phrase by the truth: its IoU, that of the chance control, whether it is the expression, and where.
 
     None, which no metric counts, where there is no expression, no control, or no phrase with a place in the answer.
+    `concept` and `classified_by` are no metrics: what the best phrase is about, and who says so.
     """
     grounded = read_answer(results[0], doc)
-    sample = {"pixfound": doc, **({"grounded": to_text(grounded.response)} if grounded.is_made else {})}
+    sample = {"concept": None, "classified_by": None, "pixfound": doc}
+    if grounded.is_made:
+        sample["grounded"] = to_text(grounded.response)
     if doc["expression"] is None:
         return {**dict.fromkeys(_WHEN), **sample}
     if not grounded.is_measured:
@@ -175,6 +184,7 @@ def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
         "exact_phrase_rate": None if found.match is None else float(found.match == "exact"),
         "median_location": found.token_location,
         **sample,
+        **classified(found.phrase, grounded.response.text)._asdict(),
     }
 
 

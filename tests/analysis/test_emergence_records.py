@@ -11,10 +11,10 @@ from rectangles import SIZE, rectangle
 from untrusted import OBJECTS, OUTPUTS
 
 from pixfound_tasks import masks
-from pixfound_tasks.analysis.concepts import WordLists
 from pixfound_tasks.analysis.emergence import GroundedImage, analyse, image_values, summarise, tenth
 from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, from_text, to_text
 from pixfound_tasks.scoring.best_phrase import MATCHES, match, record, records
+from pixfound_tasks.scoring.concepts import WordLists
 
 TRUTH = rectangle(0, 0, 3, 4)  # the left half of the image, 12 pixels
 NOTHING = rectangle(0, 0, 0, 0)

@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from judges.chat_server import ChatServer, says
 from running import evaluate, metrics
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -133,11 +134,20 @@ def test_the_group_of_all_protocols_scores_their_maxima():
     assert metrics(result, "pixmini_paper")["score"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_when_is_asked_of_the_phrases():
-    result = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmini_when"], limit=12, batch_size=4)
+def test_when_is_asked_of_the_phrases(monkeypatch, tmp_path):
+    monkeypatch.setenv("PIXFOUND_CACHE", str(tmp_path))
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("PIXFOUND_CONCEPTS", "openai:m")
+    with ChatServer(says("(B)")) as server:
+        monkeypatch.setenv("OPENAI_API_URL", server.url)
+        result = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmini_when"], limit=12, batch_size=4)
     found = metrics(result, "pixmini_when")
     assert found["oracle_miou"] >= found["chance_miou"] + 0.3
     assert 0.0 <= found["exact_phrase_rate"] <= 1.0 and 0.0 <= found["median_location"] < 1.0
+    # Of the absent objects there is no best phrase.
+    samples = result["samples"]["pixmini_when"]
+    said = {(sample["median_location"] is None, sample["concept"], sample["classified_by"]) for sample in samples}
+    assert said == {(False, "location", "judge openai:m"), (True, None, None)}
 
 
 @pytest.mark.parametrize(("kind", "asked"), [("box", "Locate the "), ("point", "Point to the ")])

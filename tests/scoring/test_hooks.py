@@ -237,15 +237,26 @@ def test_when_by_hand(doc):
     assert [found[name] for name in ("oracle_miou", "chance_miou", "exact_phrase_rate", "median_location")] == [
         1.0, 0.5, 1.0, 0.6
     ]  # fmt: skip
+    # By the word list: wings are a part.
+    assert (found["concept"], found["classified_by"]) == ("part", "word list")
     doc["expression"] = "the bird"
     assert hooks.score_when(doc, [to_text(response)])["exact_phrase_rate"] == 0.0
     # Nothing was said: chance had no point to try, which is its finding only where the run has controls.
     mute = Response("", (), tokens=0)
-    assert hooks.score_when(doc, [to_text(mute)])["chance_miou"] is None
+    silent = hooks.score_when(doc, [to_text(mute)])
+    assert (silent["chance_miou"], silent["concept"], silent["classified_by"]) == (None, None, None)
     controlled = replace(mute, provenance={"control": True})
     assert hooks.score_when(doc, [to_text(controlled)])["chance_miou"] == 0.0
     doc["expression"] = None
-    assert hooks.score_when(doc, [to_text(response)])["oracle_miou"] is None
+    nothing_asked = hooks.score_when(doc, [to_text(response)])
+    assert (nothing_asked["oracle_miou"], nothing_asked["concept"]) == (None, None)
+
+
+def test_a_wrong_classifier_of_concepts_shows_before_anything_is_answered(doc, monkeypatch):
+    assert hooks.when_prompt(doc) == hooks.referring_prompt(doc) == "Identify the wings in the scene."
+    monkeypatch.setenv("PIXFOUND_CONCEPTS", "word")
+    with pytest.raises(ValueError, match="expected PIXFOUND_CONCEPTS to be one of .* did you mean 'words'?"):
+        hooks.when_prompt(doc)
 
 
 def test_an_absent_object(doc):
