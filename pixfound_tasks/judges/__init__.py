@@ -58,13 +58,14 @@ class Judge(Protocol):
         """
 
 
-def make_judge(name: str, sees: bool = False) -> Judge:
+def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
     """The judge of this name. Its replies are kept on disk; it stops asking where it fails again and again.
 
     Args:
         name: "openai:MODEL", whatever speaks the chat-completions protocol (see `chat`), or "local:CHECKPOINT", a
             transformers model of the hub or a folder (see `local`).
         sees: whether it will be shown images.
+        writes: whether it will be asked for more than a word or a number.
 
     Raises ValueError for other names, where the key is missing, and where there is no such checkpoint or it takes no
     images and shall.
@@ -78,9 +79,9 @@ def make_judge(name: str, sees: bool = False) -> Judge:
     from pixfound_tasks.judges.cache import CachedJudge
 
     if kind == "local":
-        from pixfound_tasks.judges.local import LocalJudge
+        from pixfound_tasks.judges.local import MAX_NEW_TOKENS, MAX_NEW_TOKENS_WRITING, LocalJudge
 
-        judge = LocalJudge(model)
+        judge = LocalJudge(model, MAX_NEW_TOKENS_WRITING if writes else MAX_NEW_TOKENS)
         if sees and not judge.takes_images:
             raise ValueError(f"expected a judge that takes images, but {name} reads text only; choose another one")
     else:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_NEW_TOKENS = 64  # a yes, a no or a number is expected
+MAX_NEW_TOKENS_WRITING = 1024  # as of a judge on a server
 
 
 class LocalJudge:
@@ -26,7 +27,7 @@ class LocalJudge:
     evaluated model has been freed, on CUDA where there is one. Raises ValueError where there is no such checkpoint.
     """
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str, max_new_tokens: int = MAX_NEW_TOKENS) -> None:
         self.name = f"local:{checkpoint}"
         try:
             self._processor = AutoProcessor.from_pretrained(checkpoint)
@@ -37,7 +38,7 @@ class LocalJudge:
                 f"does not load ({error}); check the name, or the folder"
             ) from error
         self.settings = {
-            "max_new_tokens": MAX_NEW_TOKENS, "revision": revision, "files": _files(Path(checkpoint))
+            "max_new_tokens": max_new_tokens, "revision": revision, "files": _files(Path(checkpoint))
         }  # fmt: skip
         self.takes_images = hasattr(self._processor, "image_processor")
         self._checkpoint = checkpoint
@@ -74,7 +75,7 @@ class LocalJudge:
             inputs = prompt_inputs(self._processor, [images], [prompt], {}).to(device, dtype)
         else:
             inputs = self._text_inputs(prompt).to(device)
-        sequences = self._model.generate(**inputs, do_sample=False, max_new_tokens=MAX_NEW_TOKENS)
+        sequences = self._model.generate(**inputs, do_sample=False, max_new_tokens=self.settings["max_new_tokens"])
         ends = end_tokens({}, self._model.generation_config)
         (ids,) = answer_ids(sequences, inputs["input_ids"].shape[1], ends)
         return self._tokenizer.decode(ids, skip_special_tokens=True).strip()

@@ -14,18 +14,14 @@
 | `original_expression` | the expression where `expression` is an altered one |
 | `region` | left, top, right and bottom of a `visual.Region`; `mask`, `width` and `height` are those after the change |
 
-PIXFOUND_PARAPHRASES names a file of paraphrased questions, see `read_paraphrases`; without it there are none.
+Paraphrased questions come from the file that PIXFOUND_PARAPHRASES names, see `paraphrases`; without it there are none.
 """
 
 from __future__ import annotations
 
-import csv
 import functools
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
@@ -37,6 +33,7 @@ from pixfound_tasks.prompts.language import (
     spelled_questions,
     templated_prompts,
 )
+from pixfound_tasks.prompts.paraphrases import are_wanted, paraphrases
 from pixfound_tasks.prompts.visual import CROPS, MASK_OUTS, Region, VisualChange, visual_changes
 
 if TYPE_CHECKING:
@@ -60,9 +57,7 @@ class Variant(NamedTuple):
 
 def choice_types() -> tuple[str, ...]:
     """The types of variation of choice questions; paraphrases only where PIXFOUND_PARAPHRASES names them."""
-    return (
-        ("spelling", "template", "paraphrase") if os.environ.get("PIXFOUND_PARAPHRASES") else ("spelling", "template")
-    )
+    return ("spelling", "template", "paraphrase") if are_wanted() else ("spelling", "template")
 
 
 def choice_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
@@ -105,35 +100,10 @@ def _listed(options: Sequence[str]) -> str:
 def _paraphrased(
     rows: Sequence[Row], questions: Sequence[ChoiceQuestion], count: int
 ) -> Iterator[list[ChoiceQuestion]]:
-    path = Path(os.environ["PIXFOUND_PARAPHRASES"])
-    found = read_paraphrases(path, rows[0]["benchmark"]) if rows else {}
+    asked = {row["id"]: question.question for row, question in zip(rows, questions)}
+    found = paraphrases(rows[0]["benchmark"], asked, count) if rows else {}
     for row, question in zip(rows, questions):
-        texts = found.get(row["id"], [])[:count]
-        if len(texts) < count:
-            raise ValueError(
-                f"expected {count} paraphrases of document {row['id']} of {row['benchmark']} in {path}, but got "
-                f"{len(texts)}; add them, or run the task without PIXFOUND_PARAPHRASES"
-            )
-        yield [question._replace(question=text) for text in texts]
-
-
-def read_paraphrases(path: Path, benchmark: str) -> dict[str, list[str]]:
-    """The paraphrases of questions (without options) by document id, in the order of the file.
-
-    A CSV file with a header, or JSONL: one paraphrase a row, with the columns `id` and `paraphrase`. Where a row has a
-    `benchmark` too, rows of others are left out. Raises ValueError for another kind of file or a row without these.
-    """
-    if path.suffix not in (".csv", ".jsonl"):
-        raise ValueError(f"expected PIXFOUND_PARAPHRASES as a .csv or .jsonl file, but got {path}")
-    found: dict[str, list[str]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, filter(str.strip, file))
-        for number, row in enumerate(rows, 1):
-            if not row.get("paraphrase") or row.get("id") in (None, ""):
-                raise ValueError(f"expected id and paraphrase in row {number} of {path}, but got {row}")
-            if row.get("benchmark") in (None, "", benchmark):
-                found.setdefault(str(row["id"]), []).append(row["paraphrase"])
-    return found
+        yield [question._replace(question=text) for text in found[row["id"]]]
 
 
 def referring_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:

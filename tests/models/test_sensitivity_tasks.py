@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+from judges.chat_server import ChatServer, says
 from lmms_eval.utils import load_yaml_config
 from running import evaluate, metrics
 
@@ -117,3 +118,22 @@ def test_a_model_asked_for_boxes_is_asked_in_the_templates_for_boxes():
     for place in (0, 3):
         assert prompts[place].startswith(f"Locate the {expressions[place]} and output all the coordinates in JSON")
     assert expressions[3] != expressions[0]
+
+
+def test_a_judges_paraphrases_are_asked_and_scored(monkeypatch, tmp_path):
+    monkeypatch.setenv("PIXFOUND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("PIXFOUND_PARAPHRASES", str(tmp_path / "made.jsonl"))
+    monkeypatch.setenv("PIXFOUND_PARAPHRASER", "openai:m")
+    with ChatServer(says("1. Which of these is it?\n2. Say, which?")) as server:
+        monkeypatch.setenv("OPENAI_API_URL", server.url)
+        task = "pixmini_vqa_lang_lite"
+        result = evaluate("pixfound", f"pretrained={mini.NAME}", [task], limit=7)
+        questions = {doc["question"] for doc in benchmarks.load("pixmini")["test"].remove_columns("image")}
+        assert len(server.received) == len(questions) < 120
+    samples = result["samples"][task]
+    assert [sample["pixfound"]["variation_type"] for sample in samples[5:]] == ["paraphrase"] * 2
+    asked = [sample["arguments"][0].partition(" Options:")[0] for sample in samples[5:]]
+    assert asked == ["Which of these is it?", "Say, which?"]
+    assert {f"{name}_paraphrase" for name in sensitivity.STATISTICS} <= set(metrics(result, task))
+    assert len((tmp_path / "made.jsonl").read_text().splitlines()) == 240

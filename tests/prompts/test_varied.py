@@ -171,22 +171,10 @@ def test_paraphrases_are_read_from_the_users_file(benchmark, monkeypatch, tmp_pa
     first, second = benchmark[0]["options"]
     prompt = asked(found, "1", "paraphrase", 1)["varied_prompt"]
     assert prompt == f"Where, in 1, 1? Options:\nA. {first}\nB. {second}\n{CHOICE_INSTRUCTION}"
-    with pytest.raises(ValueError, match="expected 3 paraphrases of document 1 of pixmini in .*, but got 2; add them"):
+    with pytest.raises(
+        ValueError, match="expected 3 paraphrases of document 1 of pixmini in .*, but got 2, and 12 of 12"
+    ):
         varied.choice_language_3(benchmark)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "error"),
-    [
-        ("a.txt", "", r"as a \.csv or \.jsonl file, but got .*a\.txt"),
-        ("a.csv", "id,text\n1,Where?\n", r"expected id and paraphrase in row 1 of .*a\.csv"),
-        ("a.jsonl", '{"paraphrase": "Where?"}', r"expected id and paraphrase in row 1 of .*a\.jsonl"),
-    ],
-)
-def test_a_file_that_holds_no_paraphrases_is_an_error(tmp_path, name, text, error):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=error):
-        varied.read_paraphrases(tmp_path / name, "pixmini")
 
 
 @pytest.mark.parametrize("name", ["choice_language_11", "choice_language_0", "choice_language_", "referring_10"])
