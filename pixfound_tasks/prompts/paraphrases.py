@@ -55,7 +55,7 @@ def paraphrases(benchmark: str, questions: Mapping[str, str], count: int) -> dic
     if maker and _lacking(questions, found, count):
         found, reason = _complete(path, maker, benchmark, questions, count)
     if lacking := _lacking(questions, found, count):
-        ways = f"name another one in {MAKER}" if maker else _WAYS
+        ways = f"name another judge in {MAKER}" if maker else _WAYS
         raise ValueError(
             f"expected {count} paraphrases of document {lacking[0]} of {benchmark} in {path}, but got "
             f"{len(found.get(lacking[0], ()))}, and {len(lacking)} of {len(questions)} documents have too few; "
@@ -140,6 +140,8 @@ def _make(path: Path, judge: Judge, benchmark: str, questions: Mapping[str, str]
 
 def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Add rows to a JSONL file: written beside and renamed, so that who reads sees a whole file."""
+    if not rows:
+        return
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     end = "\n" if before and not before.endswith("\n") else ""
     beside = path.with_name(f"{path.name}.{uuid4().hex}.part")

@@ -104,6 +104,11 @@ def test_too_few_usable_ones_are_saved_and_not_asked_again(file, monkeypatch):
     assert found == {"1": ["Would you call it so?", "Does it look so?"]} and requests == 1
 
 
+def test_where_nothing_came_there_is_no_file(file, monkeypatch):
+    assert "but got 0, and 3 of 3 documents have too few" in refused(monkeypatch, fails(401))
+    assert not file.exists()
+
+
 def test_processes_that_load_a_task_at_once_ask_once(file, monkeypatch):
     """Each has a judge and a lock of its own; the others come while the first is being served."""
     coming = Event()
