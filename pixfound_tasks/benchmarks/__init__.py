@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
     from PIL.Image import Image
 
-# Each is a module of this package with a function `saved() -> Path`.
+    from pixfound_tasks.benchmarks.joining import Joining
+
+# Each is a module of this package with a function `joining(local_only) -> Joining`.
 DOCUMENT_COUNTS = {"pixmmvp": 300, "pixcvbench": 1438, "pixmini": 120}
 
 
@@ -33,8 +35,16 @@ def load(name: str) -> DatasetDict:
 
 def folder(name: str) -> str:
     """The folder that a benchmark is saved in, as `datasets.load_from_disk` takes it; raises what `load` raises."""
+    from pixfound_tasks.benchmarks.sources import remedy_named
+
+    with remedy_named(name):
+        return str(joining_of(name).saved())
+
+
+def joining_of(name: str, local_only: bool = False) -> Joining:
+    """How a benchmark is made of its files, which are downloaded unless there; with `local_only` never."""
     check_choice("the benchmark", name, DOCUMENT_COUNTS)
-    return str(import_module(f"{__name__}.{name}").saved())
+    return import_module(f"{__name__}.{name}").joining(local_only)
 
 
 def images(name: str) -> Mapping[str, Image]:

@@ -1,20 +1,38 @@
-"""Benchmarks saved as Arrow data sets in the user's cache folder, each under a key of the content it came from."""
+"""Benchmarks saved as Arrow data sets in the user's cache folder, each under a key of the content it came from.
+
+A data set is written beside its place and then renamed, with a list of its files and their sizes in it: what was
+interrupted, or damaged later, is not read back but made anew.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from pixfound_tasks.benchmarks.sources import DataError
+
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
 # Raise it when the columns or the way they are worked out change: what was saved before is then no longer used.
 DATA_VERSION = 2
+
+_SIZES = "sizes.json"
+_BESIDE = ".joining-"
+_LEFT_BEHIND = 24 * 3600  # seconds after which what an interrupted process wrote is removed
+
+
+class SaveError(DataError):
+    """The cache folder cannot be read or written."""
 
 
 def cache_folder() -> Path:
@@ -24,23 +42,70 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "pixfound"
 
 
+def place_of(name: str, key: str) -> Path:
+    """The folder that a data set of this name and key (hexadecimal) is saved in."""
+    return cache_folder() / f"{name}-v{DATA_VERSION}-{key[:16]}"
+
+
 def saved(name: str, key: str, build: Callable[[], DatasetDict]) -> Path:
-    """The folder of the data set saved under this key (hexadecimal); it is built and saved where there is none."""
-    place = cache_folder() / f"{name}-v{DATA_VERSION}-{key[:16]}"
-    if not place.is_dir():
-        _save(build(), place)
-        logger.info(f"{name}: saved in {place}")
+    """The folder of the data set saved under this key; it is built and saved where there is none, or a damaged one.
+
+    Raises SaveError where the folder cannot be read or written, and what `build` raises.
+    """
+    place = place_of(name, key)
+    with _errors_named(name):
+        if is_whole(place):
+            return place
+        if place.is_dir():
+            logger.warning(f"{name}: {place} is not as it was saved, and is made anew")
+    dataset = build()
+    with _errors_named(name):
+        _save(dataset, place)
+    logger.info(f"{name}: saved in {place}")
     return place
+
+
+def is_whole(place: Path) -> bool:
+    """Whether a folder holds all files that were saved in it, at the sizes they had."""
+    try:
+        sizes = json.loads((place / _SIZES).read_text())
+        return bool(sizes) and all((place / file).stat().st_size == size for file, size in sizes.items())
+    except (FileNotFoundError, NotADirectoryError, ValueError, AttributeError):
+        return False
 
 
 def _save(dataset: DatasetDict, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=place.parent) as temporary:
+    _remove_left_behind(place.parent)
+    with TemporaryDirectory(prefix=_BESIDE, dir=place.parent) as temporary:
         written = Path(temporary) / place.name
         dataset.save_to_disk(written)
+        sizes = {str(file.relative_to(written)): file.stat().st_size for file in written.rglob("*") if file.is_file()}
+        (written / _SIZES).write_text(json.dumps(sizes))
+        if not is_whole(place):
+            with suppress(FileNotFoundError):  # there is none, or another process has just moved it
+                place.rename(Path(temporary) / "damaged")
         try:
             written.rename(place)
         except OSError:
             # Another process was faster, and what it wrote has the same content. Any other failure is one.
-            if not place.is_dir():
+            if not is_whole(place):
                 raise
+
+
+def _remove_left_behind(folder: Path) -> None:
+    for path in folder.glob(f"{_BESIDE}*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _LEFT_BEHIND:
+                shutil.rmtree(path)
+
+
+@contextmanager
+def _errors_named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SaveError(
+            f"expected to save {name} in {cache_folder()}, but got {error.strerror or error}: make room there, or let "
+            "PIXFOUND_CACHE name a folder that can be written to"
+        ) from error

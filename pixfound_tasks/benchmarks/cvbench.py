@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,14 @@ _BATCH = 32  # rows
 Row = dict[str, Any]
 
 
-def fetch() -> tuple[str, list[Path]]:
+def fetch(local_only: bool = False) -> tuple[str, list[Path]]:
     """The revision that is downloaded, and its files with questions of part 2D.
 
     Which files those are is said in the data set's README; where it is not, in the files.
     """
-    card = download(QUESTIONS, ["README.md"])
+    card = download(QUESTIONS, ["README.md"], None, local_only)
     patterns = _patterns(card / "README.md") or ["*.parquet"]
-    folder = download(QUESTIONS, patterns)
+    folder = download(QUESTIONS, patterns, None, local_only)
     return folder.name, [path for path in _matching(folder, patterns) if holds_part(path)]
 
 
@@ -49,7 +50,9 @@ def _matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 def holds_part(path: Path) -> bool:
     """Whether a parquet file has rows of part 2D; raises DataError where it is none of CV-Bench's."""
-    return PART in _open(path).read(columns=["type"])["type"].to_pylist()
+    file = _open(path)
+    with _damage_named(path):
+        return PART in file.read(columns=["type"])["type"].to_pylist()
 
 
 def embeds_images(path: Path) -> bool:
@@ -68,24 +71,32 @@ def read_rows(path: Path) -> Iterator[Row]:
 
     Raises DataError where a column or a value is missing, or the file is no parquet.
     """
-    for batch in _batches(_open(path)):
+    for batch in _batches(path):
         for row in batch.filter(pc.equal(batch["type"], PART)).to_pylist():
             if missing := [column for column in COLUMNS if row[column] is None]:
                 raise DataError(f"expected {missing} in row {row['idx']} of {path}, but got nothing: fetch it again")
             yield {**row, "image": (row.get("image") or {}).get("bytes")}
 
 
-def _batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     # Asked for all groups at once, pyarrow reads far ahead, and so most of the images into memory.
-    for group in range(file.num_row_groups):
-        yield from file.iter_batches(_BATCH, row_groups=[group], columns=[*COLUMNS, "image.bytes"])
+    file = _open(path)
+    with _damage_named(path):
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(_BATCH, row_groups=[group], columns=[*COLUMNS, "image.bytes"])
 
 
 def _open(path: Path) -> pq.ParquetFile:
-    try:
+    with _damage_named(path):
         file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"expected a parquet file in {path}, but got: {error}: fetch it again") from error
     if missing := sorted(set(COLUMNS) - set(file.schema_arrow.names)):
         raise DataError(f"expected columns {missing} in {path}, but got {file.schema_arrow.names}: fetch it again")
     return file
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"expected a parquet file in {path}, but got: {error}: fetch it again") from error

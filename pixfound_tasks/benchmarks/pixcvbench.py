@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from datasets import DatasetDict
-
 from pixfound_tasks import masks
-from pixfound_tasks.benchmarks import cache, cvbench, segmentations
-from pixfound_tasks.benchmarks.documents import Document, as_dataset
+from pixfound_tasks.benchmarks import cvbench, segmentations
+from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.expressions import expression, read_names
+from pixfound_tasks.benchmarks.joining import Joining, content_key
 from pixfound_tasks.benchmarks.readers import Row, image_size, read_table
 from pixfound_tasks.benchmarks.segmentations import SEGMENTATIONS, SOURCES
 from pixfound_tasks.benchmarks.sources import (
@@ -28,6 +26,10 @@ from pixfound_tasks.benchmarks.sources import (
 )
 
 ANNOTATIONS = "IVUlab/pixcvbench"
+# Which files of CV-Bench there are to be is said in its README.
+REPOSITORIES = {ANNOTATIONS: ["*Objects.csv", f"*{SEGMENTATIONS}"], cvbench.QUESTIONS: ["README.md"]}
+EXPECTED = ("Objects.csv", *(f"{source}/{SEGMENTATIONS}" for source in SOURCES), "*.parquet")
+FOLDER = "PixCVBench"
 IMAGE_FOLDERS = {"ADE20K": "ADE20K/validation/images", "COCO": "COCO/coco/images"}
 LAYOUT = (
     f"PixCVBench/ with ADE20K/validation/{SEGMENTATIONS}, COCO/{SEGMENTATIONS}, CV-Bench/test.parquet and "
@@ -46,21 +48,20 @@ class Counts(NamedTuple):
 PUBLISHED_COUNTS = Counts(images=1438, from_ade20k=633, empty_masks=1)
 
 
-def saved() -> Path:
-    """The folder that PixCV-Bench is saved in; raises DataError where files are missing or not what was published."""
-    files = find()
+def joining(local_only: bool = False) -> Joining:
+    """PixCV-Bench; raises DataError where files are missing."""
+    files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}"
+    key = content_key(digest, origin)
+    return Joining(
+        "pixcvbench", origin, files, key, lambda: join(files, origin), lambda them: checked(them, PUBLISHED_COUNTS)
+    )
 
-    def build() -> DatasetDict:
-        return as_dataset(checked(join(files, origin), PUBLISHED_COUNTS))
 
-    return cache.saved("pixcvbench", hashlib.sha256(f"{digest} {origin}".encode()).hexdigest(), build)
-
-
-def find() -> Files:
+def find(local_only: bool = False) -> Files:
     """The files in PIXFOUND_DATA where that is set, else from the hub (annotations as PIXFOUND_REVISION asks)."""
-    folder = local_folder("PixCVBench", LAYOUT)
+    folder = local_folder(FOLDER, LAYOUT)
     if folder:
         # The hub's own copy of CV-Bench is in several files; one called test.parquet holds all of it.
         whole = folder / "CV-Bench" / "test.parquet"
@@ -69,8 +70,8 @@ def find() -> Files:
         if not all(map(cvbench.embeds_images, questions)):
             found |= _image_files(folder)
         return Files(folder.name, str(folder), LAYOUT, found)
-    folder = download(ANNOTATIONS, ["*Objects.csv", f"*{SEGMENTATIONS}"], asked_revision("pixcvbench"))
-    revision, questions = cvbench.fetch()
+    folder = download(ANNOTATIONS, REPOSITORIES[ANNOTATIONS], asked_revision("pixcvbench"), local_only)
+    revision, questions = cvbench.fetch(local_only)
     origin = f"{ANNOTATIONS} @ {folder.name}, {cvbench.QUESTIONS} @ {revision}"
     place = f"the data sets {ANNOTATIONS} and {cvbench.QUESTIONS}"
     return Files(origin, place, LAYOUT, _annotation_files(folder) | by_name(questions))

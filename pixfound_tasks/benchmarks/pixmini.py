@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from pixfound_tasks.benchmarks import cache
-from pixfound_tasks.benchmarks.documents import Document, as_dataset, fingerprint
+from pixfound_tasks.benchmarks.documents import Document, fingerprint
+from pixfound_tasks.benchmarks.joining import Joining
 from pixfound_tasks.masks import encode
 from pixfound_tasks.mini.pairs import Pair, sample_pair
 from pixfound_tasks.mini.questions import ASKERS
@@ -30,10 +29,10 @@ PATTERNS = {
 }
 
 
-def saved() -> Path:
-    """The folder that PixMini is saved in. It is drawn every time: that is quick, and a stale copy is never used."""
+def joining(local_only: bool = False) -> Joining:
+    """PixMini, drawn anew every time: that is quick, and a stale copy is never used."""
     documents = build()
-    return cache.saved("pixmini", fingerprint(documents), lambda: as_dataset(documents))
+    return Joining("pixmini", documents[0].origin, None, fingerprint(documents), lambda: documents, lambda them: them)
 
 
 def build() -> list[Document]:

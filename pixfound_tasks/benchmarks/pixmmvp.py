@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from datasets import DatasetDict
-
 from pixfound_tasks import masks
-from pixfound_tasks.benchmarks import cache
-from pixfound_tasks.benchmarks.documents import Document, as_dataset
+from pixfound_tasks.benchmarks.documents import Document
+from pixfound_tasks.benchmarks.joining import Joining, content_key
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
 from pixfound_tasks.benchmarks.sources import (
     DataError,
@@ -31,7 +28,11 @@ from pixfound_tasks.masks import Rle
 ANNOTATIONS = "IVUlab/pixmmvp"
 IMAGES = "MMVP/MMVP"
 ANNOTATION_FILES = ("Objects.csv", "Segmentations.json", "visual_patterns.csv")
+REPOSITORIES = {ANNOTATIONS: [f"*{name}" for name in ANNOTATION_FILES], IMAGES: ["*Questions.csv", "*.jpg"]}
+FOLDER = "PixMMVP"
 LAYOUT = f"PixMMVP/ with Questions.csv, {', '.join(ANNOTATION_FILES)} and the images as MMVP Images/1.jpg, 2.jpg, ..."
+
+EXPECTED = ("Questions.csv", *ANNOTATION_FILES, *(f"{number}.jpg" for number in range(1, 301)))
 
 ANSWERS = ("original", "corrected")
 # MMVP was published with the answers of these two pairs swapped. Some copies are corrected: a copy's own answers
@@ -51,34 +52,31 @@ class Counts(NamedTuple):
 PUBLISHED_COUNTS = Counts(images=300, pairs=150, without_expression=14, empty_masks=53)
 
 
-def saved() -> Path:
-    """The folder that PixMMVP is saved in, with the answers that PIXFOUND_ANSWERS names (original or corrected).
+def joining(local_only: bool = False) -> Joining:
+    """PixMMVP with the answers that PIXFOUND_ANSWERS names (original or corrected).
 
-    Raises ValueError for other answers, DataError where files are missing or not what was published.
+    Raises ValueError for other answers, DataError where files are missing.
     """
     answers = os.environ.get("PIXFOUND_ANSWERS") or "original"
     check_choice("PIXFOUND_ANSWERS", answers, ANSWERS)
-    files = find()
+    files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
-
-    def build() -> DatasetDict:
-        documents = join(files, answers, origin)
-        check(documents, PUBLISHED_COUNTS)
-        return as_dataset(documents)
-
-    return cache.saved("pixmmvp", hashlib.sha256(f"{digest} {origin}".encode()).hexdigest(), build)
+    return Joining(
+        "pixmmvp", origin, files, content_key(digest, origin), lambda: join(files, answers, origin), _checked
+    )
 
 
-def find() -> Files:
+def find(local_only: bool = False) -> Files:
     """The files in PIXFOUND_DATA where that is set, else from the hub (annotations as PIXFOUND_REVISION asks)."""
-    folder = local_folder("PixMMVP", LAYOUT)
+    folder = local_folder(FOLDER, LAYOUT)
     if folder:
         tables = [folder / name for name in ("Questions.csv", *ANNOTATION_FILES)]
         paths = [*filter(Path.is_file, tables), *(folder / "MMVP Images").glob("*.jpg")]
         return Files(folder.name, str(folder), LAYOUT, by_name(paths))
-    annotations = download(ANNOTATIONS, [f"*{name}" for name in ANNOTATION_FILES], asked_revision("pixmmvp"))
-    images = download(IMAGES, ["*Questions.csv", "*.jpg"])
+    revision = asked_revision("pixmmvp")
+    annotations = download(ANNOTATIONS, REPOSITORIES[ANNOTATIONS], revision, local_only)
+    images = download(IMAGES, REPOSITORIES[IMAGES], None, local_only)
     paths = [path for path in annotations.rglob("*") if path.name in ANNOTATION_FILES]
     paths += [path for path in images.rglob("*") if path.name == "Questions.csv" or path.suffix == ".jpg"]
     origin = f"{ANNOTATIONS} @ {annotations.name}, {IMAGES} @ {images.name}"
@@ -107,12 +105,18 @@ def _truths(files: Files) -> dict[str, Rle]:
     """By image number the union of its polygons. `area` in the file is the box's, and is not looked at."""
     segmentations = read_json(files, "Segmentations.json")
     polygons = defaultdict(list)
-    for annotation in segmentations["annotations"]:
-        polygons[annotation["image_id"]] += annotation["segmentation"]
-    return {
-        Path(image["file_name"]).stem: masks.from_polygons(polygons[image["id"]], (image["height"], image["width"]))
-        for image in segmentations["images"]
-    }
+    try:
+        for annotation in segmentations["annotations"]:
+            polygons[annotation["image_id"]] += annotation["segmentation"]
+        return {
+            Path(image["file_name"]).stem: masks.from_polygons(polygons[image["id"]], (image["height"], image["width"]))
+            for image in segmentations["images"]
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            "expected COCO style images, annotations and polygons in Segmentations.json, but got "
+            f"{type(error).__name__}: {error}: fetch the file again"
+        ) from error
 
 
 def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answers: str, origin: str) -> Document:
@@ -158,6 +162,12 @@ def right_answer(identifier: str, written: str, answers: str) -> str:
     if published and answers == "corrected":
         return {"a": "b", "b": "a"}[published]
     return published or written.strip().strip("()").lower()
+
+
+def _checked(documents: Iterable[Document]) -> Sequence[Document]:
+    documents = list(documents)
+    check(documents, PUBLISHED_COUNTS)
+    return documents
 
 
 def check(documents: Sequence[Document], counts: Counts) -> None:

@@ -22,7 +22,11 @@ def read_table(files: Files, name: str, columns: Sequence[str], index: str = "In
 
     Raises DataError unless column `index` numbers them from `first` on.
     """
-    header, *rows = csv.reader(StringIO(files.read(name).decode("utf-8-sig"), newline="")) or [[]]
+    try:
+        text = StringIO(files.read(name).decode("utf-8-sig"), newline="")
+        header, *rows = list(csv.reader(text)) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"expected a table in UTF-8 in {name}, but got: {error}: fetch the file again") from error
     # PixMMVP's Objects.csv has a blank before a header; copies of MMVP's Questions.csv spell Index with a small L.
     header = ["Index" if column.strip() == "lndex" else column.strip() for column in header]
     if missing := sorted({index, *columns} - set(header)):
@@ -38,7 +42,7 @@ def read_json(files: Files, name: str) -> Any:
     """What a JSON file holds; raises DataError where it is no JSON."""
     try:
         return json.loads(files.read(name))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"expected JSON in {name}, but got: {error}. Fetch the file again") from error
 
 
@@ -52,10 +56,18 @@ def read_image(files: Files, name: str, size: tuple[int, int]) -> bytes:
 
 
 def image_size(content: bytes, name: str) -> tuple[int, int]:
-    """Width and height of an encoded image, upright as `datasets` decodes it; raises DataError where it is none."""
+    """Width and height of an encoded image, upright as `datasets` decodes it.
+
+    Raises DataError where it is none, or ends too early.
+    """
     try:
         image = Image.open(BytesIO(content))
+        is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+        size = image.size[::-1] if is_turned else image.size
+        image.draft("L", (1, 1))  # a JPEG is then decoded quickly, small, and yet to its end
+        image.load()
     except UnidentifiedImageError as error:
         raise DataError(f"expected an image in {name}, but got {content[:40]!r}: fetch it again") from error
-    is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-    return image.size[::-1] if is_turned else image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"expected a whole image in {name}, but got: {error}: fetch it again") from error
+    return size

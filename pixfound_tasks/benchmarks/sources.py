@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,34 @@ _BLOCK = 1 << 20  # bytes
 
 class DataError(RuntimeError):
     """A benchmark's files are missing or not what was published. The message says what to do about it."""
+
+
+class NotDownloaded(DataError):
+    """A data set of the hub that is not in its local cache and could not be downloaded."""
+
+
+@contextmanager
+def remedy_named(benchmark: str) -> Iterator[None]:
+    """Let errors of the files end with the command that mends them."""
+    try:
+        yield
+    except DataError as error:
+        if type(error) not in (DataError, NotDownloaded):
+            raise
+        raise type(error)(f"{error}. {_remedy(benchmark, isinstance(error, NotDownloaded))}") from error
+
+
+def _remedy(benchmark: str, is_absent: bool) -> str:
+    fetch = f"`pixfound data fetch {benchmark}`"
+    if is_absent:
+        return (
+            f"Let PIXFOUND_DATA name a folder that holds it, run {fetch} where the hub can be reached, or evaluate on "
+            "PixMini (pixmini_...), which needs no data"
+        )
+    if os.environ.get("PIXFOUND_DATA"):
+        return f"To mend it: put the published file into PIXFOUND_DATA, or unset PIXFOUND_DATA and run {fetch}"
+    revision = " (without PIXFOUND_REVISION, where an older revision lacks it)" * bool(asked_revision(benchmark))
+    return f"To mend it: {fetch}{revision}, which downloads anew what is damaged"
 
 
 def expect_published(holds: bool, expected: str, got: str, benchmark: str, data_sets: str) -> None:
@@ -48,18 +77,29 @@ class Files:
         return self.paths[name]
 
     def read(self, name: str) -> bytes:
-        """The file's content; raises DataError where it is missing."""
-        return self.path(name).read_bytes()
+        """The file's content; raises DataError where it is missing or cannot be read."""
+        with _reading(name):
+            return self.path(name).read_bytes()
 
     def digest(self) -> str:
         """SHA-256 over the names and contents of all files."""
         digest = hashlib.sha256()
         for name in sorted(self.paths):
-            digest.update(f"{name} {_digest(self.paths[name])}\n".encode())
+            with _reading(name):
+                digest.update(f"{name} {file_digest(self.paths[name])}\n".encode())
         return digest.hexdigest()
 
 
-def _digest(path: Path) -> str:
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"expected to read {name}, but got: {error}") from error
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -117,21 +157,30 @@ def asked_revision(benchmark: str) -> str | None:
     return revisions.get(benchmark)
 
 
-def download(repo: str, patterns: Sequence[str], revision: str | None = None) -> Path:
+def download(repo: str, patterns: Sequence[str], revision: str | None = None, local_only: bool = False) -> Path:
     """The local copy of a data set's files that match, downloaded unless there; its name is the resolved revision.
 
-    With HF_HUB_OFFLINE set, or the hub out of reach, what was downloaded earlier is used. Raises DataError without.
+    With `local_only` or HF_HUB_OFFLINE set, or the hub out of reach, what was downloaded earlier is used. Raises
+    NotDownloaded without.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
+    is_local = local_only or constants.HF_HUB_OFFLINE
+    options = {"local_files_only": True} if local_only else {}
     try:
         # The revision goes in as it was asked for: only so does the hub's cache remember what it resolved to, offline.
-        folder = Path(snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns)))
-    except OSError as error:  # what all errors of the hub derive from
-        raise DataError(
-            f"expected data set {repo} (revision {revision or 'main'}) on the Hugging Face hub or in its local cache, "
-            f"but got {type(error).__name__}: {error} Let PIXFOUND_DATA name a folder that holds the data, or download "
-            "it where the hub can be reached, without HF_HUB_OFFLINE"
+        folder = Path(
+            snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns), **options)
+        )
+    except Exception as error:  # the client's own, its transport's and the disk's have no other class in common
+        place = "in the hub's local cache" if is_local else "on the Hugging Face hub or in its local cache"
+        why = " (HF_HUB_OFFLINE is set)" * bool(constants.HF_HUB_OFFLINE)
+        reason = f"got {type(error).__name__}: {' '.join(str(error).split())}"
+        if is_local and type(error) is LocalEntryNotFoundError:
+            reason = "it is not there"
+        raise NotDownloaded(
+            f"expected data set {repo} (revision {revision or 'main'}) {place}{why}, but {reason.rstrip('.')}"
         ) from error
     logger.info(f"{repo}: revision {folder.name}")
     return folder

@@ -1,0 +1,147 @@
+"""A benchmark against what is known of it, check by check, without downloading anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from pixfound_tasks.benchmarks import cache, downloads, joining_of, published
+from pixfound_tasks.benchmarks.documents import Document, fingerprint
+from pixfound_tasks.benchmarks.joining import Joining
+from pixfound_tasks.benchmarks.readers import read_json
+from pixfound_tasks.benchmarks.sources import DataError, Files, file_digest, remedy_named
+
+_LISTED = 5  # names in a message
+
+
+class Check(NamedTuple):
+    """What was looked at, how it came out, and what was found; a warning is no failure."""
+
+    what: str
+    status: Literal["ok", "warning", "failed"]
+    found: str
+
+
+def verify(benchmark: str) -> Iterator[Check]:
+    """All checks of a benchmark, one after the other; those that need what is missing are left out.
+
+    Raises ValueError for an unknown name, or settings in the environment that are none.
+    """
+    try:
+        with remedy_named(benchmark):
+            joining = joining_of(benchmark, local_only=True)
+    except DataError as error:
+        yield Check("files", "failed", str(error))
+        return
+    if joining.files:
+        yield Check("files", "ok", f"{len(joining.files.paths)} from {joining.origin}")
+        if not os.environ.get("PIXFOUND_DATA"):
+            yield _downloaded(benchmark, joining.files)
+        yield from _annotations(benchmark, joining.files)
+    yield from _documents(joining)
+
+
+def _downloaded(benchmark: str, files: Files) -> Check:
+    broken = [file.name for file in downloads.damaged(files.paths.values())]
+    if broken:
+        listed = ", ".join(broken[:_LISTED]) + f" and {len(broken) - _LISTED} more" * (len(broken) > _LISTED)
+        found = f"expected what the hub has, but {listed} differ; run `pixfound data fetch {benchmark}`"
+        return Check("content of downloads", "failed", found)
+    return Check("content of downloads", "ok", "none is damaged")
+
+
+def _annotations(benchmark: str, files: Files) -> Iterator[Check]:
+    """Checksums and numbers of annotations; a missing file fails where documents are joined."""
+    for name, known in published.CHECKSUMS[benchmark].items():
+        if name in files.paths:
+            digest = file_digest(files.paths[name])
+            differs = f"differs from the version this release was tested with: {digest[:12]}, not {known[:12]}"
+            same = digest == known
+            yield Check(f"checksum of {name}", "ok" if same else "warning", known[:12] if same else differs)
+    for name, known in published.ANNOTATION_COUNTS[benchmark].items():
+        try:
+            with remedy_named(benchmark):
+                yield _count(f"annotations in {name}", known, _annotation_count(files, name))
+        except DataError as error:
+            yield Check(f"annotations in {name}", "failed", str(error))
+
+
+def _annotation_count(files: Files, name: str) -> int:
+    content = read_json(files, name)
+    if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
+        raise DataError(f"expected COCO style annotations in {name}, but there are none")
+    return len(content["annotations"])
+
+
+def _count(what: str, known: int, found: int) -> Check:
+    if found == known:
+        return Check(what, "ok", str(found))
+    return Check(what, "failed", f"expected {known}, but got {found}")
+
+
+def _documents(joining: Joining) -> Iterator[Check]:
+    """What is joined: its numbers, that it holds together, and that what was saved is the same."""
+    digest = hashlib.sha256()
+    kept: list[Document] = []
+    try:
+        with remedy_named(joining.name):
+            for document in joining.join():
+                digest.update(_content(document))
+                kept.append(document if joining.files is None else document._replace(image={}))
+    except DataError as error:
+        yield Check("documents", "failed", str(error))
+        return
+    counts = published.tally(kept)
+    for what, known in published.COUNTS[joining.name].items():
+        yield _count(what, known, counts.get(what, 0))
+    if joining.name == "pixmmvp":
+        yield _without_expression(kept)
+    if joining.name == "pixmini":
+        same = fingerprint(kept) == published.PIXMINI_DIGEST
+        found = "the same bits as everywhere" if same else "expected the same bits as everywhere, but they differ"
+        yield Check("content", "ok" if same else "failed", found)
+    yield _consistency(joining, kept)
+    yield _saved(joining, digest.hexdigest())
+
+
+def _content(document: Document) -> bytes:
+    return json.dumps(document._replace(image={}), sort_keys=True).encode() + document.image["bytes"]
+
+
+def _without_expression(documents: Iterable[Document]) -> Check:
+    ids = tuple(document.id for document in documents if document.expression is None)
+    if ids == published.WITHOUT_EXPRESSION:
+        return Check("which have no expression", "ok", " ".join(ids))
+    expected = " ".join(published.WITHOUT_EXPRESSION)
+    return Check("which have no expression", "failed", f"expected {expected}, but got {' '.join(ids)}")
+
+
+def _consistency(joining: Joining, documents: Iterable[Document]) -> Check:
+    try:
+        with remedy_named(joining.name):
+            count = len(list(joining.checked(documents)))
+    except DataError as error:
+        return Check("consistency", "failed", str(error))
+    return Check("consistency", "ok", f"{count} documents hold together")
+
+
+def _saved(joining: Joining, digest: str) -> Check:
+    place = joining.place
+    if not place.is_dir():
+        return Check("joined benchmark", "ok", f"not saved yet; `pixfound data fetch {joining.name}` does it")
+    if not cache.is_whole(place) or _saved_digest(joining) != digest:
+        found = f"expected what its files give in {place}, but it differs: remove that folder"
+        return Check("joined benchmark", "failed", found)
+    return Check("joined benchmark", "ok", str(place))
+
+
+def _saved_digest(joining: Joining) -> str:
+    from datasets import Image, load_from_disk
+
+    digest = hashlib.sha256()
+    for row in load_from_disk(str(joining.place))["test"].cast_column("image", Image(decode=False)):
+        digest.update(_content(Document(**row)))
+    return digest.hexdigest()
