@@ -56,5 +56,18 @@ def images(name: str) -> Mapping[str, Image]:
 
 def __getattr__(attribute: str) -> str:
     if attribute.isupper() and attribute.lower() in DOCUMENT_COUNTS:
-        return folder(attribute.lower())
+        return _folder_for_yaml(attribute.lower())
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+
+
+def _folder_for_yaml(name: str) -> str:
+    """The folder; what keeps it from being there is logged, because lmms-eval's own last line does not say it."""
+    from loguru import logger
+
+    from pixfound_tasks.benchmarks.sources import DataError
+
+    try:
+        return folder(name)
+    except DataError as error:
+        logger.error(str(error))
+        raise error.with_traceback(None) from None

@@ -33,7 +33,8 @@ def remedy_named(benchmark: str) -> Iterator[None]:
     except DataError as error:
         if type(error) not in (DataError, NotDownloaded):
             raise
-        raise type(error)(f"{error}. {_remedy(benchmark, isinstance(error, NotDownloaded))}") from error
+        line = " ".join(str(error).split())
+        raise type(error)(f"{line}. {_remedy(benchmark, isinstance(error, NotDownloaded))}") from error
 
 
 def _remedy(benchmark: str, is_absent: bool) -> str:

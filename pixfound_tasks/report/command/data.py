@@ -17,17 +17,19 @@ Benchmarks = Annotated[list[str] | None, typer.Argument(help="pixmmvp, pixcvbenc
 
 
 @app.command()
-def info(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+def info(
+    benchmark: Benchmarks = None, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False
+) -> None:
     """Print what is there, from where, what is missing and where it is cached; downloads nothing."""
     import json
 
-    from pixfound_tasks.benchmarks import DOCUMENT_COUNTS, inventory
+    from pixfound_tasks.benchmarks import inventory
     from pixfound_tasks.benchmarks.sources import DataError
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.inventory_table import print_inventories
 
     with errors_shown(DataError, ValueError), _quietly():
-        found = [inventory.take(name) for name in DOCUMENT_COUNTS]
+        found = [inventory.take(name) for name in _names(benchmark)]
     if as_json:
         typer.echo(json.dumps([each._asdict() for each in found], indent=2))
     else:
