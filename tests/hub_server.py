@@ -1,4 +1,4 @@
-"""A hub of data sets on this machine, which the hub's client downloads from: it can break off, and be asked what it did.
+"""A hub of data sets on this machine, which the hub's client downloads from; it can break off, and says what it served.
 
     with serving({"IVUlab/pixmmvp": folder}) as hub: ...
 

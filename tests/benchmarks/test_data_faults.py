@@ -166,7 +166,7 @@ def test_a_read_only_cache_says_so(tiny, tmp_path):
     is_root = os.geteuid() == 0
     for folder in (tiny, *tiny.rglob("*")):
         folder.chmod(0o777)
-    for folder in list(tmp_path.parents)[:2] + [tmp_path]:
+    for folder in (*list(tmp_path.parents)[:2], tmp_path):
         folder.chmod(0o755)
     if is_root:
         os.seteuid(65534)
