@@ -14,10 +14,14 @@ def report(
     join: Annotated[
         bool, typer.Option("--join", help="Hold one model's answers against another's groundings.")
     ] = False,
+    leaderboard: Annotated[
+        Path | None, typer.Option(help="File for the scores as rows that pixfound leaderboard reads.")
+    ] = None,
 ) -> None:
     """Print the scores of one or several runs, and write them as a page to read and as JSON."""
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.files import write_files
+    from pixfound_tasks.report.leaderboard import write_rows
     from pixfound_tasks.report.page import pictures, write_page
     from pixfound_tasks.report.plots import plots
     from pixfound_tasks.report.run import RunError, read_runs
@@ -31,5 +35,7 @@ def report(
     folder = out or run[0] / "report"
     page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn)
     write_files(runs, summaries, drawn, folder)
+    if leaderboard:
+        write_rows(leaderboard, summaries)
     print_scores(summaries)
     typer.echo(page)

@@ -1,0 +1,211 @@
+"""What a row holds, and reading rows, which may come from strangers: everything in them is checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.report.formats import OUTCOME_NAMES
+from pixfound_tasks.scoring.metrics import score
+
+SCHEMA = "pixfound-leaderboard/1"
+SCORES = (
+    "score", "open_answering", "open_accuracy", "answering", "accuracy", "open_grounding", "grounding", "oracle_miou",
+    "chance_miou", "unparsed_vqa", "unparsed_ground", "unjudged",
+)  # fmt: skip
+# Rows that differ in one of these are told apart.
+COMPARED = (
+    "choice_prompt", "open_prompt", "referring_prompt", "answers", "answer_rule", "grounding", "phrases", "select",
+    "similarity", "mask_judge", "judge",
+)  # fmt: skip
+SETTINGS = (*COMPARED, "segmenter", "coordinates", "reducer", "query", "layers", "heads", "control", "seed")
+RULES = ("paper", "strict")
+LONGEST_NAME, LONGEST_TEXT = 200, 2000  # characters
+
+_LARGEST_FILE = 5 << 20  # bytes
+_SHOWN = 60  # characters of a value in a message
+_CLOSE = 1e-9
+_PLACEHOLDER = object()
+
+
+class LeaderboardError(ValueError):
+    """A file that holds no rows of a leaderboard. The message names the file and the field."""
+
+
+class Text(NamedTuple):
+    """A text, or where it is `optional` null."""
+
+    longest: int = LONGEST_TEXT
+    optional: bool = True
+
+
+class Number(NamedTuple):
+    """A number from 0 to `most`, or where it is `optional` null; `whole`: an integer."""
+
+    most: float = 1.0
+    whole: bool = False
+    optional: bool = False
+
+
+class Choice(NamedTuple):
+    """One of these values."""
+
+    values: tuple[Any, ...]
+
+
+class Optional(NamedTuple):
+    """What `kind` says, or null."""
+
+    kind: Any
+
+
+_LARGEST = 10**9
+_SCORE = {"value": Number(), "low": Number(optional=True), "high": Number(optional=True)}
+_OUTCOMES = dict.fromkeys(OUTCOME_NAMES, Number(_LARGEST, whole=True))
+ROW = {
+    "schema": Choice((SCHEMA,)),
+    "model": Text(LONGEST_NAME, optional=False),
+    "revision": Text(LONGEST_NAME),
+    "benchmark": Choice(tuple(DOCUMENT_COUNTS)),
+    "data": {"origin": Text(optional=False), "content": Text(LONGEST_NAME)},
+    "documents": Number(_LARGEST, whole=True),
+    "known_documents": Number(_LARGEST, whole=True),
+    "partial": Choice((True, False)),
+    "limit": Number(_LARGEST, optional=True),
+    "scores": {name: Optional(_SCORE) for name in SCORES},
+    "outcomes": Optional({"questions": Choice(("choice", "open")), **{rule: _OUTCOMES for rule in RULES}}),
+    "settings": {name: Text() for name in SETTINGS},
+    "versions": Text(),
+    "date": Text(LONGEST_NAME),
+}
+
+
+def read_rows(*files: Path) -> list[dict[str, Any]]:
+    """The rows of these files, each checked; rows that are there twice, once.
+
+    Raises LeaderboardError where a file cannot be read, or a field is not what it has to be.
+    """
+    found = {}
+    for file in files:
+        content = _read(file)
+        for index, row in enumerate(content if isinstance(content, list) else [content]):
+            check_row(row, f"{file}, row {index + 1}" if isinstance(content, list) else str(file))
+            found[json.dumps(row, sort_keys=True)] = row
+    return list(found.values())
+
+
+def _read(file: Path) -> Any:
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise LeaderboardError(f"expected at most {_LARGEST_FILE >> 20} MB in {file}, but it has more")
+        return json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except LeaderboardError:
+        raise
+    except OSError as error:
+        raise LeaderboardError(f"expected a file of rows in {file}, but got: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise LeaderboardError(
+            f"expected JSON in {file}, as `pixfound report --leaderboard` writes it, but got: {error}"
+        ) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {_shown(twice)} twice")
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant}, which is no number")
+
+
+def check_row(row: Any, where: str) -> None:
+    """Raise LeaderboardError unless it is a row, naming `where` and the field."""
+    _check(row, ROW, where, "")
+    known = DOCUMENT_COUNTS[row["benchmark"]]
+    _expect(row["known_documents"] == known, str(known), row["known_documents"], where, "known_documents")
+    _expect(row["documents"] <= known, f"at most {known}", row["documents"], where, "documents")
+    if row["documents"] < known:
+        _expect(row["partial"], f"true with {row['documents']} of {known} documents", False, where, "partial")
+    for name, found in row["scores"].items():
+        if found and None not in (found["low"], found["high"]):
+            _expect(found["low"] <= found["high"], "low <= high", found, where, f"scores.{name}")
+    for rule in RULES if row["outcomes"] else ():
+        total = sum(row["outcomes"][rule].values())
+        _expect(total <= known, f"at most {known} in all", total, where, f"outcomes.{rule}")
+    _check_score(row["scores"], where)
+
+
+def _check_score(scores: Mapping[str, Any], where: str) -> None:
+    """S follows from the others."""
+    value = {name: found["value"] if found else math.nan for name, found in scores.items()}
+    right = score((value["answering"], value["open_answering"]), (value["grounding"], value["open_grounding"]))
+    same = (math.isnan(right) and math.isnan(value["score"])) or abs(right - value["score"]) <= _CLOSE
+    _expect(same, f"the harmonic mean of A and M, {right:.6f}", value["score"], where, "scores.score")
+
+
+def _check(value: Any, kind: Any, where: str, field: str) -> None:
+    if isinstance(kind, Optional):
+        if value is not None:
+            _check(value, kind.kind, where, field)
+    elif isinstance(kind, Mapping):
+        _check_fields(value, kind, where, field)
+    elif isinstance(kind, Text):
+        _check_text(value, kind, where, field)
+    elif isinstance(kind, Number):
+        _check_number(value, kind, where, field)
+    else:
+        same = any(type(value) is type(allowed) and value == allowed for allowed in kind.values)
+        _expect(same, "one of " + ", ".join(map(repr, kind.values)), value, where, field)
+
+
+def _check_fields(value: Any, kind: Mapping[str, Any], where: str, field: str) -> None:
+    _expect(isinstance(value, dict), "an object with fields " + ", ".join(kind), value, where, field or "(the row)")
+    for name in value:
+        nearest = get_close_matches(name, kind, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        if name not in kind:
+            place = f"{where}, field {field}" if field else where
+            raise LeaderboardError(f"expected no field {_shown(name)} in {place}, as {SCHEMA} has none{hint}")
+    for name, part in kind.items():
+        path = f"{field}.{name}" if field else name
+        _expect(name in value, "the field to be there", _PLACEHOLDER, where, path)
+        _check(value[name], part, where, path)
+
+
+def _check_text(value: Any, kind: Text, where: str, field: str) -> None:
+    if value is None and kind.optional:
+        return
+    expected = f"a text of 1 to {kind.longest} characters" + " or null" * kind.optional
+    _expect(isinstance(value, str) and 0 < len(value) <= kind.longest, expected, value, where, field)
+    is_writable = not any("\ud800" <= character <= "\udfff" for character in value)
+    _expect(is_writable, "a text without lone surrogates", value, where, field)
+
+
+def _check_number(value: Any, kind: Number, where: str, field: str) -> None:
+    if value is None and kind.optional:
+        return
+    types = (int,) if kind.whole else (int, float)
+    expected = f"{'an integer' if kind.whole else 'a number'} from 0 to {kind.most:g}" + " or null" * kind.optional
+    holds = type(value) in types and math.isfinite(value) and 0 <= value <= kind.most
+    _expect(holds, expected, value, where, field)
+
+
+def _expect(holds: bool, expected: str, got: Any, where: str, field: str) -> None:
+    if not holds:
+        came = "nothing" if got is _PLACEHOLDER else _shown(got)
+        raise LeaderboardError(f"expected {expected} in {where}, field {field}, but got {came}")
+
+
+def _shown(value: Any) -> str:
+    """The value in one short line of ASCII."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return ascii(text[:_SHOWN]) + "..." * (len(text) > _SHOWN) if isinstance(value, str) else text[:_SHOWN]

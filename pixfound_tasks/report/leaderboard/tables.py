@@ -1,0 +1,164 @@
+"""A leaderboard as Markdown and as a page. Everything in a row is untrusted: shown as text, never as markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pixfound_tasks.report.formats import NOT_MEASURED, OUTCOME_NAMES, percent
+from pixfound_tasks.report.leaderboard.schema import SCHEMA
+from pixfound_tasks.report.leaderboard.sections import Board, Ranked, Row, Section, boards
+
+COLUMNS = {  # heading -> name of a score; those that no row of a section has are left out
+    "S": "score",
+    "A\N{DAGGER}": "open_answering",
+    "Accuracy\N{DAGGER}": "open_accuracy",
+    "A": "answering",
+    "Accuracy": "accuracy",
+    "M\N{DAGGER}": "open_grounding",
+    "M": "grounding",
+    "Oracle": "oracle_miou",
+    "Chance": "chance_miou",
+    "Unparsed answers": "unparsed_vqa",
+    "Unparsed groundings": "unparsed_ground",
+    "Unjudged": "unjudged",
+}
+NOTE = (
+    "In percent, with 95 % intervals. S: harmonic mean of the higher A and the higher M. A: pairs (of a benchmark "
+    "without pairs, images) answered rightly; M: mean IoU; \N{DAGGER}: of open questions, as judged. Oracle: the best "
+    "candidate mask by the truth; chance: the same over random points. Outcomes: both right, VQA-only failure, "
+    "grounding-only failure, both wrong, by the paper's rule. Partial runs have no place."
+)
+_MARKUP = re.compile(r"[\\`*_\[\]|~#!$@]|:(?=//)|(?<=www)\.")
+_HERE = Path(__file__).parent
+
+
+def visible(text: str) -> str:
+    """One line, in which characters that are not seen, or turn the direction of what follows, are written out."""
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if character.isspace():
+        return " "
+    is_hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return f"\\u{ord(character):04x}" if is_hidden else character
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The leaderboard as GitHub's Markdown."""
+    lines = ["# Leaderboard", "", _escaped(NOTE)]
+    for board in boards(rows):
+        lines += ["", f"## {board.benchmark}", *_paragraph("All rows", board.common)]
+        if board.differ:
+            lines += ["", _escaped(apart_note(board))]
+        for number, section in enumerate(board.sections, 1):
+            if section.apart:
+                lines += ["", f"### Section {number}", *_paragraph("Here", section.apart)]
+            lines += [*_paragraph("Made with", section.made_with), "", *_table(section)]
+    return "\n".join(lines) + "\n"
+
+
+def apart_note(board: Board) -> str:
+    """What its sections differ in."""
+    differ = ", ".join(board.differ).replace("_", " ")
+    return f"{len(board.sections)} sections, not to be compared with each other; they differ in: {differ}."
+
+
+def _paragraph(begin: str, values: Mapping[str, str]) -> list[str]:
+    said = "; ".join(f"{name.replace('_', ' ')}: {_escaped(value)}" for name, value in values.items())
+    return ["", f"{begin}: {said}."] if said else []
+
+
+def _table(section: Section) -> Iterable[str]:
+    columns = columns_of(section)
+    extra = ["Made with"] if any(each.made_with for each in section.rows) else []
+    headings = ["#", "Model", *columns, "Outcomes", "Images", *extra]
+    yield f"| {' | '.join(headings)} |"
+    yield f"|{'|'.join('---:' if heading in columns else '---' for heading in headings)}|"
+    for each in section.rows:
+        said = [_escaped(made_with(each))] if extra else []
+        scores = (score_text(each.row, name) for name in columns.values())
+        cells = [place(each), _escaped(model(each.row)), *scores, outcomes_text(each.row), images(each.row), *said]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Text that no renderer of Markdown takes for more."""
+    text = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKUP.sub(lambda found: "\\" + found[0], text)
+
+
+def columns_of(section: Section) -> dict[str, str]:
+    return {
+        heading: name for heading, name in COLUMNS.items() if any(each.row["scores"][name] for each in section.rows)
+    }
+
+
+def place(ranked: Ranked) -> str:
+    return str(ranked.place or NOT_MEASURED)
+
+
+def model(row: Row) -> str:
+    return row["model"] + (f" @ {row['revision'][:12]}" if row["revision"] else "")
+
+
+def score_text(row: Row, name: str) -> str:
+    """A score in percent, and its interval."""
+    found = row["scores"][name]
+    if not found:
+        return NOT_MEASURED
+    return " ".join(filter(None, (percent(found["value"]), interval_text(found, "({})"))))
+
+
+def interval_text(score: Mapping[str, Any] | None, form: str = "{}") -> str:
+    if not score or score["low"] is None or score["high"] is None:
+        return ""
+    return form.format(f"{100 * score['low']:.0f}\N{EN DASH}{100 * score['high']:.0f}")
+
+
+def outcomes_text(row: Row) -> str:
+    if not row["outcomes"]:
+        return NOT_MEASURED
+    return " / ".join(str(row["outcomes"]["paper"][name]) for name in OUTCOME_NAMES)
+
+
+def images(row: Row) -> str:
+    if not row["partial"]:
+        return str(row["documents"])
+    limit = f", limit {row['limit']:g}" if row["limit"] is not None else ""
+    return f"partial: {row['documents']} of {row['known_documents']}{limit}"
+
+
+def made_with(ranked: Ranked) -> str:
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in ranked.made_with.items())
+
+
+def as_html(rows: Sequence[Row]) -> str:
+    """The leaderboard as one page that opens from disk and loads nothing."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+    )
+    functions: dict[str, Callable[..., Any]] = {
+        each.__name__: each
+        for each in (apart_note, columns_of, place, model, score_text, interval_text, images, made_with, percent)
+    }
+    style = (_HERE.parent / "page" / "page.css").read_text(encoding="utf-8")
+    return environment.get_template("leaderboard.html.jinja").render(
+        boards=boards(rows), note=NOTE, outcomes=OUTCOME_NAMES, schema=SCHEMA, style=Markup(style), **functions
+    )
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
