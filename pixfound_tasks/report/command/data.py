@@ -28,7 +28,7 @@ def info(
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.inventory_table import print_inventories
 
-    with errors_shown(DataError, ValueError), _quietly():
+    with errors_shown(DataError, ValueError, OSError), _quietly():
         found = [inventory.take(name) for name in _names(benchmark)]
     if as_json:
         typer.echo(json.dumps([each._asdict() for each in found], indent=2))
@@ -45,7 +45,7 @@ def fetch(benchmark: Benchmarks = None) -> None:
 
     failed = 0
     for name in _names(benchmark):
-        with errors_shown(DataError, ValueError):
+        with errors_shown(DataError, ValueError, OSError):
             for line in fetching.fetch(name):
                 typer.echo(f"{name}: {line}")
         failed += _print_checks(name)
@@ -69,7 +69,7 @@ def export(
     from pixfound_tasks.benchmarks.sources import DataError
     from pixfound_tasks.report.console import errors_shown
 
-    with errors_shown(DataError, ValueError):
+    with errors_shown(DataError, ValueError, OSError):
         typer.echo(write(*_names([benchmark]), folder, typer.echo))
 
 
@@ -102,7 +102,7 @@ def _print_checks(name: str) -> int:
     from pixfound_tasks.report.console import errors_shown
 
     failed = 0
-    with errors_shown(ValueError), _quietly():
+    with errors_shown(ValueError, OSError), _quietly():
         for check in verify(name):
             typer.echo(f"{name}: {check.status:7} {check.what}: {check.found}")
             failed += check.status == "failed"

@@ -21,7 +21,7 @@ def report(
     """Print the scores of one or several runs, and write them as a page to read and as JSON."""
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.files import write_files
-    from pixfound_tasks.report.leaderboard import write_rows
+    from pixfound_tasks.report.leaderboard import LeaderboardError, write_rows
     from pixfound_tasks.report.page import pictures, write_page
     from pixfound_tasks.report.plots import plots
     from pixfound_tasks.report.run import RunError, read_runs
@@ -36,6 +36,7 @@ def report(
     page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn)
     write_files(runs, summaries, drawn, folder)
     if leaderboard:
-        write_rows(leaderboard, summaries)
+        with errors_shown(LeaderboardError, OSError):
+            write_rows(leaderboard, summaries)
     print_scores(summaries)
     typer.echo(page)

@@ -151,8 +151,7 @@ def as_html(rows: Sequence[Row]) -> str:
         finalize=_shown,
     )
     functions: dict[str, Callable[..., Any]] = {
-        each.__name__: each
-        for each in (apart_note, columns_of, place, model, score_text, interval_text, images, made_with, percent)
+        each.__name__: each for each in (apart_note, columns_of, place, interval_text, images, made_with, percent)
     }
     style = (_HERE.parent / "page" / "page.css").read_text(encoding="utf-8")
     return environment.get_template("leaderboard.html.jinja").render(
