@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="The benchmarks' data: what is there, and getting, checking and exporting it.", no_args_is_help=True
+    help="The benchmarks' data: what is there, and getting, checking and exporting it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Benchmarks = Annotated[list[str] | None, typer.Argument(help="pixmmvp, pixcvbench, pixmini; all where none is named.")]
