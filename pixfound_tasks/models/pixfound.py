@@ -11,23 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from lmms_eval.api.instance import GenerationResult, Instance
 from tqdm import tqdm
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from pixfound_tasks import __version__, mini
-from pixfound_tasks.attention import Lens
+from pixfound_tasks import mini
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.grounding import segmenters
+from pixfound_tasks.grounding import assembly, segmenters
 from pixfound_tasks.grounding.attend import AttentionGrounder
-from pixfound_tasks.grounding.judged import LensJudge
-from pixfound_tasks.grounding.phrases import make_chunker
 from pixfound_tasks.grounding.selection import check_select
-from pixfound_tasks.grounding.similarity import make_similarity
 from pixfound_tasks.grounding.words import WordGrounder, convention_of
-from pixfound_tasks.judges import Judge, make_judge
-from pixfound_tasks.mini.calibration import calibration_scenes
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
 from pixfound_tasks.prompts import referring_prompt
 from pixfound_tasks.response import to_text
@@ -91,8 +83,7 @@ class PixFound(ChatModel):
         check_arguments(unknown, _ARGUMENTS)
         check_choice("grounding", grounding, ("attention", "box", "point", "none"))
         check_select(select, judge)
-        is_mini = pretrained == mini.NAME
-        segmenter = segmenter or ("region" if is_mini else segmenters.DEFAULT)
+        segmenter = segmenter or assembly.default_segmenter(pretrained)
         segmenters.check_segmenter(segmenter)
         self.batch_size = _count("batch_size", batch_size)
         rank = _count("point_rank", point_rank)
@@ -102,49 +93,22 @@ class PixFound(ChatModel):
         self.save_attention = Path(save_attention) if save_attention else None
         if device:
             self.device = torch.device(device)
-        path = str(mini.weights_folder()) if is_mini else pretrained
-        # The embedded model is stored in half precision to be small, not to be run in it.
-        options = {"dtype": dtype or ("float32" if is_mini else "auto"), "attn_implementation": attn_implementation}
-        model = AutoModelForImageTextToText.from_pretrained(path, device_map=device_map or str(self.device), **options)
-        self.lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, _layers(layers), query=query)
-        if reducer == "heads":
-            self.lens = self.lens.calibrate(*calibration_scenes())
+        self.lens = assembly.open_lens(
+            pretrained, device_map or str(self.device), dtype, attn_implementation, reducer, _layers(layers), query
+        )
         if grounding in ("box", "point"):
             self.words = self._word_grounder(pretrained, segmenter)
         elif grounding == "attention":
-            phrases = phrases or ("rules" if is_mini else "auto")
-            settings = {"select": select, "control": bool(control), "seed": int(seed), "point_rank": rank}
-            self.grounder = self._attention_grounder(pretrained, segmenter, phrases, judge, settings)
-
-    def _provenance(self, pretrained: str, segmenter: str) -> dict[str, Any]:
-        model = self.lens.model
-        return {
-            "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
-            "dtype": str(model.dtype).removeprefix("torch."), "grounding": self.grounding, "segmenter": segmenter,
-            "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
-        }  # fmt: skip
+            self.grounder = assembly.attention_grounder(
+                self.lens, pretrained, str(self.device), segmenter, phrases or assembly.default_phrases(pretrained),
+                select, assembly.named_judge(judge, self.lens), bool(control), int(seed),
+            )  # fmt: skip
 
     def _word_grounder(self, pretrained: str, segmenter: str) -> WordGrounder:
         convention = convention_of(self.lens.model.config, self.lens.processor)
         made = segmenters.make_segmenter(segmenter, str(self.device))
-        return WordGrounder(made, self.grounding, convention, self._provenance(pretrained, segmenter))
-
-    def _attention_grounder(
-        self, pretrained: str, segmenter: str, phrases: str, judge: str | None, settings: dict[str, Any]
-    ) -> AttentionGrounder:
-        lens = self.lens
-        chunker, chunker_name = make_chunker(phrases)
-        similarity, similarity_name = make_similarity(chunker_name, settings["select"])
-        provenance = self._provenance(pretrained, segmenter) | {
-            "attention": lens.model.config._attn_implementation, "reducer": lens.reducer, "query": lens.query,
-            "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
-            **settings,
-        }  # fmt: skip
-        made = segmenters.make_segmenter(segmenter, str(self.device))
-        return AttentionGrounder(made, chunker, similarity, provenance=provenance, judge=self._judge(judge), **settings)
-
-    def _judge(self, name: str | None) -> Judge | None:
-        return LensJudge(self.lens) if name == "self" else name and make_judge(name, sees=True)
+        provenance = assembly.provenance(self.lens, pretrained, self.grounding, segmenter)
+        return WordGrounder(made, self.grounding, convention, provenance)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answers in the order of the requests: text, or on referring tasks the response contract's JSON."""

@@ -95,20 +95,29 @@ def token_geometries(
         ValueError: for a family without a rule, or a rule that gives another number of tokens. Never a guess.
     """
     family = config.model_type
-    how = f"GEOMETRIES[{family!r}] = my_geometry, as pixfound_tasks.attention.families shows"
-    if family not in GEOMETRIES:
-        nearest = get_close_matches(family, GEOMETRIES, n=1)
-        hint = f" (nearest: {nearest[0]!r})" if nearest else ""
-        raise ValueError(
-            f"expected a model of one of the families {sorted(GEOMETRIES)}, but got {family!r}{hint}: "
-            f"register its rule, {how}"
-        )
+    check_family(family)
     settings = Settings(processor, images_kwargs, len(sizes))
     geometries = tuple(TokenGeometry(GEOMETRIES[family](config, settings, size), size) for size in sizes)
     expected = sum(len(geometry.boxes) for geometry in geometries)
     if count is not None and expected != count:
         raise ValueError(
             f"expected {expected} image tokens of {family!r} for images of (height, width) {list(sizes)}, but the "
-            f"prompt holds {count}: the processor works otherwise than the rule; register one that fits, {how}"
+            f"prompt holds {count}: the processor works otherwise than the rule; register one that fits, {_how(family)}"
         )
     return geometries
+
+
+def check_family(family: str) -> None:
+    """Raise ValueError for a `config.model_type` without a rule."""
+    if family in GEOMETRIES:
+        return
+    nearest = get_close_matches(family, GEOMETRIES, n=1)
+    hint = f" (nearest: {nearest[0]!r})" if nearest else ""
+    raise ValueError(
+        f"expected a model of one of the families {sorted(GEOMETRIES)}, but got {family!r}{hint}: "
+        f"register its rule, {_how(family)}"
+    )
+
+
+def _how(family: str) -> str:
+    return f"GEOMETRIES[{family!r}] = my_geometry, as pixfound_tasks.attention.families shows"

@@ -1,0 +1,90 @@
+"""A model behind a lens, and what grounds its answers by attention, from the names that people give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import transformers
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from pixfound_tasks import __version__, mini
+from pixfound_tasks.attention import Lens
+from pixfound_tasks.grounding import segmenters
+from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.judged import LensJudge
+from pixfound_tasks.grounding.phrases import make_chunker
+from pixfound_tasks.grounding.similarity import make_similarity
+from pixfound_tasks.judges import Judge, make_judge
+from pixfound_tasks.mini.calibration import calibration_scenes
+
+
+def default_segmenter(pretrained: str) -> str:
+    """The embedded model's drawings need no weights to segment."""
+    return "region" if pretrained == mini.NAME else segmenters.DEFAULT
+
+
+def default_phrases(pretrained: str) -> str:
+    return "rules" if pretrained == mini.NAME else "auto"
+
+
+def checkpoint(pretrained: str) -> str:
+    """What transformers loads under this name: `pixfound/mini` is shipped with the package."""
+    return str(mini.weights_folder()) if pretrained == mini.NAME else pretrained
+
+
+def open_lens(
+    pretrained: str,
+    device_map: str,
+    dtype: str | None = None,
+    attn_implementation: str | None = None,
+    reducer: str = "mean_centered",
+    layers: str = "all",
+    query: str = "predict",
+) -> Lens:
+    """A model of the hub, of a folder or `pixfound/mini`; its heads chosen on drawn scenes for the reducer "heads"."""
+    path = checkpoint(pretrained)
+    # The embedded model is stored in half precision to be small, not to be run in it.
+    dtype = dtype or ("float32" if pretrained == mini.NAME else "auto")
+    model = AutoModelForImageTextToText.from_pretrained(
+        path, device_map=device_map, dtype=dtype, attn_implementation=attn_implementation
+    )
+    lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, layers, query=query)
+    return lens.calibrate(*calibration_scenes()) if reducer == "heads" else lens
+
+
+def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> dict[str, Any]:
+    """What every response says of the model and of the way its answers are grounded."""
+    model = lens.model
+    return {
+        "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
+        "dtype": str(model.dtype).removeprefix("torch."), "grounding": grounding, "segmenter": segmenter,
+        "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
+    }  # fmt: skip
+
+
+def named_judge(name: str | None, lens: Lens) -> Judge | None:
+    """The judge of this name, who will be shown images; "self" is the model behind the lens."""
+    return LensJudge(lens) if name == "self" else name and make_judge(name, sees=True)
+
+
+def attention_grounder(
+    lens: Lens,
+    pretrained: str,
+    device: str,
+    segmenter: str,
+    phrases: str,
+    select: str,
+    judge: Judge | None = None,
+    control: bool = True,
+    seed: int = 0,
+) -> AttentionGrounder:
+    """What grounds the answers of a lens; `phrases`, `select` and `segmenter` are named as their makers take them."""
+    chunker, chunker_name = make_chunker(phrases)
+    similarity, similarity_name = make_similarity(chunker_name, select)
+    notes = provenance(lens, pretrained, "attention", segmenter) | {
+        "attention": lens.model.config._attn_implementation, "reducer": lens.reducer, "query": lens.query,
+        "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
+        "select": select, "control": control, "seed": seed,
+    }  # fmt: skip
+    made = segmenters.make_segmenter(segmenter, device)
+    return AttentionGrounder(made, chunker, similarity, select, control, seed, notes, judge)
