@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 _PIPED_WIDTH = 120  # columns, where the output is no terminal that has a width of its own
+# Control characters but tab and line feed, embeddings and isolates of a direction, halves of surrogate pairs.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def make_console() -> Console:
@@ -25,6 +28,12 @@ def make_table(*headings: str, named: int) -> Table:
     for index, heading in enumerate(headings[1:], 1):
         table.add_column(heading, justify="left" if index < named else "right")
     return table
+
+
+def printable(text: str) -> str:
+    """Untrusted text for a terminal: what would steer it, turn the direction of what follows, or is half a character,
+    becomes U+FFFD, one for one."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @contextmanager

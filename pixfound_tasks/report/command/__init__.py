@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pixfound_tasks.report.command import check, compare, data, leaderboard, report
+from pixfound_tasks.report.command import check, compare, data, explain, leaderboard, report
 
 # Plain help: rich's takes longer to load and to draw than all the rest of the start (perf/startup.py).
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(check.check)
+app.command()(explain.explain)
 app.command()(leaderboard.leaderboard)
 app.add_typer(data.app, name="data")
 

@@ -1,0 +1,170 @@
+"""An explanation as one figure: the answer, what is taken from it, and a row for every phrase.
+
+Lengths are inches; heights are counted down from 0 at the top, and saving crops the figure to what is on it.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from pixfound_tasks import masks
+from pixfound_tasks.report.console import printable
+from pixfound_tasks.report.explain import Explanation, overlays, wording
+
+MOST_PHRASES = 24  # rows in a figure, which gets too tall for any viewer
+_LONGEST = 1200  # characters of any text
+_PANEL, _GAP, _TITLES, _LINE, _SPACE = 2.3, 0.14, 0.5, 0.27, 0.07
+_INK, _SOFT = "#1b1f24", "#5b6470"
+
+
+class _Panel(NamedTuple):
+    """The picture under an overlay, with the points of some phrases; `frame` is its frame's colour."""
+
+    title: str
+    overlay: Image.Image | None = None
+    points: tuple[int, ...] = ()
+    frame: str = "#c9ced5"
+
+
+def write_figure(explanation: Explanation, path: Path) -> None:
+    """Write the figure as PNG, and the folder it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # Of characters that the font does not have: they become boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        draw(explanation).savefig(path, format="png", dpi=150, bbox_inches="tight", pad_inches=0.2)
+
+
+def draw(explanation: Explanation) -> Figure:
+    """The figure, as wide as a row of panels; of more than `MOST_PHRASES` phrases it shows the first."""
+    phrases = range(min(len(explanation.phrases), MOST_PHRASES))
+    rows = [list(_overview(explanation)), *(list(_of_phrase(explanation, index)) for index in phrases)]
+    width = max(4, *map(len, rows)) * (_PANEL + _GAP) - _GAP
+    figure = Figure(figsize=(width, 1))
+    FigureCanvasAgg(figure)
+    height = _write(figure, 0, explanation.expression, size=17, weight="bold")
+    asked = f"{explanation.provenance['model']} on {explanation.provenance['picture']}: {explanation.prompt}"
+    height = _write(figure, height, asked, color=_SOFT)
+    height = _write_answer(figure, height + 0.08, explanation) + 0.08
+    height = _write(figure, height, wording.verdict(explanation), weight="bold")
+    for said in (wording.judgement(explanation), wording.true_mask(explanation)):
+        height = _write(figure, height, said, color=_SOFT) if said else height
+    for row in rows:
+        height = _add_row(figure, height, explanation, row)
+    if len(phrases) < len(explanation.phrases):
+        _write(figure, height + _LINE, f"and {len(explanation.phrases) - len(phrases)} phrases more", color=_SOFT)
+    return figure
+
+
+def _overview(explanation: Explanation) -> Iterator[_Panel]:
+    points = tuple(i for i, each in enumerate(explanation.phrases) if each.phrase.point)
+    yield _Panel("Where the phrases look", points=points)
+    for taken in wording.taken(explanation):
+        frame = {"frame": wording.TAKEN} if taken.label == "selected" else {}
+        yield _Panel(f"{taken.title}: {taken.note}", _mask(explanation, taken.mask, taken.color), **frame)
+
+
+def _of_phrase(explanation: Explanation, index: int) -> Iterator[_Panel]:
+    found = explanation.phrases[index]
+    color = wording.color_of(index).ground
+    similarity = "" if found.phrase.similarity is None else f"similarity {found.phrase.similarity:.2f}"
+    name = _shortened(f"{index + 1}  {found.phrase.text}", 32)
+    overlay = overlays.map_overlay(found.map, overlays.common_scale([each.map for each in explanation.phrases]))
+    yield _Panel(f"{name}\n{similarity}", overlay, (index,) if found.phrase.point else (), color)
+    for number, candidate in enumerate(found.phrase.candidates):
+        labels = wording.labels(explanation, index, number)
+        said = ", ".join(wording.LABELS[label] for label in labels)
+        title = f"Mask {number + 1}{f' ({said})' if said else ''}\n{wording.measured(explanation, index, number)}"
+        frame = {"frame": wording.TAKEN} if "selected" in labels else {}
+        yield _Panel(title, _mask(explanation, candidate.mask, color), **frame)
+
+
+def _mask(explanation: Explanation, mask: masks.Rle | None, color: str) -> Image.Image | None:
+    return None if mask is None else overlays.mask_overlay(mask, overlays.shown_size(explanation.image), color)
+
+
+def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence[_Panel]) -> float:
+    """Panels side by side below `top`; where they end."""
+    height, width = overlays.shown_size(explanation.image)
+    tall = _PANEL * height / width
+    method = Image.Resampling.NEAREST if overlays.is_drawing(explanation.image) else Image.Resampling.LANCZOS
+    picture = np.asarray(explanation.image.resize((width, height), method))
+    end = top + _TITLES + tall
+    for column, panel in enumerate(row):
+        left, whole = column * (_PANEL + _GAP), figure.get_figwidth()
+        axes = figure.add_axes((left / whole, 1 - end, _PANEL / whole, tall))
+        axes.imshow(picture, extent=(0, width, height, 0))
+        if panel.overlay:
+            axes.imshow(np.asarray(panel.overlay), extent=(0, width, height, 0))
+        for index in panel.points:
+            _mark(axes, explanation, index, has_map=panel.overlay is not None)
+        axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
+        axes.spines[:].set(color=panel.frame, linewidth=2.5 if panel.frame == wording.TAKEN else 1.2)
+        axes.set_title(printable(panel.title), fontsize=8, loc="left", parse_math=False, color=_INK, pad=4)
+    return end
+
+
+def _mark(axes, explanation: Explanation, index: int, has_map: bool) -> None:
+    """A phrase's point: a ring where a map is to be seen under it, else its number."""
+    height, width = overlays.shown_size(explanation.image)
+    x, y = explanation.phrases[index].phrase.point
+    color = wording.color_of(index)
+    if has_map:
+        for paint, line in (("white", 4), (color.ground, 2)):
+            axes.plot(x * width, y * height, "o", ms=9, mfc="none", mec=paint, mew=line)
+    else:
+        box = {"boxstyle": "circle,pad=0.25", "facecolor": color.ground, "edgecolor": "white"}
+        middle = {"ha": "center", "va": "center"}
+        axes.text(x * width, y * height, str(index + 1), size=8, weight="bold", color=color.ink, bbox=box, **middle)
+
+
+def _write(figure: Figure, top: float, text: str, size: float = 10, **style: str) -> float:
+    """Text in lines as wide as the figure; where it ends."""
+    columns = int(figure.get_figwidth() * 128 / size)
+    lines = textwrap.wrap(printable(_shortened(text, _LONGEST)), columns) or [""]
+    for number, line in enumerate(lines):
+        _word(figure, 0, top + number * _LINE * size / 10, line, fontsize=size, **style)
+    return top + len(lines) * _LINE * size / 10
+
+
+def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float:
+    """The answer word by word, those of phrases on their colour; where it ends."""
+    left, height = 0.0, 0.36
+    for part in wording.parts(explanation):
+        words = re.findall(r"\s*\S+", printable(_shortened(part.text, _LONGEST)))
+        style = {}
+        if part.phrase is not None:
+            color = wording.color_of(part.phrase)
+            words = [*words[:-1], f"{''.join(words[-1:])} [{part.phrase + 1}]"]
+            style = {"color": color.ink, "backgroundcolor": color.ground, "weight": "bold"}
+        for word in words:
+            left += _SPACE if word[0].isspace() else 0
+            written = _word(figure, left, top, _shortened(word.strip(), 60), fontsize=13, **style)
+            length = written.get_window_extent().width / figure.dpi
+            if left and left + length > figure.get_figwidth():
+                left, top = 0.0, top + height
+                written.set_position((0, 1 - top))
+            left += length
+    return top + height
+
+
+def _word(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
+    # What a model wrote is no formula, whatever dollar signs stand in it.
+    style = {"color": _INK, "va": "top", "parse_math": False} | style
+    # In fractions of the figure, which is one inch high.
+    return figure.text(left / figure.get_figwidth(), 1 - top, text, **style)
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}\N{HORIZONTAL ELLIPSIS}"

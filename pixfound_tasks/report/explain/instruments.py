@@ -1,0 +1,83 @@
+"""The model and all that grounds its answers, from the command's options."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from transformers import AutoConfig
+
+from pixfound_tasks.attention import REDUCERS, Lens
+from pixfound_tasks.attention.families import check_family
+from pixfound_tasks.attention.record import QUERIES
+from pixfound_tasks.choices import check_choice
+from pixfound_tasks.grounding import assembly, segmenters
+from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.selection import check_select
+from pixfound_tasks.judges import Judge
+
+_DTYPES = ("auto", "bfloat16", "float16", "float32")
+
+
+class Instruments(NamedTuple):
+    """What `explain` looks through. `judge` is asked beside the grounder, None where there is none or it is part of
+    the grounder."""
+
+    lens: Lens
+    grounder: AttentionGrounder
+    judge: Judge | None
+
+
+def open_instruments(
+    model: str,
+    select: str,
+    judge: str | None,
+    segmenter: str | None,
+    reducer: str,
+    query: str,
+    layers: str,
+    phrases: str | None,
+    dtype: str | None,
+    device: str | None,
+) -> Instruments:
+    """The instruments of these names; ValueError for one that there is not, if possible before weights are loaded."""
+    is_judges_choice = select == "judge"
+    check_select(select, judge if is_judges_choice else None)
+    check_choice("the reducer", reducer, REDUCERS)
+    check_choice("the query", query, QUERIES)
+    check_choice("the dtype", dtype or "auto", _DTYPES)
+    segmenter = segmenter or assembly.default_segmenter(model)
+    segmenters.check_segmenter(segmenter)
+    device = _device(device)
+    _check_model(model)
+    # Its key or its name may be wrong, which is told before a large model is loaded.
+    outsider = None if judge in (None, "self") else assembly.named_judge(judge, None)
+    lens = assembly.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query)
+    asked = outsider or assembly.named_judge(judge, lens)
+    grounder = assembly.attention_grounder(
+        lens, model, device, segmenter, phrases or assembly.default_phrases(model), select,
+        asked if is_judges_choice else None, control=False,
+    )  # fmt: skip
+    return Instruments(lens, grounder, None if is_judges_choice else asked)
+
+
+def _device(name: str | None) -> str:
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"expected a device of this machine, but got {name!r}: {reason}; try --device cpu") from error
+    return name
+
+
+def _check_model(name: str) -> None:
+    try:
+        config = AutoConfig.from_pretrained(assembly.checkpoint(name))
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"expected a model of the hub or a folder that holds one, but got {name!r}, which cannot be read "
+            f"({reason}); check the name, or leave out --model for the embedded one"
+        ) from error
+    check_family(config.model_type)
