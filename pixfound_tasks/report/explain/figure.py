@@ -18,23 +18,24 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from pixfound_tasks import masks
+from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.console import printable
 from pixfound_tasks.report.explain import Explanation, overlays, wording
 
 MOST_PHRASES = 24  # rows in a figure, which gets too tall for any viewer
 _LONGEST = 1200  # characters of any text
-_PANEL, _GAP, _TITLES, _LINE, _SPACE = 2.3, 0.14, 0.5, 0.27, 0.07
+_PANEL, _GAP, _TITLES, _LINE, _SPACE = 2.3, 0.14, 0.5, 0.22, 0.07
 _INK, _SOFT = "#1b1f24", "#5b6470"
 
 
 class _Panel(NamedTuple):
-    """The picture under an overlay, with the points of some phrases; `frame` is its frame's colour."""
+    """The picture under an overlay, with the points of some phrases."""
 
     title: str
     overlay: Image.Image | None = None
     points: tuple[int, ...] = ()
     frame: str = "#c9ced5"
+    is_taken: bool = False
 
 
 def write_figure(explanation: Explanation, path: Path) -> None:
@@ -43,7 +44,7 @@ def write_figure(explanation: Explanation, path: Path) -> None:
     with warnings.catch_warnings():
         # Of characters that the font does not have: they become boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        draw(explanation).savefig(path, format="png", dpi=150, bbox_inches="tight", pad_inches=0.2)
+        draw(explanation).savefig(path, format="png", bbox_inches="tight", pad_inches=0.2)
 
 
 def draw(explanation: Explanation) -> Figure:
@@ -51,7 +52,7 @@ def draw(explanation: Explanation) -> Figure:
     phrases = range(min(len(explanation.phrases), MOST_PHRASES))
     rows = [list(_overview(explanation)), *(list(_of_phrase(explanation, index)) for index in phrases)]
     width = max(4, *map(len, rows)) * (_PANEL + _GAP) - _GAP
-    figure = Figure(figsize=(width, 1))
+    figure = Figure(figsize=(width, 1), dpi=150)
     FigureCanvasAgg(figure)
     height = _write(figure, 0, explanation.expression, size=17, weight="bold")
     asked = f"{explanation.provenance['model']} on {explanation.provenance['picture']}: {explanation.prompt}"
@@ -71,8 +72,11 @@ def _overview(explanation: Explanation) -> Iterator[_Panel]:
     points = tuple(i for i, each in enumerate(explanation.phrases) if each.phrase.point)
     yield _Panel("Where the phrases look", points=points)
     for taken in wording.taken(explanation):
-        frame = {"frame": wording.TAKEN} if taken.label == "selected" else {}
-        yield _Panel(f"{taken.title}: {taken.note}", _mask(explanation, taken.mask, taken.color), **frame)
+        yield _Panel(
+            f"{taken.title}: {taken.note}",
+            _mask(explanation, taken.mask, taken.color),
+            is_taken=taken.label == "selected",
+        )
 
 
 def _of_phrase(explanation: Explanation, index: int) -> Iterator[_Panel]:
@@ -86,12 +90,11 @@ def _of_phrase(explanation: Explanation, index: int) -> Iterator[_Panel]:
         labels = wording.labels(explanation, index, number)
         said = ", ".join(wording.LABELS[label] for label in labels)
         title = f"Mask {number + 1}{f' ({said})' if said else ''}\n{wording.measured(explanation, index, number)}"
-        frame = {"frame": wording.TAKEN} if "selected" in labels else {}
-        yield _Panel(title, _mask(explanation, candidate.mask, color), **frame)
+        yield _Panel(title, _mask(explanation, candidate.mask, color), is_taken="selected" in labels)
 
 
-def _mask(explanation: Explanation, mask: masks.Rle | None, color: str) -> Image.Image | None:
-    return None if mask is None else overlays.mask_overlay(mask, overlays.shown_size(explanation.image), color)
+def _mask(explanation: Explanation, mask: Rle | None, color: str) -> Image.Image:
+    return overlays.mask_overlay(mask, overlays.shown_size(explanation.image), color)
 
 
 def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence[_Panel]) -> float:
@@ -110,7 +113,9 @@ def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence
         for index in panel.points:
             _mark(axes, explanation, index, has_map=panel.overlay is not None)
         axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
-        axes.spines[:].set(color=panel.frame, linewidth=2.5 if panel.frame == wording.TAKEN else 1.2)
+        axes.spines[:].set(
+            color=wording.TAKEN if panel.is_taken else panel.frame, linewidth=2.5 if panel.is_taken else 1.2
+        )
         axes.set_title(printable(panel.title), fontsize=8, loc="left", parse_math=False, color=_INK, pad=4)
     return end
 
@@ -143,11 +148,14 @@ def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float
     left, height = 0.0, 0.36
     for part in wording.parts(explanation):
         words = re.findall(r"\s*\S+", printable(_shortened(part.text, _LONGEST)))
-        style = {}
+        style, margin = {}, 0.0
         if part.phrase is not None:
+            margin = 0.05  # so that the box covers no neighbour
             color = wording.color_of(part.phrase)
             words = [*words[:-1], f"{''.join(words[-1:])} [{part.phrase + 1}]"]
-            style = {"color": color.ink, "backgroundcolor": color.ground, "weight": "bold"}
+            box = {"boxstyle": "square,pad=0.25", "facecolor": color.ground, "edgecolor": "none"}
+            style = {"color": color.ink, "weight": "bold", "bbox": box, "zorder": 2}
+        left += margin
         for word in words:
             left += _SPACE if word[0].isspace() else 0
             written = _word(figure, left, top, _shortened(word.strip(), 60), fontsize=13, **style)
@@ -156,12 +164,13 @@ def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float
                 left, top = 0.0, top + height
                 written.set_position((0, 1 - top))
             left += length
+        left += margin
     return top + height
 
 
 def _word(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
     # What a model wrote is no formula, whatever dollar signs stand in it.
-    style = {"color": _INK, "va": "top", "parse_math": False} | style
+    style = {"color": _INK, "va": "top", "parse_math": False, "zorder": 3} | style
     # In fractions of the figure, which is one inch high.
     return figure.text(left / figure.get_figwidth(), 1 - top, text, **style)
 

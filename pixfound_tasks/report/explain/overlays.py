@@ -53,9 +53,9 @@ def map_overlay(values: np.ndarray, scale: Scale) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def mask_overlay(mask: Rle, size: Size, color: str) -> Image.Image:
-    """A shade over all but the mask, and the mask's outline in this colour, RGBA of `size`."""
-    shown = masks.resize(masks.decode(mask), size)
+def mask_overlay(mask: Rle | None, size: Size, color: str) -> Image.Image:
+    """A shade over all but the mask, and the mask's outline in this colour, RGBA of `size`; without one all shade."""
+    shown = np.zeros(size, bool) if mask is None else masks.resize(masks.decode(mask), size)
     pixels = np.zeros((*size, 4), np.uint8)
     pixels[~shown] = _SHADE
     for width, paint in ((_OUTLINE, (255, 255, 255)), (_OUTLINE // 2, ImageColor.getrgb(color))):

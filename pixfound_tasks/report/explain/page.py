@@ -60,6 +60,7 @@ def render(explanation: Explanation) -> str:
         exchanges=explanation.judged.notes["exchanges"] if explanation.judged else [],
         picture=embed({"": explanation.image}, [""])[""],
         is_drawing=overlays.is_drawing(explanation.image),
+        tokens=wording.tokens,
         labels=wording.LABELS,
         width=width,
         height=height,
@@ -74,7 +75,7 @@ def _overview(explanation: Explanation) -> list[Panel]:
     ]
     panels = [Panel("Where the phrases look", points=tuple(points))]
     for taken in wording.taken(explanation):
-        overlay = None if taken.mask is None else _mask_uri(explanation, taken.mask, taken.color)
+        overlay = _mask_uri(explanation, taken.mask, taken.color)
         panels.append(Panel(taken.title, taken.note, overlay, labels=(taken.label,)))
     return panels
 
@@ -101,7 +102,7 @@ def _points(explanation: Explanation, phrase: int, point: Point | None) -> tuple
     return ((point[0] * width, point[1] * height, phrase),) if point else ()
 
 
-def _mask_uri(explanation: Explanation, mask: Rle, color: str) -> str:
+def _mask_uri(explanation: Explanation, mask: Rle | None, color: str) -> str:
     return _uri(overlays.mask_overlay(mask, overlays.shown_size(explanation.image), color))
 
 

@@ -70,10 +70,15 @@ def _rows(explanation: Explanation, index: int, has_truth: bool) -> Iterator[lis
     """One row for every candidate; what is the phrase's own stands in the first."""
     found = explanation.phrases[index]
     phrase = found.phrase
-    tokens = f"{phrase.tokens[0]}\N{EN DASH}{phrase.tokens[1] - 1}" if phrase.tokens[1] > phrase.tokens[0] else ""
     point = "{:.2f}, {:.2f}".format(*phrase.point) if phrase.point else "none"
     similarity = NOT_MEASURED if phrase.similarity is None else f"{phrase.similarity:.2f}"
-    own = [Text(f" {index + 1} ", _style(index)), Text(printable(phrase.text)), tokens, point, similarity]
+    own = [
+        Text(f" {index + 1} ", _style(index)),
+        Text(printable(phrase.text)),
+        wording.tokens(phrase),
+        point,
+        similarity,
+    ]
     if not phrase.candidates:
         yield [*own, *[""] * (3 + has_truth), "no mask"]
     for number, candidate in enumerate(phrase.candidates):

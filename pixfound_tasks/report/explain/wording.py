@@ -10,7 +10,7 @@ from pixfound_tasks.grounding.phrases import is_denied
 from pixfound_tasks.grounding.selection import THRESHOLD
 from pixfound_tasks.report.explain import Explanation
 from pixfound_tasks.report.formats import percent
-from pixfound_tasks.response import Candidate, Selection
+from pixfound_tasks.response import Candidate, Phrase, Selection
 
 
 class Color(NamedTuple):
@@ -20,23 +20,22 @@ class Color(NamedTuple):
     ink: str
 
 
-# Okabe and Ito, "Color Universal Design" (2008), without black; the two that resemble each other most lie far apart.
+# Okabe and Ito, "Color Universal Design" (2008), without black and without vermilion, which is for what is selected.
 _COLORS = (
     Color("#0072b2", "#ffffff"),
     Color("#e69f00", "#000000"),
     Color("#009e73", "#ffffff"),
     Color("#cc79a7", "#000000"),
     Color("#56b4e9", "#000000"),
-    Color("#d55e00", "#ffffff"),
     Color("#f0e442", "#000000"),
 )
 
-TRUTH, TAKEN = "#0072b2", "#d55e00"
+TRUTH, TAKEN = "#1b1f24", "#d55e00"
 LABELS = {"selected": "selected", "judge": "judge's choice", "best": "best IoU"}
 
 
 def color_of(phrase: int) -> Color:
-    """The colours repeat from the eighth phrase on: numbers tell all of them apart."""
+    """The colours repeat from the seventh phrase on: numbers tell all of them apart."""
     return _COLORS[phrase % len(_COLORS)]
 
 
@@ -134,7 +133,7 @@ def taken(explanation: Explanation) -> Iterator[Taken]:
 
 def _taken(explanation: Explanation, title: str, selection: Selection, label: str) -> Taken:
     mask = explanation.mask(selection)
-    color = "" if mask is None else color_of(selection.phrase).ground
+    color = TRUTH if mask is None else color_of(selection.phrase).ground
     return Taken(title, _area_or_none(mask), mask, color, label)
 
 
@@ -150,6 +149,12 @@ def labels(explanation: Explanation, phrase: int, candidate: int) -> list[str]:
     ious = explanation.phrases[phrase].ious
     is_best = bool(ious) and ious[candidate] == max(filter(None, best), default=0)
     return [*found, "best"] if is_best else found
+
+
+def tokens(phrase: Phrase) -> str:
+    """The first and the last of a phrase's tokens, counted from 0."""
+    start, end = phrase.tokens
+    return "" if end <= start else str(start) if end == start + 1 else f"{start}\N{EN DASH}{end - 1}"
 
 
 def area(mask: masks.Rle) -> str:
