@@ -37,11 +37,18 @@ def joining(local_only: bool = False) -> Joining:
 
 def build() -> list[Document]:
     """The 120 documents; the nine kinds of question take turns."""
+    return [_document(pair, index, half) for index, pair in enumerate(map(_pair, range(PAIR_COUNT))) for half in (0, 1)]
+
+
+def document(number: int) -> Document:
+    """The document of this number, counted from 1, drawn alone."""
+    index, half = divmod(number - 1, 2)
+    return _document(_pair(index), index, half)
+
+
+def _pair(index: int) -> Pair:
     kinds = list(ASKERS)
-    pairs = (
-        sample_pair(np.random.RandomState(FIRST_SEED + index), kinds[index % len(kinds)]) for index in range(PAIR_COUNT)
-    )
-    return [_document(pair, index, half) for index, pair in enumerate(pairs) for half in (0, 1)]
+    return sample_pair(np.random.RandomState(FIRST_SEED + index), kinds[index % len(kinds)])
 
 
 def _document(pair: Pair, index: int, half: int) -> Document:

@@ -37,6 +37,9 @@ def explain(
     from pixfound_tasks.report.console import errors_shown, make_console
 
     with errors_shown(ValueError):
+        for path in filter(None, (html, png)):
+            if path.is_dir():
+                raise ValueError(f"expected a file to write, but {path} is a folder; name a file in it")
         from pixfound_tasks.report.explain.subject import choose_subject
 
         subject = choose_subject(image, expr, scene)

@@ -21,6 +21,7 @@ from PIL import Image
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.console import printable
 from pixfound_tasks.report.explain import Explanation, overlays, wording
+from pixfound_tasks.report.explain.wording import shortened
 
 MOST_PHRASES = 24  # rows in a figure, which gets too tall for any viewer
 _LONGEST = 1200  # characters of any text
@@ -83,7 +84,7 @@ def _of_phrase(explanation: Explanation, index: int) -> Iterator[_Panel]:
     found = explanation.phrases[index]
     color = wording.color_of(index).ground
     similarity = "" if found.phrase.similarity is None else f"similarity {found.phrase.similarity:.2f}"
-    name = _shortened(f"{index + 1}  {found.phrase.text}", 32)
+    name = shortened(f"{index + 1}  {found.phrase.text}", 32)
     overlay = overlays.map_overlay(found.map, overlays.common_scale([each.map for each in explanation.phrases]))
     yield _Panel(f"{name}\n{similarity}", overlay, (index,) if found.phrase.point else (), color)
     for number, candidate in enumerate(found.phrase.candidates):
@@ -100,7 +101,7 @@ def _mask(explanation: Explanation, mask: Rle | None, color: str) -> Image.Image
 def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence[_Panel]) -> float:
     """Panels side by side below `top`; where they end."""
     height, width = overlays.shown_size(explanation.image)
-    tall = _PANEL * height / width
+    tall = _PANEL * min(height / width, 2)
     method = Image.Resampling.NEAREST if overlays.is_drawing(explanation.image) else Image.Resampling.LANCZOS
     picture = np.asarray(explanation.image.resize((width, height), method))
     end = top + _TITLES + tall
@@ -137,7 +138,7 @@ def _mark(axes, explanation: Explanation, index: int, has_map: bool) -> None:
 def _write(figure: Figure, top: float, text: str, size: float = 10, **style: str) -> float:
     """Text in lines as wide as the figure; where it ends."""
     columns = int(figure.get_figwidth() * 128 / size)
-    lines = textwrap.wrap(printable(_shortened(text, _LONGEST)), columns) or [""]
+    lines = textwrap.wrap(printable(shortened(text, _LONGEST)), columns) or [""]
     for number, line in enumerate(lines):
         _word(figure, 0, top + number * _LINE * size / 10, line, fontsize=size, **style)
     return top + len(lines) * _LINE * size / 10
@@ -147,7 +148,7 @@ def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float
     """The answer word by word, those of phrases on their colour; where it ends."""
     left, height = 0.0, 0.36
     for part in wording.parts(explanation):
-        words = re.findall(r"\s*\S+", printable(_shortened(part.text, _LONGEST)))
+        words = re.findall(r"\s*\S+", printable(shortened(part.text, _LONGEST)))
         style, margin = {}, 0.0
         if part.phrase is not None:
             margin = 0.05  # so that the box covers no neighbour
@@ -158,7 +159,7 @@ def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float
         left += margin
         for word in words:
             left += _SPACE if word[0].isspace() else 0
-            written = _word(figure, left, top, _shortened(word.strip(), 60), fontsize=13, **style)
+            written = _word(figure, left, top, shortened(word.strip(), 60), fontsize=13, **style)
             length = written.get_window_extent().width / figure.dpi
             if left and left + length > figure.get_figwidth():
                 left, top = 0.0, top + height
@@ -173,7 +174,3 @@ def _word(figure: Figure, left: float, top: float, text: str, **style: Any) -> T
     style = {"color": _INK, "va": "top", "parse_math": False, "zorder": 3} | style
     # In fractions of the figure, which is one inch high.
     return figure.text(left / figure.get_figwidth(), 1 - top, text, **style)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}\N{HORIZONTAL ELLIPSIS}"

@@ -13,8 +13,9 @@ from pixfound_tasks.attention.record import QUERIES
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding import assembly, segmenters
 from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.judged import LensJudge
 from pixfound_tasks.grounding.selection import check_select
-from pixfound_tasks.judges import Judge
+from pixfound_tasks.judges import FORMS, Judge, make_judge
 
 _DTYPES = ("auto", "bfloat16", "float16", "float32")
 
@@ -49,11 +50,14 @@ def open_instruments(
     segmenter = segmenter or assembly.default_segmenter(model)
     segmenters.check_segmenter(segmenter)
     device = _device(device)
+    # What may be wrong with it is told before a large model is loaded.
+    outsider = _outsider(judge)
     _check_model(model)
-    # Its key or its name may be wrong, which is told before a large model is loaded.
-    outsider = None if judge in (None, "self") else assembly.named_judge(judge, None)
-    lens = assembly.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query)
-    asked = outsider or assembly.named_judge(judge, lens)
+    try:
+        lens = assembly.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query)
+    except OSError as error:
+        raise _unreadable(model, error) from error
+    asked = LensJudge(lens) if judge == "self" else outsider
     grounder = assembly.attention_grounder(
         lens, model, device, segmenter, phrases or assembly.default_phrases(model), select,
         asked if is_judges_choice else None, control=False,
@@ -75,9 +79,22 @@ def _check_model(name: str) -> None:
     try:
         config = AutoConfig.from_pretrained(assembly.checkpoint(name))
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"expected a model of the hub or a folder that holds one, but got {name!r}, which cannot be read "
-            f"({reason}); check the name, or leave out --model for the embedded one"
-        ) from error
+        raise _unreadable(name, error) from error
     check_family(config.model_type)
+
+
+def _unreadable(name: str, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split())[:300]
+    return ValueError(
+        f"expected a model of the hub or a folder that holds one, but got {name!r}, which cannot be read ({reason}); "
+        "check the name, or leave out --model for the embedded one"
+    )
+
+
+def _outsider(name: str | None) -> Judge | None:
+    """A judge that is not the model itself."""
+    if name in (None, "self"):
+        return None
+    if ":" not in name:
+        raise ValueError(f"expected --judge as self, {' or '.join(FORMS[::-1])}, but got {name!r}")
+    return make_judge(name, sees=True)

@@ -34,10 +34,9 @@ def drawn_scene(number: int, expression: str | None = None) -> Subject:
     """A picture of PixMini, counted from 1, with its own expression; of any other one the truth is not known."""
     from pixfound_tasks.benchmarks import pixmini
 
-    scenes = pixmini.build()
-    if not 1 <= number <= len(scenes):
-        raise ValueError(f"expected --scene as a number in 1..{len(scenes)}, but got {number}")
-    document = scenes[number - 1]
+    if not 1 <= number <= 2 * pixmini.PAIR_COUNT:
+        raise ValueError(f"expected --scene as a number in 1..{2 * pixmini.PAIR_COUNT}, but got {number}")
+    document = pixmini.document(number)
     image = Image.open(BytesIO(document.image["bytes"])).convert("RGB")
     asked = expression or document.expression
     return Subject(image, asked, f"PixMini {number}", document.mask if asked == document.expression else None)

@@ -30,6 +30,7 @@ _COLORS = (
     Color("#f0e442", "#000000"),
 )
 
+_LONGEST = 80  # characters of a phrase within a sentence
 TRUTH, TAKEN = "#1b1f24", "#d55e00"
 LABELS = {"selected": "selected", "judge": "judge's choice", "best": "best IoU"}
 
@@ -75,7 +76,7 @@ def _why_not(explanation: Explanation) -> str:
         return "the answer has no noun phrase that could be followed"
     denials = [phrase.text for phrase in found if is_denied(phrase.text)]
     if denials:
-        return f"the answer says \N{LEFT DOUBLE QUOTATION MARK}{denials[0]}\N{RIGHT DOUBLE QUOTATION MARK}"
+        return f"the answer says {_quoted(denials[0])}"
     if by == "similarity":
         known = [phrase.similarity for phrase in found if phrase.similarity is not None and phrase.candidates]
         nearest = f"; the nearest has {max(known):.2f}" if known else ""
@@ -171,12 +172,17 @@ def measured(explanation: Explanation, phrase: int, candidate: int) -> str:
     return f"score {shown.score:.2f} \N{MIDDLE DOT} area {area(shown.mask)}{iou}"
 
 
+def shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _quoted(text: str) -> str:
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{shortened(text, _LONGEST)}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
 def _named(explanation: Explanation, selection: Selection) -> str:
     text = explanation.phrases[selection.phrase].phrase.text
-    return (
-        f"phrase {selection.phrase + 1}, \N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}, "
-        f"mask {selection.candidate + 1}"
-    )
+    return f"phrase {selection.phrase + 1}, {_quoted(text)}, mask {selection.candidate + 1}"
 
 
 def _iou(explanation: Explanation, selection: Selection) -> str:
