@@ -126,12 +126,15 @@ def test_hostile_text_stays_text():
     explanation = made_by_hand(
         HOSTILE, f"I see {HOSTILE}.", expression=HOSTILE, prompt=HOSTILE, judged=judged, provenance=provenance
     )
-    found = Elements(page.render(explanation))
+    text = page.render(explanation)
+    text.encode()  # no half of a surrogate pair
+    found = Elements(text)
+    assert "\u202e" not in text and text.count("</style>") == 1
     assert not {"img", "script"} & found.tags and not found.handlers
     assert all(link.startswith(("#", "data:image/")) for link in found.links)
     terminal = printed(explanation)
     assert "\x1b" not in terminal and "\u202e" not in terminal and "onerror=alert(1)" in terminal
-    terminal.encode()  # no half of a surrogate pair
+    terminal.encode()
     figure.draw(explanation)
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pixfound_tasks.masks import Rle
+from pixfound_tasks.report.console import printable
 from pixfound_tasks.report.explain import Explanation, overlays, wording
 from pixfound_tasks.report.page.pictures import embed
 from pixfound_tasks.response import Point
@@ -33,8 +34,7 @@ class Panel(NamedTuple):
 def write_page(explanation: Explanation, path: Path) -> None:
     """Write the page, and the folder it is in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A lone surrogate, which a prompt may hold, has no UTF-8.
-    path.write_text(render(explanation), encoding="utf-8", errors="replace")
+    path.write_text(render(explanation), encoding="utf-8")
 
 
 def render(explanation: Explanation) -> str:
@@ -45,6 +45,7 @@ def render(explanation: Explanation) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     height, width = overlays.shown_size(explanation.image)
     said = (wording.judgement(explanation), wording.true_mask(explanation))
@@ -66,6 +67,11 @@ def render(explanation: Explanation) -> str:
         height=height,
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
     )
+
+
+def _shown(value: Any) -> Any:
+    """What the template puts out: a sentence quotes foreign text, which could turn its direction or have no UTF-8."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _overview(explanation: Explanation) -> list[Panel]:

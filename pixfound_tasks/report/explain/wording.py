@@ -30,6 +30,7 @@ _COLORS = (
     Color("#f0e442", "#000000"),
 )
 
+_BY = {"first": "order", "phrase": "name", "judge": "the judge"}
 _LONGEST = 80  # characters of a phrase within a sentence
 TRUTH, TAKEN = "#1b1f24", "#d55e00"
 LABELS = {"selected": "selected", "judge": "judge's choice", "best": "best IoU"}
@@ -66,7 +67,7 @@ def verdict(explanation: Explanation) -> str:
     """What the selection takes, or why it is "not there"."""
     selection = explanation.selection
     if selection.phrase is not None:
-        return f"Found by {selection.by}: {_named(explanation, selection)}.{_iou(explanation, selection)}"
+        return f"Found by {_BY.get(selection.by, selection.by)}: {_named(explanation, selection)}.{_iou(explanation, selection)}"
     return f"Not there: {_why_not(explanation)}.{_iou(explanation, selection)}"
 
 
@@ -124,7 +125,7 @@ class Taken(NamedTuple):
 def taken(explanation: Explanation) -> Iterator[Taken]:
     """What the selection takes, what the judge takes who was asked beside it, and the truth where it is known."""
     selection, judged = explanation.selection, explanation.judged
-    yield _taken(explanation, f"Taken by {selection.by}", selection, "selected")
+    yield _taken(explanation, f"Taken by {_BY.get(selection.by, selection.by)}", selection, "selected")
     if judged and judged.selection and selection.by != "judge":
         yield _taken(explanation, "Taken by the judge", judged.selection, "judge")
     if explanation.truth is not None:
