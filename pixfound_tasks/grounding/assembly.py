@@ -73,18 +73,19 @@ def attention_grounder(
     device: str,
     segmenter: str,
     phrases: str,
-    select: str,
-    judge: Judge | None = None,
-    control: bool = True,
-    seed: int = 0,
+    judge: Judge | None,
+    **settings: Any,
 ) -> AttentionGrounder:
-    """What grounds the answers of a lens; `phrases`, `select` and `segmenter` are named as their makers take them."""
+    """What grounds the answers of a lens; segmenter and phrases are named as their makers take them.
+
+    `settings` are the grounder's own, among them `select`; its provenance has them too.
+    """
     chunker, chunker_name = make_chunker(phrases)
-    similarity, similarity_name = make_similarity(chunker_name, select)
+    similarity, similarity_name = make_similarity(chunker_name, settings["select"])
     notes = provenance(lens, pretrained, "attention", segmenter) | {
         "attention": lens.model.config._attn_implementation, "reducer": lens.reducer, "query": lens.query,
         "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
-        "select": select, "control": control, "seed": seed,
+        **settings,
     }  # fmt: skip
     made = segmenters.make_segmenter(segmenter, device)
-    return AttentionGrounder(made, chunker, similarity, select, control, seed, notes, judge)
+    return AttentionGrounder(made, chunker, similarity, provenance=notes, judge=judge, **settings)

@@ -99,10 +99,11 @@ class PixFound(ChatModel):
         if grounding in ("box", "point"):
             self.words = self._word_grounder(pretrained, segmenter)
         elif grounding == "attention":
+            phrases, asked = phrases or assembly.default_phrases(pretrained), assembly.named_judge(judge, self.lens)
+            settings = {"select": select, "control": bool(control), "seed": int(seed)}
             self.grounder = assembly.attention_grounder(
-                self.lens, pretrained, str(self.device), segmenter, phrases or assembly.default_phrases(pretrained),
-                select, assembly.named_judge(judge, self.lens), bool(control), int(seed),
-            )  # fmt: skip
+                self.lens, pretrained, str(self.device), segmenter, phrases, asked, **settings
+            )
 
     def _word_grounder(self, pretrained: str, segmenter: str) -> WordGrounder:
         convention = convention_of(self.lens.model.config, self.lens.processor)

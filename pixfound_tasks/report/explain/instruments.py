@@ -59,8 +59,8 @@ def open_instruments(
         raise _unreadable(model, error) from error
     asked = LensJudge(lens) if judge == "self" else outsider
     grounder = assembly.attention_grounder(
-        lens, model, device, segmenter, phrases or assembly.default_phrases(model), select,
-        asked if is_judges_choice else None, control=False,
+        lens, model, device, segmenter, phrases or assembly.default_phrases(model),
+        asked if is_judges_choice else None, select=select, control=False,
     )  # fmt: skip
     return Instruments(lens, grounder, None if is_judges_choice else asked)
 

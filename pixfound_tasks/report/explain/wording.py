@@ -67,7 +67,8 @@ def verdict(explanation: Explanation) -> str:
     """What the selection takes, or why it is "not there"."""
     selection = explanation.selection
     if selection.phrase is not None:
-        return f"Found by {_BY.get(selection.by, selection.by)}: {_named(explanation, selection)}.{_iou(explanation, selection)}"
+        found = f"Found by {_BY.get(selection.by, selection.by)}: {_named(explanation, selection)}."
+        return found + _iou(explanation, selection)
     return f"Not there: {_why_not(explanation)}.{_iou(explanation, selection)}"
 
 
