@@ -100,7 +100,7 @@ class PixFound(ChatModel):
             self.words = self._word_grounder(pretrained, segmenter)
         elif grounding == "attention":
             phrases, asked = phrases or assembly.default_phrases(pretrained), assembly.named_judge(judge, self.lens)
-            settings = {"select": select, "control": bool(control), "seed": int(seed)}
+            settings = {"select": select, "control": bool(control), "seed": int(seed), "point_rank": rank}
             self.grounder = assembly.attention_grounder(
                 self.lens, pretrained, str(self.device), segmenter, phrases, asked, **settings
             )
