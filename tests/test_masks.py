@@ -162,3 +162,14 @@ def test_run_lengths_agree_with_pycocotools(runs):
     runs = runs if sum(runs) else [1]
     rle = coco.frPyObjects({"size": list(size), "counts": runs}, *size)
     assert masks._runs([rle["counts"].decode()]).lengths.tolist() == runs
+
+
+@pytest.mark.parametrize("size", [(480, 640), (33, 500), (7, 5), (300, 41)])
+@pytest.mark.parametrize("longest", [128, 40, 3, 1])
+def test_shrunk_masks_are_those_resized_pixel_by_pixel(size, longest):
+    rng = np.random.RandomState(0)
+    drawn = [rng.random_sample(size) < share for share in (0, 0.01, 0.3, 0.5, 0.99, 1)]
+    found = masks.shrunk([masks.encode(mask) for mask in drawn], longest)
+    new = tuple(found[0]["size"])
+    assert max(new) == min(longest, max(size))
+    assert found == [masks.encode(masks.resize(mask, new)) for mask in drawn]

@@ -11,6 +11,7 @@ from typing import Any
 
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
 from pixfound_tasks.report.check.results import model_name
+from pixfound_tasks.report.progress import Track, untracked
 from pixfound_tasks.report.samples import (
     Answer,
     Document,
@@ -67,7 +68,7 @@ class Run:
         }
 
 
-def read_runs(*folders: Path, join: bool = False) -> list[Run]:
+def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> list[Run]:
     """Every model and benchmark in the folders of one or several runs; of each task the newest samples.
 
     Runs of one model on one benchmark in different folders become one where they share no task, such as answers in
@@ -77,7 +78,7 @@ def read_runs(*folders: Path, join: bool = False) -> list[Run]:
     """
     found: list[Run] = []
     for folder in dict.fromkeys(folders):
-        for run in _read_folder(folder):
+        for run in _read_folder(folder, track):
             mates = (other for other in found if other.benchmark == run.benchmark and not other.tasks & run.tasks)
             mate = next((other for other in mates if join or other.model == run.model), None)
             if mate is None:
@@ -115,7 +116,7 @@ def _told_apart(runs: list[Run]) -> list[Run]:
     ]
 
 
-def _read_folder(folder: Path) -> list[Run]:
+def _read_folder(folder: Path, track: Track) -> list[Run]:
     """The runs of one folder, in order of their names."""
     if not folder.is_dir():
         raise RunError(
@@ -129,7 +130,7 @@ def _read_folder(folder: Path) -> list[Run]:
             found.setdefault((file.parent, benchmark), {})[end] = file  # later files are newer
     if not found:
         raise RunError(_nothing_found(folder))
-    return [_read_run(folder, place, benchmark, files) for (place, benchmark), files in sorted(found.items())]
+    return [_read_run(folder, place, benchmark, files, track) for (place, benchmark), files in sorted(found.items())]
 
 
 def _nothing_found(folder: Path) -> str:
@@ -148,14 +149,19 @@ def _nothing_found(folder: Path) -> str:
     return f"expected samples of a benchmark of ours in {folder}, but found {came}; {todo}."
 
 
-def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path]) -> Run:
+def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path], track: Track) -> Run:
     answers: dict[str, dict[str, Any]] = {}
     for end in PROTOCOLS.keys() & files.keys():
-        for document, answer in read_answers(files[end], benchmark):
+        samples = read_answers(files[end], benchmark)
+        for document, answer in track(samples, f"reading {benchmark}_{end}", DOCUMENT_COUNTS[benchmark]):
             parts = answers.setdefault(document.id, {"document": document})
             if _is_scored(answer):
                 parts[PROTOCOLS[end]] = answer
-    repeated = {end: tuple(read_repeated(files[end], benchmark)) for end in REPEATED if end in files}
+    repeated = {
+        end: tuple(track(read_repeated(files[end], benchmark), f"reading {benchmark}_{end}"))
+        for end in REPEATED
+        if end in files
+    }
     settings = read_settings(max(files.values(), key=lambda file: file.name))
     records = _in_order(Record(**parts) for parts in answers.values())
     return Run(model_name(settings, place.name), benchmark, records, repeated, settings, folder)

@@ -14,6 +14,7 @@ from pixfound_tasks.masks import InvalidMask, Rle, Size, read_mask
 from pixfound_tasks.response import Response
 
 T = TypeVar("T")
+_RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long, and read once
 _SAMPLES_FILE = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
 
 
@@ -134,7 +135,8 @@ def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> It
 def _answer(sample: dict[str, Any]) -> tuple[Document, Answer]:
     document = _document(sample["pixfound"])
     answer = response.from_text(_response_text(sample), document.size)
-    return document, Answer(str(sample.get("input", "")), answer, sample)
+    metrics = {name: value for name, value in sample.items() if name not in _RESPONSE_TEXTS}
+    return document, Answer(str(sample.get("input", "")), answer, metrics)
 
 
 def _repeated(sample: dict[str, Any]) -> RepeatedSample:

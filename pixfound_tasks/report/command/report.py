@@ -24,17 +24,18 @@ def report(
     from pixfound_tasks.report.leaderboard import LeaderboardError, write_rows
     from pixfound_tasks.report.page import pictures, write_page
     from pixfound_tasks.report.plots import plots
+    from pixfound_tasks.report.progress import progress_shown
     from pixfound_tasks.report.run import RunError, read_runs
     from pixfound_tasks.report.score_tables import print_scores
     from pixfound_tasks.report.summary import summarise
 
-    with errors_shown(RunError):
-        runs = read_runs(*run, join=join)
-    summaries = [summarise(each) for each in runs]
-    drawn = [plots(summary) for summary in summaries]
     folder = out or run[0] / "report"
-    page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn)
-    write_files(runs, summaries, drawn, folder)
+    with errors_shown(RunError), progress_shown(f"writing {folder / 'index.html'} ...") as track:
+        runs = read_runs(*run, join=join, track=track)
+        summaries = [summarise(each) for each in track(runs, "computing scores", len(runs))]
+        drawn = [plots(summary) for summary in summaries]
+        page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn, track)
+        write_files(runs, summaries, drawn, folder)
     if leaderboard:
         with errors_shown(LeaderboardError, OSError):
             write_rows(leaderboard, summaries)

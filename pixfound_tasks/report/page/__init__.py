@@ -2,7 +2,8 @@
 
 Everything from models and data is untrusted. What the template shows is escaped; what the gallery shows stands in a
 block of JSON that the script reads and turns into text nodes; a content security policy allows no script but the
-page's own, and no request at all.
+page's own, and no request at all. What only a card that is looked at needs stands in blocks of base64, which the script
+unpacks one by one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pixfound_tasks.report.formats import KIND_NAMES, OUTCOME_NAMES, TASK_NAMES,
 from pixfound_tasks.report.page import gallery
 from pixfound_tasks.report.page.pictures import Images
 from pixfound_tasks.report.plots import Plot, svg
+from pixfound_tasks.report.progress import Track, untracked
 from pixfound_tasks.report.run import Run
 from pixfound_tasks.report.summary import Summary
 
@@ -29,11 +31,18 @@ Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
 # What runs may differ in, beside their prompts: keys of a summary's provenance.
 _MADE = ("revision", "segmenter", "select", "judges", "reducer", "query", "layers", "versions", "seed", "limit")
-_SCRIPTS = ("masks.js", "card.js", "gallery.js")
+_SCRIPTS = (
+    "masks.js", "maps.js", "card.js", "inspector.js", "records.js", "toolbar.js", "keyboard.js", "gallery.js",
+)  # fmt: skip
 
 
 def write_page(
-    runs: Sequence[Run], summaries: Sequence[Summary], folder: Path, images: Images, drawn: Drawn = ()
+    runs: Sequence[Run],
+    summaries: Sequence[Summary],
+    folder: Path,
+    images: Images,
+    drawn: Drawn = (),
+    track: Track = untracked,
 ) -> Path:
     """Write `index.html` into the folder, which is made, and return its path.
 
@@ -43,12 +52,19 @@ def write_page(
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     # A lone surrogate, which a model's JSON may hold, has no UTF-8.
-    page.write_text(render(runs, summaries, images, drawn), encoding="utf-8", errors="replace")
+    page.write_text(render(runs, summaries, images, drawn, track), encoding="utf-8", errors="replace")
     return page
 
 
-def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images, drawn: Drawn = ()) -> str:
+def render(
+    runs: Sequence[Run],
+    summaries: Sequence[Summary],
+    images: Images,
+    drawn: Drawn = (),
+    track: Track = untracked,
+) -> str:
     """The page as text."""
+    index, blocks = gallery.contents(runs, images, track)
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -67,7 +83,8 @@ def render(runs: Sequence[Run], summaries: Sequence[Summary], images: Images, dr
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        data=json_block(gallery.contents(runs, images) | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
+        data=json_block(index | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
+        blocks=map(Markup, blocks),
     )
 
 

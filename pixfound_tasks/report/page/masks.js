@@ -1,7 +1,7 @@
 "use strict";
 
 // A mask from COCO's run lengths in text form, 0/1 column by column: the pixel (x, y) is at x * height + y.
-function decodeMask(counts, height, width) {
+function decodeMask({ counts, size: [height, width] }) {
   const mask = new Uint8Array(height * width);
   const runs = [];
   let number = 0, scale = 1, start = 0;
@@ -21,54 +21,85 @@ function decodeMask(counts, height, width) {
   return mask;
 }
 
-function maskIou(first, second) {
-  let both = 0, any = 0;
-  for (let i = 0; i < first.length; i++) {
-    both += first[i] & second[i];
-    any += first[i] | second[i];
-  }
-  return any ? both / any : 1;
+const INKS = {
+  truth: { color: "#0072b2", dashed: false },
+  prediction: { color: "#d55e00", dashed: true },
+  candidate: { color: "#7b3294", dashed: false },
+};
+const AROUND = [[1, 0], [-1, 0], [0, 1], [0, -1], [1, 1], [-1, -1], [1, -1], [-1, 1]];
+
+function sheet(width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  return canvas.getContext("2d", { willReadFrequently: true });
 }
 
-const INKS = {
-  truth: { rgb: [0, 114, 178], dashed: false },
-  prediction: { rgb: [213, 94, 0], dashed: true },
-  candidate: { rgb: [123, 50, 148], dashed: false },
-};
+// The mask at another size, its outline smooth: opaque inside, transparent outside.
+function stencil(mask, width, height) {
+  const [rows, columns] = mask.size;
+  const pixels = decodeMask(mask);
+  const dots = new ImageData(columns, rows);
+  for (let x = 0, i = 0; x < columns; x++) {
+    for (let y = 0; y < rows; y++, i++) if (pixels[i]) dots.data[4 * (y * columns + x) + 3] = 255;
+  }
+  const small = sheet(columns, rows);
+  small.putImageData(dots, 0, 0);
+  const large = sheet(width, height);
+  large.imageSmoothingQuality = "high";
+  large.drawImage(small.canvas, 0, 0, width, height);
+  const drawn = large.getImageData(0, 0, width, height);
+  for (let i = 3; i < drawn.data.length; i += 4) drawn.data[i] = drawn.data[i] > 127 ? 255 : 0;
+  large.putImageData(drawn, 0, 0);
+  return large.canvas;
+}
 
-// One mask over a canvas, whatever its size: a light fill, an outline inside, and a white rim outside it.
-function paintMask(canvas, mask, height, width, ink) {
-  const W = canvas.width, H = canvas.height;
-  const inside = new Uint8Array(W * H);
-  for (let y = 0; y < H; y++) {
-    const row = Math.floor((y + 0.5) * height / H);
-    for (let x = 0; x < W; x++) inside[y * W + x] = mask[Math.floor((x + 0.5) * width / W) * height + row];
+// A shape put together with itself in all directions: "source-over" makes it thicker, "destination-in" thinner.
+function combined(shape, operation, reach) {
+  const context = sheet(shape.width, shape.height);
+  context.drawImage(shape, 0, 0);
+  context.globalCompositeOperation = operation;
+  for (const [dx, dy] of AROUND) context.drawImage(shape, dx * reach, dy * reach);
+  return context;
+}
+
+function colored(context, style) {
+  context.globalCompositeOperation = "source-in";
+  context.fillStyle = style;
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+}
+
+function without(context, shape) {
+  context.globalCompositeOperation = "destination-out";
+  context.drawImage(shape, 0, 0);
+}
+
+function stripes(color) {
+  const context = sheet(16, 16);
+  context.fillStyle = color;
+  context.fillRect(0, 0, 16, 16);
+  context.fillStyle = "#fff";
+  for (let y = 0; y < 16; y++) {
+    for (const x of [8 - y, 24 - y]) context.fillRect(x, y, 8, 1);
   }
-  const near = (x, y, reach, value) => {
-    for (const [dx, dy] of [[reach, 0], [-reach, 0], [0, reach], [0, -reach], [reach, reach], [-reach, -reach], [reach, -reach], [-reach, reach]]) {
-      const u = x + dx, v = y + dy;
-      const found = u >= 0 && v >= 0 && u < W && v < H ? inside[v * W + u] : 0;
-      if (found === value) return true;
-    }
-    return false;
-  };
-  const { rgb, dashed } = INKS[ink];
-  const picture = new ImageData(W, H);
-  for (let y = 0, i = 0; y < H; y++) {
-    for (let x = 0; x < W; x++, i++) {
-      let color = rgb, alpha = 0;
-      if (!inside[i]) {
-        if (near(x, y, 2, 1)) [color, alpha] = [[255, 255, 255], 190];
-      } else if (near(x, y, 4, 0)) {
-        const gap = dashed && ((x + y) >> 3) & 1;
-        [color, alpha] = gap ? [[255, 255, 255], 230] : [rgb, 255];
-      } else {
-        alpha = 56;
-      }
-      picture.data.set([...color, alpha], 4 * i);
-    }
+  return context.createPattern(context.canvas, "repeat");
+}
+
+// One mask over a canvas: an outline inside, a white rim outside it, and where nothing lies below a light fill.
+function paintMask(canvas, mask, ink, isFilled) {
+  const { color, dashed } = INKS[ink];
+  const shape = stencil(mask, canvas.width, canvas.height);
+  const thickness = canvas.width < 300 ? 1 : 2; // of the rim; the line has twice as much
+  const rim = combined(shape, "source-over", thickness);
+  colored(rim, "#fff");
+  without(rim, shape);
+  const core = combined(shape, "destination-in", 2 * thickness);
+  const line = combined(shape, "source-over", 0);
+  without(line, core.canvas);
+  colored(line, dashed ? stripes(color) : color);
+  colored(core, color);
+  const target = canvas.getContext("2d");
+  for (const [layer, alpha] of [[rim, 0.75], [core, isFilled ? 0.22 : 0], [line, 1]]) {
+    target.globalAlpha = alpha;
+    target.drawImage(layer.canvas, 0, 0);
   }
-  const layer = new OffscreenCanvas(W, H);
-  layer.getContext("2d").putImageData(picture, 0, 0);
-  canvas.getContext("2d").drawImage(layer, 0, 0);
+  target.globalAlpha = 1;
 }

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
 
 from loguru import logger
 from PIL import Image
 
 Images = Mapping[str, Mapping[str, Image.Image]]  # benchmark -> id -> image
 
+
+class _Kept(NamedTuple):
+    """How an image is kept: pixels of its longest side, and JPEG's quality."""
+
+    side: int
+    quality: int
+
+
 _DRAWING_SIDE = 128  # pixels: images up to this size are drawings, in which JPEG would leave traces
-_MANY = 500  # images; more of them are embedded smaller, so that the page stays under some 60 MB
-_LONGEST_SIDE = {"few": 512, "many": 384}  # pixels
-_JPEG_QUALITY = 85
+_MANY = 500  # images; more of them are kept smaller, so that those of PixCV-Bench take some 20 MB
+_FEW_KEPT, _MANY_KEPT = _Kept(512, 85), _Kept(288, 60)
 
 
 def load(benchmarks: Iterable[str]) -> Images:
@@ -30,21 +40,24 @@ def load(benchmarks: Iterable[str]) -> Images:
     return found
 
 
-def embed(images: Mapping[str, Image.Image], ids: Iterable[str]) -> dict[str, str]:
-    """The images of these ids as data URIs, as far as there are any."""
+def embed(
+    images: Mapping[str, Image.Image], ids: Iterable[str], threads: ThreadPoolExecutor
+) -> Iterator[tuple[str, str]]:
+    """The images of these ids as data URIs, as far as there are any; the threads begin at once."""
     wanted = [id for id in ids if id in images]
-    side = _LONGEST_SIDE["many" if len(wanted) > _MANY else "few"]
-    return {id: _data_uri(images[id], side) for id in wanted}
+    kept = _MANY_KEPT if len(wanted) > _MANY else _FEW_KEPT
+    return zip(wanted, threads.map(partial(_data_uri, images, kept), wanted))
 
 
-def _data_uri(image: Image.Image, side: int) -> str:
+def _data_uri(images: Mapping[str, Image.Image], kept: _Kept, id: str) -> str:
+    image = images[id]
     is_drawing = max(image.size) <= _DRAWING_SIDE
     image = image.convert("RGB")
-    image.thumbnail((side, side))
+    image.thumbnail((kept.side, kept.side))
     file = io.BytesIO()
     if is_drawing:
         image.save(file, "PNG", optimize=True)
     else:
-        image.save(file, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+        image.save(file, "JPEG", quality=kept.quality, optimize=True)
     kind = "png" if is_drawing else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -1,0 +1,39 @@
+// What is known of the phrase that is looked at: where it looked, its point, and its candidate masks.
+
+// The candidate to look at first: the one that was selected, else the surest, the later one of equals.
+function startCandidate({ selected, phrases }, index) {
+  if (selected && selected.phrase === index && selected.candidate !== null) return selected.candidate;
+  const scores = phrases[index].candidates.map((candidate) => candidate.score);
+  return scores.lastIndexOf(Math.max(...scores));
+}
+
+function inspector(sample, phrase, view, change) {
+  const { selected } = sample.details;
+  const similarity = phrase.similarity === null ? "not measured" : phrase.similarity.toFixed(3);
+  const [x, y] = (phrase.point || []).map((share) => `${(100 * share).toFixed(0)} %`);
+  const point = phrase.point ? `${x} from the left, ${y} from the top` : "none";
+  const chosen = selected ? ` Selection by ${selected.by}${selected.phrase === null ? ": not there" : ""}.` : "";
+  const tiles = phrase.candidates.map((candidate, index) => candidateTile(sample, phrase, candidate, index, view, change));
+  return element("div", "inspector",
+    element("p", "", element("b", "", quoted(phrase.text)), ` Similarity to the expression: ${similarity}. Point: ${point}.${chosen}`),
+    mapLegend(phrase),
+    element("div", "candidates", ...(tiles.length ? tiles : [element("span", "label", "No candidate masks.")])));
+}
+
+function mapLegend(phrase) {
+  if (!phrase.map) return element("p", "label", "No map of where it looked came with the answer.");
+  const ramp = element("i", "ramp");
+  ramp.style.background = `linear-gradient(90deg, ${HEAT.map((rgb) => `rgb(${rgb})`).join(", ")})`;
+  return element("p", "legend-line", "Its words looked here least", ramp, "most");
+}
+
+function candidateTile(sample, phrase, candidate, index, view, change) {
+  const { doc, image, details: { selected, oracle } } = sample;
+  const isSelected = selected && selected.phrase === view.phrase && selected.candidate === index;
+  const isBest = oracle && oracle[0] === view.phrase && oracle[1] === index;
+  const tile = button("candidate", view.candidate === index, () => change({ candidate: index }),
+    picture(doc, image, 110, { masks: [[candidate.mask, "candidate"]], point: phrase.point }),
+    element("span", "", `score ${candidate.score.toFixed(2)}`), element("span", "", `IoU ${candidate.iou.toFixed(2)}`),
+    isSelected ? element("span", "tag", "selected") : null, isBest ? element("span", "tag best", "best by truth") : null);
+  return tile;
+}

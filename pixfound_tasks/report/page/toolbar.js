@@ -1,0 +1,111 @@
+// What the reader sets: filters, order and layers. Elements elsewhere with `data-filter` set filters too.
+
+const ANY_KIND = Object.fromEntries(Object.keys(data.kinds).map((kind) => [kind, ""]));
+const ANY = { outcome: "", answer: "", text: "", ...ANY_KIND };
+const LAYERS = { truth: "Truth", prediction: "Prediction", candidate: "Candidate", map: "Map", point: "Point" };
+const toolbar = document.getElementById("toolbar");
+
+function set(changes) {
+  const isOtherRun = "run" in changes && changes.run !== state.run;
+  Object.assign(state, isOtherRun ? ANY_KIND : {}, changes);
+  if (!hasOutcomes()) state.outcome = "";
+  keepingFocus(toolbar, buildToolbar);
+  show();
+}
+
+function hasOutcomes() {
+  return data.runs[state.run].answers.some((answer) => answer.outcomes);
+}
+
+// Rebuilds a part of the page, after which the same control has the keyboard's focus.
+function keepingFocus(part, rebuild) {
+  const controls = () => [...part.querySelectorAll("button, select, input")];
+  const index = controls().indexOf(document.activeElement);
+  rebuild();
+  if (index >= 0 && controls()[index]) controls()[index].focus({ preventScroll: true });
+}
+
+function choice(name, options, label) {
+  const node = element("select");
+  node.setAttribute("aria-label", label);
+  for (const [value, words] of options) {
+    const option = element("option", "", words);
+    option.value = value;
+    node.append(option);
+  }
+  node.value = state[name];
+  node.addEventListener("change", () => set({ [name]: name === "run" ? Number(node.value) : node.value }));
+  return node;
+}
+
+// Null where the benchmark has no such thing.
+function kindChoice(kind, words, documents) {
+  const names = [...new Set(documents.map((each) => each[kind]))].filter(Boolean).sort();
+  return names.length ? choice(kind, [["", `Any ${words}`], ...names.map((name) => [name, name])], words) : null;
+}
+
+function layer(name, words) {
+  const box = element("input");
+  box.type = "checkbox";
+  box.checked = state.layers[name];
+  box.addEventListener("change", () => {
+    state.layers[name] = box.checked;
+    redraw();
+  });
+  return element("label", "", box, element("i", `key ${name}`), words);
+}
+
+function searchBox() {
+  const search = element("input");
+  search.type = "search";
+  search.placeholder = "Search question, expression, answer";
+  search.setAttribute("aria-label", "Search");
+  search.value = state.text;
+  search.addEventListener("input", () => {
+    state.text = search.value;
+    show();
+  });
+  return search;
+}
+
+function buildToolbar() {
+  const run = data.runs[state.run];
+  const documents = run.answers.map(({ id }) => data.documents[run.benchmark][id]);
+  const runs = choice("run", data.runs.map((each, index) => [index, `${each.model} · ${each.benchmark}`]), "Run");
+  const rules = choice("rule", [["paper", "paper rule"], ["strict", "strict rule"]], "Rule for empty masks");
+  const outcomes = Object.entries(data.outcomes).map(([name, words]) =>
+    button("", state.outcome === name, () => set({ outcome: state.outcome === name ? "" : name }), element("i", name), words));
+  const kinds = Object.entries(data.kinds).map(([kind, words]) => kindChoice(kind, words, documents));
+  const clear = button("clear", false, () => set(ANY), "Clear filters");
+  clear.removeAttribute("aria-pressed");
+  toolbar.replaceChildren(
+    ...(data.runs.length > 1 ? [runs] : []),
+    ...(hasOutcomes() ? [...outcomes, rules] : []),
+    choice("answer", [["", "Any answer"], ["true", "Answered rightly"], ["false", "Answered wrongly"]], "Answer"),
+    ...kinds.filter(Boolean),
+    searchBox(),
+    choice("sort", [["id", "By image"], ["lowest", "IoU, lowest first"], ["highest", "IoU, highest first"]], "Order"),
+    ...Object.entries(LAYERS).map(([name, words]) => layer(name, words)),
+    element("span", "count"), clear);
+}
+
+// Filters that an element stands for: an object of the names in `state`, `run` a number of `data.runs`.
+function filterOf(node) {
+  const wanted = JSON.parse(node.dataset.filter);
+  const known = Object.entries(wanted).filter(([name, value]) => name in ANY || name === "rule" || (name === "run" && data.runs[value]));
+  return { ...ANY, ...Object.fromEntries(known) };
+}
+
+function applyFilter(event) {
+  const node = event.target.closest("[data-filter]");
+  if (!node || (event.type === "keydown" && event.key !== "Enter" && event.key !== " ")) return;
+  event.preventDefault();
+  set(filterOf(node));
+  document.getElementById("gallery").scrollIntoView();
+}
+
+for (const node of document.querySelectorAll("[data-filter]")) {
+  if (!node.matches("a, button")) Object.assign(node, { tabIndex: 0, role: "button" });
+}
+document.addEventListener("click", applyFilter);
+document.addEventListener("keydown", applyFilter);
