@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint
+.PHONY: demo test lint browser
 
 demo: $(VENV)/installed
 	rm -rf $(RUN)
@@ -10,8 +10,13 @@ demo: $(VENV)/installed
 		--output_path $(RUN) --log_samples
 	$(VENV)/bin/pixfound report $(RUN)
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-dev browser
 	$(VENV)/bin/python -m pytest
+
+# The tests that look at pages skip without one.
+browser:
+	@command -v chromedriver || { [ `id -u` = 0 ] && command -v apt-get && apt-get update -qq && \
+		timeout 180 apt-get install -qq --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 || true
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +19,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u20
 
 
 def make_console() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A model's name can hold half of a surrogate pair, which no encoding has.
+        sys.stdout.reconfigure(errors="replace")
     console = Console()
     return console if console.is_terminal else Console(width=_PIPED_WIDTH)
 

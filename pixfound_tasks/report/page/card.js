@@ -62,31 +62,35 @@ function fillCard(card, sample, view, change) {
 }
 
 function cardHead({ id, doc, outcome, outcomeName, link }) {
-  const anchor = element("a", "", `Image ${id}`);
+  const anchor = element("a", "", apart(`Image ${id}`));
   anchor.href = link;
   const pair = doc.pair === null ? null : element("span", "", `Pair ${doc.pair + 1}`);
   const badge = outcome ? element("span", "outcome", element("i", outcome), outcomeName) : null;
-  return element("div", "card-head", anchor, pair, badge,
-    element("span", "pattern", [doc.pattern, doc.source, doc.task].filter(Boolean).join(" · ")));
+  const kinds = [doc.pattern, doc.source, doc.task].filter(Boolean).flatMap((kind) => [" · ", apart(kind)]).slice(1);
+  return element("div", "card-head", anchor, pair, badge, element("span", "pattern", ...kinds));
 }
 
 function questionPart(doc, { vqa, open }) {
-  const expected = element("p", "verdict", element("span", "label", "Expected "), `(${doc.answer})`);
+  const expected = element("p", "verdict", element("span", "label", "Expected "), apart(`(${doc.answer})`));
   if (vqa) expected.append(element("span", "label", " · answered "), quoted(vqa.text), " ", verdict(vqa.right));
   if (!vqa && !open) expected.append(element("span", "label", " · not asked"));
-  const parts = [quoted(doc.question, "p", "question", false), quoted(doc.options_text, "p", "options", false), expected];
+  const parts = [apart(doc.question, "p", "question"), apart(doc.options_text, "p", "options"), expected];
   if (open) {
-    const judge = open.by ? element("span", "label", ` by ${open.by}`) : null;
+    const judge = open.by ? element("span", "label", " by ", apart(open.by)) : null;
     parts.push(element("p", "verdict open", element("span", "label", "Freely "), quoted(open.text), " ", verdict(open.right), judge));
   }
   return parts;
 }
 
 // Text of a model or a data set, kept apart: marks in it that turn the direction of writing end with it.
-function quoted(text, tag = "bdi", className = "said", inQuotes = true) {
-  const node = element(tag, className, inQuotes ? `“${text}”` : text);
+function apart(text, tag = "bdi", className = "") {
+  const node = element(tag, className, text);
   node.dir = "auto";
   return node;
+}
+
+function quoted(text) {
+  return apart(`“${text}”`);
 }
 
 function verdict(right) {
@@ -98,7 +102,7 @@ function groundingPart(sample, view, change) {
   const { doc, answer: { ground }, details } = sample;
   const absent = doc.expression !== null && doc.absent ? element("span", "label", ", which is not there") : null;
   const sought = element("p", "sought", element("span", "label", "Refers to "),
-    doc.expression === null ? "no object" : element("b", "", quoted(doc.expression, "bdi", "", false)), absent);
+    doc.expression === null ? "no object" : element("b", "", apart(doc.expression)), absent);
   if (!ground) return [sought, element("p", "label", "Grounding not asked")];
   const parts = [sought, meter(ground)];
   if (ground.text || details.phrases.length) parts.push(markedText(ground, details, view, change));

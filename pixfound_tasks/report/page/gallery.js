@@ -52,7 +52,10 @@ function change(card, changes) {
   const look = { ...lookOf(sample), ...changes };
   looks.set(`${state.run}/${sample.id}`, look);
   history.replaceState(null, "", hash(sample.id, look.phrase));
+  const scrolled = () => card.querySelector(".answer") || {};
+  const { scrollTop } = scrolled();
   keepingFocus(card, () => draw(card));
+  scrolled().scrollTop = scrollTop || 0; // of a long answer
 }
 
 function show() {

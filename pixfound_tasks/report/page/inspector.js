@@ -12,10 +12,10 @@ function inspector(sample, phrase, view, change) {
   const similarity = phrase.similarity === null ? "not measured" : phrase.similarity.toFixed(3);
   const [x, y] = (phrase.point || []).map((share) => `${(100 * share).toFixed(0)} %`);
   const point = phrase.point ? `${x} from the left, ${y} from the top` : "none";
-  const chosen = selected ? ` Selection by ${selected.by}${selected.phrase === null ? ": not there" : ""}.` : "";
+  const chosen = selected ? [" Selection by ", apart(selected.by), selected.phrase === null ? ": not there." : "."] : [];
   const tiles = phrase.candidates.map((candidate, index) => candidateTile(sample, phrase, candidate, index, view, change));
   return element("div", "inspector",
-    element("p", "", element("b", "", quoted(phrase.text)), ` Similarity to the expression: ${similarity}. Point: ${point}.${chosen}`),
+    element("p", "", element("b", "", quoted(phrase.text)), ` Similarity to the expression: ${similarity}. Point: ${point}.`, ...chosen),
     mapLegend(phrase),
     element("div", "candidates", ...(tiles.length ? tiles : [element("span", "label", "No candidate masks.")])));
 }
