@@ -15,7 +15,7 @@ test: $(VENV)/installed-dev browser
 
 # The tests that look at pages skip without one.
 browser:
-	@command -v chromedriver || { [ `id -u` = 0 ] && command -v apt-get && apt-get update -qq && \
+	@command -v chromedriver >/dev/null || { [ `id -u` = 0 ] && command -v apt-get && apt-get update -qq && \
 		timeout 180 apt-get install -qq --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 || true
 
 lint: $(VENV)/installed-dev
