@@ -24,7 +24,7 @@ function mapLegend(phrase) {
   if (!phrase.map) return element("p", "label", "No map of where it looked came with the answer.");
   const ramp = element("i", "ramp");
   ramp.style.background = `linear-gradient(90deg, ${HEAT.map((rgb) => `rgb(${rgb})`).join(", ")})`;
-  return element("p", "legend-line", "Its words looked here least", ramp, "most");
+  return element("p", "legend-line", "Attention: least", ramp, "most");
 }
 
 function candidateTile(sample, phrase, candidate, index, view, change) {
