@@ -14,7 +14,7 @@ from PIL import Image
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.console import printable
 from pixfound_tasks.report.explain import Explanation, overlays, wording
-from pixfound_tasks.report.page.pictures import embed
+from pixfound_tasks.report.page.pictures import data_uri
 from pixfound_tasks.response import Point
 
 _HERE = Path(__file__).parent
@@ -59,7 +59,7 @@ def render(explanation: Explanation) -> str:
         color_of=wording.color_of,
         provenance=flat(explanation.provenance),
         exchanges=explanation.judged.notes["exchanges"] if explanation.judged else [],
-        picture=embed({"": explanation.image}, [""])[""],
+        picture=data_uri(explanation.image),
         is_drawing=overlays.is_drawing(explanation.image),
         tokens=wording.tokens,
         labels=wording.LABELS,

@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import NamedTuple
 
 from loguru import logger
@@ -46,11 +45,11 @@ def embed(
     """The images of these ids as data URIs, as far as there are any; the threads begin at once."""
     wanted = [id for id in ids if id in images]
     kept = _MANY_KEPT if len(wanted) > _MANY else _FEW_KEPT
-    return zip(wanted, threads.map(partial(_data_uri, images, kept), wanted))
+    return zip(wanted, threads.map(lambda id: data_uri(images[id], kept), wanted))
 
 
-def _data_uri(images: Mapping[str, Image.Image], kept: _Kept, id: str) -> str:
-    image = images[id]
+def data_uri(image: Image.Image, kept: _Kept = _FEW_KEPT) -> str:
+    """The image as PNG where it is a drawing, else as JPEG, no larger than it is kept."""
     is_drawing = max(image.size) <= _DRAWING_SIDE
     image = image.convert("RGB")
     image.thumbnail((kept.side, kept.side))
