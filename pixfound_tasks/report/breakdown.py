@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pixfound_tasks.analysis.failures import OUTCOMES, Outcomes
-from pixfound_tasks.analysis.intervals import Interval, mean_interval
+from pixfound_tasks.analysis.intervals import Interval, mean_interval, rate_interval
 from pixfound_tasks.report import scores
 from pixfound_tasks.report.outcomes import KINDS, ByRule
 from pixfound_tasks.report.run import Record
@@ -46,9 +46,6 @@ def break_down(records: Sequence[Record], found: Mapping[str, ByRule]) -> tuple[
 
 
 def _row(kind: str, name: str, members: Sequence[Record], found: Mapping[str, ByRule]) -> BreakdownRow:
-    measured = {
-        "accuracy": accuracies(members, "vqa"), "open_accuracy": accuracies(members, "open"), "miou": ious(members)
-    }  # fmt: skip
     return BreakdownRow(
         kind,
         name,
@@ -57,7 +54,11 @@ def _row(kind: str, name: str, members: Sequence[Record], found: Mapping[str, By
         pair_accuracy=scores.pair_accuracy(members, "vqa"),
         open_accuracy=scores.accuracy(members, "open"),
         miou=scores.miou(members),
-        intervals={score: mean_interval(values) for score, values in measured.items()},
+        intervals={
+            "accuracy": rate_interval(accuracies(members, "vqa")),
+            "open_accuracy": rate_interval(accuracies(members, "open")),
+            "miou": mean_interval(ious(members)),
+        },
         outcomes={
             asked: {rule: each.by.get(kind, {}).get(name, _NO_UNITS) for rule, each in by_rule.items()}
             for asked, by_rule in found.items()

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from pixfound_tasks.analysis.concepts import CONCEPTS
 from pixfound_tasks.analysis.sensitivity import ALL
-from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured
+from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured, one_line
 from pixfound_tasks.report.summary import Summary
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 OUTCOME_COLORS = dict(zip(OUTCOME_NAMES, ("#44aa99", "#88ccee", "#ddcc77", "#cc6677")))
 _BLUE, _ORANGE, _GREY, _INK = "#3b6fa5", "#d55e00", "#8a929d", "#1b1f24"
+_LONGEST = 60  # characters of a name
 _STYLE = {
     "font.size": 9, "font.family": "sans-serif", "text.color": _INK, "axes.labelcolor": "#5b6470",
     "axes.edgecolor": "#c9ced4", "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
@@ -86,9 +87,8 @@ def _figure(height: float, width: float = 5.2) -> tuple[Figure, Axes]:
 
 
 def plain(text: str) -> str:
-    """Text that can be drawn: without control characters and halves of surrogate pairs, and not endless."""
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return text if len(text) <= 60 else f"{text[:59]}\N{HORIZONTAL ELLIPSIS}"
+    """Text that can be drawn, and is not endless."""
+    return one_line(text, _LONGEST)
 
 
 def _outcomes(summary: Summary) -> Figure:

@@ -10,7 +10,7 @@ from rich.text import Text
 from pixfound_tasks.report import sentences
 from pixfound_tasks.report.breakdown import BreakdownRow
 from pixfound_tasks.report.console import make_console, make_table
-from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is_measured, percent
+from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is_measured, one_line, percent
 from pixfound_tasks.report.summary import Summary
 
 _COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
@@ -31,7 +31,7 @@ def print_scores(summaries: Sequence[Summary]) -> None:
     for each in summaries:
         if judges := each.provenance["judges"]:
             said = f"open answers judged by {judges}, {percent(each.unjudged)} % of them unjudged, which count as wrong"
-            console.print(Text(f"{each.model}, {each.benchmark}: {said}"))
+            console.print(Text(one_line(f"{each.model}, {each.benchmark}: {said}")))
     for has_any, table in (
         (any(_is_part(row) for each in summaries for row in each.patterns), _parts),
         (any(each.failures for each in summaries), _outcomes),
@@ -43,8 +43,8 @@ def print_scores(summaries: Sequence[Summary]) -> None:
         told = sentences.emergence(each.when) if each.when else []
         told += sentences.evidence(each.evidence) if each.evidence else []
         if told:
-            console.print(Text(f"{each.model}, {each.benchmark}", "bold"))
-            console.print(*(Text(said) for said in told), sep="\n", end="\n\n")
+            console.print(Text(one_line(f"{each.model}, {each.benchmark}"), "bold"))
+            console.print(*(Text(one_line(said)) for said in told), sep="\n", end="\n\n")
 
 
 def _scores(summaries: Sequence[Summary]) -> Table:
@@ -59,7 +59,7 @@ def _scores(summaries: Sequence[Summary]) -> Table:
         shares = (
             percent(getattr(each, field)) + between(each.intervals.get(field), "\n") for field in columns.values()
         )
-        table.add_row(Text(each.model), each.benchmark + partial, *shares)
+        table.add_row(Text(one_line(each.model)), each.benchmark + partial, *shares)
     return table
 
 
@@ -70,7 +70,9 @@ def _parts(summaries: Sequence[Summary]) -> Table:
     for each in summaries:
         for row in filter(_is_part, each.patterns):
             shares = (percent(getattr(row, name)) + between(row.intervals[name], "\n") for name in columns.values())
-            table.add_row(Text(each.model), each.benchmark, Text(row.name), str(row.images), *shares)
+            table.add_row(
+                Text(one_line(each.model)), each.benchmark, Text(one_line(row.name)), str(row.images), *shares
+            )
     return table
 
 
@@ -87,7 +89,7 @@ def _outcomes(summaries: Sequence[Summary]) -> Table:
                     f"{found.counts[name]}\n{percent(share.value)} %{between(share, ' (')}{')' if found.total else ''}"
                     for name, share in found.shares.items()
                 )
-                table.add_row(Text(each.model), each.benchmark, asked, rule, *cells)
+                table.add_row(Text(one_line(each.model)), each.benchmark, asked, rule, *cells)
     return table
 
 
@@ -101,7 +103,7 @@ def _sensitivity(summaries: Sequence[Summary]) -> Table:
                 drop = f"{percent(found.drop.value)}{between(found.drop, chr(10))}"
                 numbers = (percent(found.original), percent(found.mean.value) + between(found.mean, "\n"))
                 table.add_row(
-                    Text(each.model), each.benchmark, f"{name} ({len(found.scores)})", *numbers,
+                    Text(one_line(each.model)), each.benchmark, f"{name} ({len(found.scores)})", *numbers,
                     percent(found.spread), percent(found.worst), drop,
                 )  # fmt: skip
     return table
