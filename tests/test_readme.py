@@ -1,24 +1,38 @@
-"""The README's Python runs as it stands."""
+"""The Python of the README, and of its pages in docs, runs as it stands."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
 from conftest import REPOSITORY
 from PIL import Image
 
 from pixfound_tasks.attention import GEOMETRIES
 
 
-def blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), flags=re.DOTALL)
+def blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (REPOSITORY / page).read_text(), flags=re.DOTALL)
+
+
+def test_the_readme_begins_as_the_page_on_attention_does():
+    assert blocks("README.md") == blocks("docs/attention.md")[:1]
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))]
+)
+def test_links_lead_to_files(page):
+    text = (REPOSITORY / page).read_text()
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert [link for link in links if link and not (REPOSITORY / page).parent.joinpath(link).exists()] == []
 
 
 def test_the_examples_run_in_order_on_the_embedded_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     try:
-        for block in blocks():
+        for block in blocks("docs/attention.md"):
             exec(block, names)
     finally:
         GEOMETRIES.pop("my_model", None)
@@ -30,5 +44,5 @@ def test_the_examples_run_in_order_on_the_embedded_model(tmp_path, monkeypatch):
 
 
 def test_the_table_of_families_names_them_all():
-    rows = [line for line in (REPOSITORY / "README.md").read_text().splitlines() if "7 sizes" in line]
+    rows = [line for line in (REPOSITORY / "docs" / "attention.md").read_text().splitlines() if "7 sizes" in line]
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(GEOMETRIES)

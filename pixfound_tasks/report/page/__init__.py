@@ -77,7 +77,8 @@ def render(
         summaries=summaries,
         outcomes=OUTCOME_NAMES,
         kinds=KIND_NAMES,
-        made=_MADE,
+        made=[name for name in _MADE if any(_made_with(summary, name) for summary in summaries)],
+        made_with=_made_with,
         tasks=TASK_NAMES,
         drawn=[[_embedded(plot) for plot in plots] for plots in drawn] or [[] for _ in summaries],
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
@@ -86,6 +87,12 @@ def render(
         data=json_block(index | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
         blocks=map(Markup, blocks),
     )
+
+
+def _made_with(summary: Summary, name: str) -> str:
+    """A point of provenance, "" where the run says nothing of it."""
+    found = summary.provenance["responses"].get(name) or summary.provenance.get(name)
+    return "" if found is None else str(found)
 
 
 def _embedded(plot: Plot) -> dict[str, str]:
