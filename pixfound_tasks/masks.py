@@ -16,6 +16,7 @@ Size = tuple[int, int]
 
 _GOES_ON = 32  # in a character of COCO's text form: the number goes on in the next one
 _AT_ONCE = 1 << 20  # characters; each takes some hundred bytes while it is read
+_MERGED = 8  # masks at once
 _LONGEST_NUMBER = 7  # characters: 35 bits, more pixels than an image can have
 
 
@@ -54,7 +55,12 @@ def area(rle: Rle) -> int:
 
 def union(masks: Sequence[Rle], size: Size) -> Rle:
     """The pixels of any of the masks, all of this size; of none of them, the empty mask."""
-    return _as_text(coco.merge(list(masks))) if masks else empty(size)
+    found = list(masks) or [empty(size)]
+    # Group by group: pycocotools goes through the union so far for every mask, so that a thousand after one of many
+    # runs would take minutes.
+    while len(found) > 1:
+        found = [coco.merge(found[start : start + _MERGED]) for start in range(0, len(found), _MERGED)]
+    return _as_text(found[0])
 
 
 def iou(prediction: Rle, truth: Rle) -> float:
@@ -158,9 +164,11 @@ def _counts(value: Any, size: Size) -> str | list[int] | InvalidMask:
     if not isinstance(value, dict) or value.get("size") != list(size):
         found = value.get("size") if isinstance(value, dict) else value
         return InvalidMask(f"expected a mask of size {list(size)}, but got {str(found)[:80]}")
-    counts = value.get("counts")
-    if isinstance(counts, str) and len(counts) > _LONGEST_NUMBER * (size[0] * size[1] + 1):
-        return InvalidMask(f"expected counts of a mask of {size[0] * size[1]} pixels, but got {len(counts)} characters")
+    counts, most = value.get("counts"), size[0] * size[1] + 1  # runs: one a pixel, and the empty one before the first
+    if isinstance(counts, str) and len(counts) > _LONGEST_NUMBER * most:
+        return InvalidMask(f"expected counts of a mask of {most - 1} pixels, but got {len(counts)} characters")
+    if isinstance(counts, list) and len(counts) > most:
+        return InvalidMask(f"expected counts of a mask of {most - 1} pixels, but got {len(counts)} run lengths")
     if isinstance(counts, str) or (isinstance(counts, list) and all(type(run) is int for run in counts)):
         return counts
     return InvalidMask(f"expected counts as text or as a list of run lengths, but got {type(counts).__name__}")
@@ -170,7 +178,8 @@ def _checked(counts: str | list[int] | InvalidMask, total: int | None, size: Siz
     if isinstance(counts, InvalidMask):
         return counts
     if isinstance(counts, list):
-        total = sum(counts) if min(counts, default=0) >= 0 else None
+        # None longer than the mask: a sum of two may have more digits than Python prints.
+        total = sum(counts) if all(0 <= run <= size[0] * size[1] for run in counts) else None
     if total != size[0] * size[1]:
         problem = f"{total}" if total is not None else f"{str(counts)[:80]!r}"
         return InvalidMask(f"expected run lengths that add up to {size[0] * size[1]} pixels, but got {problem}")

@@ -59,8 +59,10 @@ def with_masks(response: Response, segment: Segment, segmenter: str) -> Response
     prompts = response.boxes or response.points
     if response.masks is not None or not response.is_grounded:
         return response
-    found = [Probe(None, candidates) for candidates in segment(prompts)] if prompts else []
-    masks = tuple(probe.candidates[surest_candidate(probe)].mask for probe in found)
+    distinct = list(dict.fromkeys(prompts or ()))  # who loops writes the same box for ever
+    probes = [Probe(None, candidates) for candidates in segment(distinct)] if distinct else []
+    surest = {prompt: probe.candidates[surest_candidate(probe)].mask for prompt, probe in zip(distinct, probes)}
+    masks = tuple(surest[prompt] for prompt in prompts or ())
     return replace(response, masks=masks, provenance=response.provenance | {"segmenter": segmenter})
 
 

@@ -19,9 +19,9 @@ from pixfound_tasks.response.contract import (
     to_text,
 )
 from pixfound_tasks.response.maps import CoarseMap, coarse_map
-from pixfound_tasks.response.reading import from_text, parse_json
+from pixfound_tasks.response.reading import from_text, parse_json, whole_characters
 
 __all__ = [
     "SCHEMA", "Box", "Candidate", "CoarseMap", "Phrase", "Point", "Probe", "Response", "Selection", "all_candidates",
-    "coarse_map", "from_text", "parse_json", "to_text",
+    "coarse_map", "from_text", "parse_json", "to_text", "whole_characters",
 ]  # fmt: skip

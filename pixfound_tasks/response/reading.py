@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -19,6 +20,11 @@ from pixfound_tasks.response.maps import CoarseMap, InvalidMap
 _GROUNDED_KEYS = ("schema", "masks", "boxes", "points")
 _SAM3_KEYS = {"masks", "boxes", "points", "scores"}
 
+_MOST_ITEMS = 1000  # of a list: who loops writes the same box for ever
+_MOST_PROBLEMS = 20
+_MOST_TOKENS = 1 << 31  # also characters; numpy counts them in 64 bits
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
 T = TypeVar("T")
 
 
@@ -26,13 +32,14 @@ def from_text(text: str, size: Size) -> Response:
     """Read a model's output for an image of `size`; never raises.
 
     What cannot be read is left out and named in `problems`: masks of another size or with runs that do not add up,
-    numbers that are none. Coordinates are clamped to 0..1, unknown keys ignored.
+    numbers that are none, what comes after the first 1000 items of a list. Coordinates are clamped to 0..1, unknown
+    keys ignored, halves of surrogate pairs replaced.
     """
     value = parse_json(text)
     if isinstance(value, list) and value and all(isinstance(item, dict) and "counts" in item for item in value):
         value = {"masks": value}
     if not isinstance(value, dict) or not any(key in value for key in _GROUNDED_KEYS):
-        return Response(text=text)
+        return Response(text=_as_text(text))
 
     problems = [problem for problem in _listed(value.get("problems")) if isinstance(problem, str)]
     found = list(_mask_values(value))
@@ -46,17 +53,17 @@ def from_text(text: str, size: Size) -> Response:
         phrases=reader.items(value, "phrases", reader.phrase) or (),
         selected=reader.selection(value.get("selected")),
         control=reader.items(value, "control", reader.probe) or (),
-        tokens=value["tokens"] if type(value.get("tokens")) is int else None,
+        tokens=value["tokens"] if _is_count(value.get("tokens")) else None,
         provenance=value["provenance"] if isinstance(value.get("provenance"), dict) else {},
-        problems=tuple(problems),
+        problems=_shortened(problems),
     )
 
 
 def _text_of(fields: dict[str, Any], output: str) -> str:
     """The answer in words; of JSON in a form of the model's own, `{"answer": "(b)", "boxes": ...}`, all of it."""
     if isinstance(fields.get("text"), str):
-        return fields["text"]
-    return "" if "schema" in fields or fields.keys() <= _SAM3_KEYS else output
+        return _as_text(fields["text"])
+    return "" if "schema" in fields or fields.keys() <= _SAM3_KEYS else _as_text(output)
 
 
 def parse_json(text: str) -> Any:
@@ -78,7 +85,14 @@ def _mask_values(fields: dict[str, Any]) -> Iterator[Any]:
 
 
 def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """The items of a list that are looked at."""
+    return value[:_MOST_ITEMS] if isinstance(value, list) else []
+
+
+def _shortened(problems: list[str]) -> tuple[str, ...]:
+    if len(problems) > _MOST_PROBLEMS:
+        problems = [*problems[: _MOST_PROBLEMS - 1], f"and {len(problems) - _MOST_PROBLEMS + 1} more"]
+    return tuple(map(_as_text, problems))
 
 
 class _Unreadable(ValueError):
@@ -107,8 +121,10 @@ class _Reader:
         if not isinstance(values, list):
             self.problems.append(f"{name}: expected a list, but got {type(values).__name__}")
             return ()
+        if len(values) > _MOST_ITEMS:
+            self.problems.append(f"{name}: expected at most {_MOST_ITEMS}, but got {len(values)}; the first ones count")
         found = []
-        for index, value in enumerate(values):
+        for index, value in enumerate(_listed(values)):
             try:
                 found.append(read(value))
             except (InvalidMask, _Unreadable) as error:
@@ -175,7 +191,7 @@ class _Reader:
     def span(self, value: Any) -> tuple[int, int] | None:
         if value is None:
             return None
-        if not isinstance(value, list) or [type(end) for end in value] != [int, int] or not 0 <= value[0] <= value[1]:
+        if not isinstance(value, list) or len(value) != 2 or not all(map(_is_count, value)) or value[0] > value[1]:
             raise _Unreadable(f"expected a range of two whole numbers, but got {str(value)[:40]!r}")
         return (value[0], value[1])
 
@@ -183,8 +199,12 @@ class _Reader:
         if not isinstance(value, dict) or not isinstance(value.get("by"), str):
             return None
         chosen = (value.get("phrase"), value.get("candidate"))
-        phrase, candidate = (index if type(index) is int and index >= 0 else None for index in chosen)
-        return Selection(value["by"], phrase, candidate)
+        phrase, candidate = (index if _is_count(index) else None for index in chosen)
+        return Selection(_as_text(value["by"]), phrase, candidate)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= _MOST_TOKENS
 
 
 def _as_float(value: int | float) -> float:
@@ -195,4 +215,12 @@ def _as_float(value: int | float) -> float:
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    return whole_characters(value) if isinstance(value, str) else ""
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for halves of surrogate pairs.
+
+    JSON may hold them, as "\\ud800"; no file in UTF-8 takes them, and lmms-eval's log of samples would end there.
+    """
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -47,6 +47,7 @@ from pixfound_tasks.response import Box, Point
 __all__ = ["CONVENTIONS", "Reading", "check_convention", "convention_of_architecture", "read_coordinates"]
 
 _LONGEST_REPLY = 300_000  # characters; more than the longest output that models are allowed
+_MOST_PLACES = 1000  # boxes and points: who loops writes the same one for ever
 _MOST_PROBLEMS = 8
 _COARSE = 100  # a range so long that decimals within 0..1 are not meant in it
 
@@ -93,7 +94,7 @@ def read_coordinates(text: str, size: Size, convention: str | None = None, kind:
     problems = list(scanned.problems)
     placed: list[_Placed] = []
     found = _meant(scanned.found, convention, kind)
-    for item in found:
+    for item in found[:_MOST_PLACES]:
         try:
             placed.append(_place(item, size, convention))
         except _Unread as error:
@@ -101,6 +102,8 @@ def read_coordinates(text: str, size: Size, convention: str | None = None, kind:
     if not found and not problems and (scanned.empties or is_denial(answer)):
         return Reading((), None, declared)
 
+    if len(found) > _MOST_PLACES:
+        problems.append(f"only the first {_MOST_PLACES} of {len(found)} boxes and points count")
     if scanned.is_cut:
         problems.append("the reply ends inside a bracket or a tag; what is whole before it counts")
     if len(text) > _LONGEST_REPLY:
