@@ -24,14 +24,14 @@ def read_names(text: str, where: str) -> tuple[str, ...]:
     names = _tuple(text) if text.startswith("(") else (text,)
     if not names or not all(isinstance(name, str) and name.strip() for name in names):
         expected = "a name or a tuple of two names such as \"('bicycle', 'person')\""
-        raise DataError(f"expected {expected} in Objects.csv for {where}, but got {text!r}: fetch the file again")
+        raise DataError(f"expected {expected} in Objects.csv for {where}, but got {text[:200]!r}: fetch the file again")
     return tuple(name.strip() for name in names)
 
 
 def _tuple(text: str) -> tuple[str, ...] | None:
     try:
         names = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last two where it is nested too deeply
         return None
     return names if isinstance(names, tuple) and len(names) == 2 else None
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from pixfound_tasks.response import whole_characters
+
 ImageKey = int | str
 # PixMMVP's images are numbers, padded or not, some scripts write "output00001". Twelve digits are a COCO file's name.
 _NUMBER = re.compile(r"(?:output)?([0-9]{1,11})")
@@ -52,7 +54,7 @@ def read_answers(path: Path) -> dict[ImageKey, str]:
             raise TypeError
         if isinstance(text, (dict, list)):
             text = json.dumps(text)
-        return image_key(Path(str(identifier)).stem), "" if text is None else str(text)
+        return image_key(Path(str(identifier)).stem), "" if text is None else whole_characters(str(text))
 
     return _by_key(path, _parsed(reply), "question_id with answer and gt_answer, or with response")
 
@@ -93,7 +95,10 @@ def _phrase_line(text: str) -> PhraseLine:
     if not more:
         return line
     start, end, answer = more
-    return line._replace(chars=(int(start), int(end)), answer=answer.strip())
+    chars = (int(start), int(end))
+    if not 0 <= chars[0] <= chars[1] <= _LONGEST_LINE:
+        raise ValueError
+    return line._replace(chars=chars, answer=answer.strip())
 
 
 def _parsed(read: Callable[[dict[str, Any]], tuple[Any, T]]) -> Callable[[str], tuple[Any, T]]:
@@ -106,7 +111,7 @@ def _by_key(path: Path, read: Callable[[str], tuple[Any, T]], expected: str) -> 
     for number, line in _lines(path):
         try:
             key, value = read(line)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise ValueError(f"expected {expected} in line {number} of {path}, but got {line[:200]!r}") from error
         if key in found:
             raise ValueError(

@@ -16,6 +16,7 @@ from loguru import logger
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.judges import FORMS, Judge, JudgeDown, make_judge
+from pixfound_tasks.response import whole_characters
 from pixfound_tasks.scoring.answers import lenient_choice, letter_of
 
 VARIABLE = "PIXFOUND_JUDGE"
@@ -67,7 +68,7 @@ def grade(question: str, options: Sequence[str], right: int, answer: str, judge:
         return Judgement(by, None, "") if chosen is None else Judgement(by, chosen == right, letter_of(chosen))
     truth = f"({letter_of(right)}) {options[right]}"
     try:
-        reply = judge.ask(QUESTION.format(question=question, answer=truth, response=answer))
+        reply = whole_characters(judge.ask(QUESTION.format(question=question, answer=truth, response=answer)))
     except JudgeDown:
         return Judgement(by, None, "")
     return Judgement(by, _VERDICTS.get(reply.strip().lower()), reply)

@@ -25,7 +25,22 @@ def test_names_are_one_or_a_literal_tuple_of_two(text, names):
     assert read_names(text, "row 1") == names
 
 
-@pytest.mark.parametrize("text", ["", "  ", "('a')", "('a', '')", "('a', 'b', 'c')", "('a', 1)", "(a, b)", "('a', 'b'"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  ",
+        "('a')",
+        "('a', '')",
+        "('a', 'b', 'c')",
+        "('a', 1)",
+        "(a, b)",
+        "('a', 'b'",
+        f"({'-' * 100_000}1, 'b')",
+        f"('a'{'+1' * 90_000})",
+    ],
+    ids=lambda text: text[:20],
+)
 def test_names_that_are_none_are_an_error(text):
     with pytest.raises(
         DataError, match=r"expected a name or a tuple of two names .* in Objects\.csv for row 1, but got"

@@ -58,6 +58,10 @@ def test_verdicts(reply, verdict):
     assert grade(QUESTION, OPTIONS, 0, "Open", Says(reply)) == Judgement("says", verdict, reply)
 
 
+def test_halves_of_surrogate_pairs_in_a_reply_do_not_cut_the_log_short():
+    assert grade(QUESTION, OPTIONS, 0, "Open", Says("Yes \ud800")) == Judgement("says", None, "Yes \ufffd")
+
+
 def test_no_reply_is_no_verdict():
     assert grade(QUESTION, OPTIONS, 0, "Open", Says(None)) == Judgement("says", None, "")
 
