@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,14 +31,15 @@ _SCORES = (
     "open_answering", "open_accuracy", "answering", "accuracy", "open_grounding", "grounding", "oracle_miou",
     "chance_miou", "score",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# The wide ones too, which spreadsheets in Japanese and Chinese take for the others.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def write_files(
     runs: Sequence[Run], summaries: Sequence[Summary], drawn: Sequence[Sequence[Plot]], folder: Path
 ) -> None:
     """Write them all; there is one summary and one list of plots for each run. A file that is there is replaced."""
-    _write(folder / "report.json", json.dumps(as_json(summaries), indent=2, allow_nan=False).encode())
+    write(folder / "report.json", json.dumps(as_json(summaries), indent=2, allow_nan=False).encode())
     _write_table(folder / "scores.csv", map(_score_row, summaries))
     _write_table(folder / "parts.csv", chain.from_iterable(map(_part_rows, summaries)))
     _write_table(
@@ -46,14 +48,16 @@ def write_files(
     )
     for stem, plots in zip(_stems(summaries), drawn):
         for plot in plots:
-            _write(folder / f"{stem}_{plot.name}.svg", svg(plot.figure))
-            _write(folder / f"{stem}_{plot.name}.png", png(plot.figure))
+            write(folder / f"{stem}_{plot.name}.svg", svg(plot.figure))
+            write(folder / f"{stem}_{plot.name}.png", png(plot.figure))
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Beside and renamed: who reads sees a whole file."""
+def write(path: Path, content: bytes) -> None:
+    """Beside and renamed: who reads sees a whole file, and a link is replaced, not followed."""
     beside = path.with_name(f".{path.name}")
-    beside.write_bytes(content)
+    beside.unlink(missing_ok=True)
+    with beside.open("xb") as file:
+        file.write(content)
     beside.replace(path)
 
 
@@ -125,12 +129,11 @@ def _write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """A column for each name that any row has; what is None or NaN is left empty."""
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    beside = path.with_name(f".{path.name}")
-    with beside.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    beside.replace(path)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, names)
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    write(path, file.getvalue().encode("utf-8", "replace"))
 
 
 def _cell(value: Any) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 from pixfound_tasks.report import scores
 from pixfound_tasks.report.run import Document, Record, Run
 
+_MOST_POINTS = 50  # of provenance; ours have some twenty, and a response can name any
+_LONGEST = 500  # characters of a value
 _LISTED = 5  # values of one point of provenance; it may differ from image to image
 _SETTINGS = ("model", "model_args", "lmms_eval_version", "date", "limit")
 _ASKED = {
@@ -29,7 +31,7 @@ def provenance(run: Run) -> dict[str, Any]:
     values: dict[str, dict[str, None]] = {}
     for answer in answers:
         for name, value in answer.response.provenance.items():
-            if value is not None:
+            if value is not None and (name in values or len(values) < _MOST_POINTS):
                 values.setdefault(name, {})[_as_text(value)] = None
     origins = dict.fromkeys(record.document.origin for record in run.records if record.document.origin)
     return {
@@ -42,9 +44,8 @@ def provenance(run: Run) -> dict[str, Any]:
 
 
 def _as_text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {item}" for name, item in value.items())
-    return str(value)
+    text = ", ".join(f"{name} {item}" for name, item in value.items()) if isinstance(value, Mapping) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _judges(records: Iterable[Record]) -> list[str]:

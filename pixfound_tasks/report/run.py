@@ -176,6 +176,7 @@ def _is_scored(answer: Answer) -> bool:
 def _in_order(records: Iterable[Record]) -> tuple[Record, ...]:
     def place(record: Record) -> tuple[int, str]:
         id = record.document.id
-        return (int(id), id) if id.isdecimal() else (0, id)
+        # `int` refuses thousands of digits.
+        return (int(id), id) if id.isdecimal() and len(id) < 20 else (0, id)
 
     return tuple(sorted(records, key=place))

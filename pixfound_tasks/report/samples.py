@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pixfound_tasks import response
-from pixfound_tasks.masks import InvalidMask, Rle, Size, read_mask
+from pixfound_tasks.masks import Rle, Size, read_mask
+from pixfound_tasks.report.logged import check_asking, check_metrics, check_varied, count, size_of
 from pixfound_tasks.response import Response
 
 T = TypeVar("T")
@@ -78,7 +80,8 @@ def sample_files(folder: Path) -> list[tuple[Path, str]]:
     """The files of samples in a run's folder, the oldest first, and the task each is of."""
     # Names begin with the date.
     files = sorted([*folder.glob("*_samples_*.jsonl"), *folder.glob("*/*_samples_*.jsonl")])
-    return [(file, match["task"]) for file in files if (match := _SAMPLES_FILE.fullmatch(file.name))]
+    # Opening a pipe would wait for ever.
+    return [(file, match["task"]) for file in files if file.is_file() and (match := _SAMPLES_FILE.fullmatch(file.name))]
 
 
 def read_answers(file: Path, benchmark: str) -> Iterator[tuple[Document, Answer]]:
@@ -88,7 +91,8 @@ def read_answers(file: Path, benchmark: str) -> Iterator[tuple[Document, Answer]
 
 def read_repeated(file: Path, benchmark: str) -> Iterator[RepeatedSample]:
     """The samples of a task that asks about each document several times; raises `RunError`."""
-    return _read(file, benchmark, _repeated)
+    check_score = check_asking if file.stem.endswith("_evidence") else lambda score, id: check_varied(score)
+    return _read(file, benchmark, partial(_repeated, check_score=check_score))
 
 
 def read_settings(samples: Path) -> dict[str, Any]:
@@ -99,9 +103,11 @@ def read_settings(samples: Path) -> dict[str, Any]:
         return {"date": date}
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"expected JSON in {file}, but got {error}; run lmms-eval again.") from error
-    config = results.get("config") or {}
+    config = results.get("config") or {} if isinstance(results, dict) else None
+    if not isinstance(config, dict):
+        raise RunError(f"expected the results of a run in {file}, but got other JSON; run lmms-eval again.")
     return {
         "model_name": results.get("model_name"),
         "model": config.get("model"),
@@ -114,7 +120,7 @@ def read_settings(samples: Path) -> dict[str, Any]:
 
 def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
     """What `read` makes of each sample."""
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:  # so that a line that is not UTF-8 is named as any other
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -122,7 +128,7 @@ def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> It
                 sample = json.loads(line)
                 found = str(sample["pixfound"]["benchmark"])
                 item = read(sample)
-            except (ValueError, KeyError, TypeError, InvalidMask) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise RunError(
                     f"expected a sample that a task of pixfound-tasks logged in {file}, line {number}, but got "
                     f"{type(error).__name__}: {error}; run lmms-eval again with --log_samples."
@@ -136,17 +142,18 @@ def _answer(sample: dict[str, Any]) -> tuple[Document, Answer]:
     document = _document(sample["pixfound"])
     answer = response.from_text(_response_text(sample), document.size)
     metrics = {name: value for name, value in sample.items() if name not in _RESPONSE_TEXTS}
-    return document, Answer(str(sample.get("input", "")), answer, metrics)
+    return document, Answer(str(sample.get("input", "")), answer, check_metrics(metrics))
 
 
-def _repeated(sample: dict[str, Any]) -> RepeatedSample:
+def _repeated(sample: dict[str, Any], check_score: Callable[[Any, str], tuple[Any, ...]]) -> RepeatedSample:
     fields = sample["pixfound"]
-    pattern, left_out = str(fields.get("pattern") or ""), dict(fields.get("left_out") or {})
-    return RepeatedSample(str(fields["id"]), _pair(fields), pattern, tuple(sample["score"]), left_out)
+    id, pattern = str(fields["id"]), str(fields.get("pattern") or "")
+    left_out = {reason: count(documents, reason) for reason, documents in dict(fields.get("left_out") or {}).items()}
+    return RepeatedSample(id, _pair(fields), pattern, check_score(sample["score"], id), left_out)
 
 
 def _document(fields: dict[str, Any]) -> Document:
-    size = (int(fields["height"]), int(fields["width"]))
+    size = size_of(fields)
     return Document(
         benchmark=str(fields["benchmark"]),
         id=str(fields["id"]),
@@ -168,7 +175,7 @@ def _document(fields: dict[str, Any]) -> Document:
 
 def _pair(fields: dict[str, Any]) -> int | None:
     pair = fields.get("pair")
-    return None if pair is None else int(pair)
+    return None if pair is None else count(pair, "pair")
 
 
 def _response_text(sample: dict[str, Any]) -> str:

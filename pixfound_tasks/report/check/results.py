@@ -104,7 +104,7 @@ def _read_file(file: Path) -> tuple[dict[str, Any], str]:
     """What is in a results file, and what is wrong with it."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, f"{file.name} cannot be read ({error})"
     if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
         return {}, f"{file.name} has no results"

@@ -19,6 +19,7 @@ import jinja2
 from markupsafe import Markup
 
 from pixfound_tasks.report import sentences
+from pixfound_tasks.report.files import write
 from pixfound_tasks.report.formats import KIND_NAMES, OUTCOME_NAMES, TASK_NAMES, between, is_measured, number, percent
 from pixfound_tasks.report.page import gallery
 from pixfound_tasks.report.page.pictures import Images
@@ -52,7 +53,7 @@ def write_page(
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     # A lone surrogate, which a model's JSON may hold, has no UTF-8.
-    page.write_text(render(runs, summaries, images, drawn, track), encoding="utf-8", errors="replace")
+    write(page, render(runs, summaries, images, drawn, track).encode("utf-8", "replace"))
     return page
 
 
