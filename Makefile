@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint browser
+.PHONY: demo test lint browser fuzz
 
 demo: $(VENV)/installed
 	rm -rf $(RUN)
@@ -21,6 +21,12 @@ browser:
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+# Half a minute for each reader of untrusted input: SECONDS=300 for more. What breaks one is kept in fuzz/.
+SECONDS ?= 30
+fuzz: $(VENV)/installed
+	$(VENV)/bin/python -m pip install --quiet --editable '.[fuzz]'
+	$(VENV)/bin/python perf/fuzz.py --seconds $(SECONDS)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
