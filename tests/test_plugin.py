@@ -7,8 +7,8 @@ import sys
 import zipfile
 
 import pytest
-from conftest import REPOSITORY
 from lmms_eval.utils import load_yaml_config
+from places import REPOSITORY
 from running import command
 
 from pixfound_tasks import plugin

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import REPOSITORY
 from PIL import Image
+from places import REPOSITORY
 
 from pixfound_tasks.attention import GEOMETRIES
 
