@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	$(VENV)/bin/pixfound report $(RUN)
 
 test: $(VENV)/installed-dev browser
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 # The tests that look at pages skip without one.
 browser:

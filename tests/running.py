@@ -14,7 +14,8 @@ def evaluate(model: str, model_args: str, tasks: list[str], limit: int | None = 
     from lmms_eval.evaluator import simple_evaluate
     from lmms_eval.tasks import TaskManager
 
-    manager = TaskManager(model_name=model)
+    # Only our own tasks: lmms-eval's thousands take ten seconds to index.
+    manager = TaskManager(model_name=model, include_defaults=False)
     return simple_evaluate(
         model, model_args=model_args, tasks=tasks, task_manager=manager, limit=limit, bootstrap_iters=0, **options
     )

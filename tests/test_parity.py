@@ -103,7 +103,7 @@ def test_candidates_by_the_judge(replay, expected):
 
 def test_the_embedded_model_runs_all_of_pixmmvp(data, monkeypatch):
     monkeypatch.setenv("PIXFOUND_DATA", str(data))
-    results = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmmvp"])
+    results = evaluate("pixfound", f"pretrained={mini.NAME}", ["pixmmvp"], batch_size=8)
     assert [len(results["samples"][task]) for task in ("pixmmvp_vqa", "pixmmvp_ground")] == [300, 300]
     # It knows nothing of such images: its numbers are low, but they are numbers.
     assert 0.0 < metrics(results, "pixmmvp")["score"] < 0.5

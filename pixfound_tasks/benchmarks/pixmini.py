@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
@@ -30,14 +31,16 @@ PATTERNS = {
 
 
 def joining(local_only: bool = False) -> Joining:
-    """PixMini, drawn anew every time: that is quick, and a stale copy is never used."""
+    """PixMini. Every process draws it anew, so that a stale copy is never used."""
     documents = build()
     return Joining("pixmini", documents[0].origin, None, fingerprint(documents), lambda: documents, lambda them: them)
 
 
-def build() -> list[Document]:
+@lru_cache
+def build() -> tuple[Document, ...]:
     """The 120 documents; the nine kinds of question take turns."""
-    return [_document(pair, index, half) for index, pair in enumerate(map(_pair, range(PAIR_COUNT))) for half in (0, 1)]
+    pairs = enumerate(map(_pair, range(PAIR_COUNT)))
+    return tuple(_document(pair, index, half) for index, pair in pairs for half in (0, 1))
 
 
 def document(number: int) -> Document:
