@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+QUICK_YAML = Path(__file__).with_name("quick_yaml")
 
 
 def evaluate(model: str, model_args: str, tasks: list[str], limit: int | None = None, **options: Any) -> dict[str, Any]:
@@ -32,4 +35,9 @@ def command(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
     """Run one of the environment's commands, such as `lmms-eval`, and wait for it."""
     name, *rest = arguments
     program = Path(sys.executable).with_name(str(name))
-    return subprocess.run([program, *map(str, rest)], capture_output=True, text=True, check=False)
+    return subprocess.run([program, *map(str, rest)], capture_output=True, text=True, check=False, env=environment())
+
+
+def environment() -> dict[str, str]:
+    """This process's, for one that lmms-eval runs in: it finds its tasks sooner."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(QUICK_YAML), os.environ.get("PYTHONPATH", "")])}

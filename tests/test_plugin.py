@@ -9,7 +9,7 @@ import zipfile
 import pytest
 from lmms_eval.utils import load_yaml_config
 from places import REPOSITORY
-from running import command
+from running import command, environment
 
 from pixfound_tasks import plugin
 
@@ -27,7 +27,9 @@ GROUPS = [f"{benchmark}{kind}" for benchmark in BENCHMARKS for kind in ("", "_pa
 
 
 def python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    ).stdout
 
 
 def test_models_and_tasks_are_found_in_a_fresh_process():
