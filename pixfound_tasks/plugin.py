@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+MODELS = {"pixfound": "pixfound.PixFound", "pixfound_replay": "replay.PixFoundReplay"}
 _HERE = Path(__file__).parent
 
 
@@ -19,10 +20,31 @@ def register() -> list:
     from lmms_eval.models.registry_v2 import ModelManifest
 
     add_task_folder()
-    return [
-        ModelManifest("pixfound", chat_class_path="pixfound_tasks.models.pixfound.PixFound"),
-        ModelManifest("pixfound_replay", chat_class_path="pixfound_tasks.models.replay.PixFoundReplay"),
-    ]
+    let_runs_resume()
+    return [ModelManifest(name, chat_class_path=f"pixfound_tasks.models.{place}") for name, place in MODELS.items()]
+
+
+def let_runs_resume() -> None:
+    """Let `--use_cache` of our models' runs find what killed runs had answered; calling it again changes nothing.
+
+    lmms-eval has no entry point for it, and alone it looks at finished runs only.
+    """
+    from lmms_eval.caching.response_cache import ResponseCache
+
+    from pixfound_tasks.models.resume import ResumableCache
+
+    plain = ResponseCache.create
+    if getattr(plain, "resumes_pixfound", False):
+        return
+
+    @functools.wraps(plain)
+    def create(cache_root, *, model="", **options):
+        if model in MODELS:
+            return ResumableCache.open(cache_root, model=model, **options)
+        return plain(cache_root, model=model, **options)
+
+    create.resumes_pixfound = True
+    ResponseCache.create = staticmethod(create)
 
 
 def add_task_folder() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pixfound_tasks.attention.geometry import Method, TokenGeometry, peak
+from pixfound_tasks.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,11 +108,13 @@ class Look:
             "sizes": [geometry.size for geometry in self.geometries],
             "settings": self.settings,
         }
-        beside = path.with_name(f"{path.name}.{uuid4().hex}.part")
         # safetensors takes an array's memory as it lies, whatever its strides.
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        save_file(contiguous, beside, {"look": json.dumps(head, default=_as_json)})
-        beside.replace(path)
+        try:
+            with replacing(path) as beside:
+                save_file(contiguous, beside, {"look": json.dumps(head, default=_as_json)})
+        except SafetensorError as error:  # of the disk: names no file
+            raise OSError(f"expected to write {path}, but {error}") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Look:

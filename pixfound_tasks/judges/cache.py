@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from loguru import logger
 
 from pixfound_tasks.benchmarks.cache import cache_folder
+from pixfound_tasks.files import replacing
 from pixfound_tasks.judges import Judge
 
 if TYPE_CHECKING:
@@ -65,14 +65,10 @@ def _read(place: Path) -> str | None:
 
 
 def _write(place: Path, kept: dict[str, Any]) -> None:
-    """Write beside and rename: who reads sees a whole file or none. A cache that cannot be written costs no reply."""
-    written = place.with_name(f"{place.name}.{uuid4().hex}")
+    """A cache that cannot be written costs no reply."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            written.write_text(json.dumps(kept), encoding="utf-8")
-            written.replace(place)
-        finally:
-            written.unlink(missing_ok=True)
+        with replacing(place) as beside:
+            beside.write_text(json.dumps(kept), encoding="utf-8")
     except OSError as error:
         logger.warning(f"a reply of {kept['judge']} is not kept: {error}")

@@ -86,11 +86,17 @@ def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:
         check_choice("a model argument", name, known)
 
 
-def timed(answers: Iterable[tuple[str, int | None]]) -> Iterator[GenerationResult]:
-    """Answers with their token counts as lmms-eval takes them; the speed is logged when the last one is through."""
+def timed(answers: Iterable[tuple[str, int | None]], count: int) -> Iterator[GenerationResult]:
+    """The `count` answers with their token counts as lmms-eval takes them, one by one as they are made.
+
+    So `--use_cache` keeps each at once, and a run that is killed loses those of one batch. The speed is logged before
+    the last is given: lmms-eval asks for no more than it needs.
+    """
     start, tokens = time.monotonic(), 0
-    for text, count in answers:
-        tokens += count or 0
-        yield GenerationResult(text, TokenCounts(output_tokens=count))
-    seconds = time.monotonic() - start
-    log_metrics(total_elapsed_time=seconds, total_gen_tokens=tokens, avg_speed=tokens / seconds if seconds else 0.0)
+    for number, (text, length) in enumerate(answers, 1):
+        tokens += length or 0
+        if number == count:
+            seconds = time.monotonic() - start
+            speed = tokens / seconds if seconds else 0.0
+            log_metrics(total_elapsed_time=seconds, total_gen_tokens=tokens, avg_speed=speed)
+        yield GenerationResult(text, TokenCounts(output_tokens=length))

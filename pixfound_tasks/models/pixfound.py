@@ -111,10 +111,10 @@ class PixFound(ChatModel):
         provenance = assembly.provenance(self.lens, pretrained, self.grounding, segmenter)
         return WordGrounder(made, self.grounding, convention, provenance)
 
-    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """Answers in the order of the requests: text, or on referring tasks the response contract's JSON."""
+    def generate_until(self, requests: list[Instance]) -> Iterator[GenerationResult]:
+        """Answers in the order of the requests, as they are made: text, or on referring tasks the contract's JSON."""
         progress = tqdm(requests, desc="answering", disable=self.rank != 0)
-        return list(timed(self._answers(self.unpack(instance) for instance in progress)))
+        return timed(self._answers(self.unpack(instance) for instance in progress), len(requests))
 
     def _answers(self, requests: Iterator[Request]) -> Iterator[tuple[str, int | None]]:
         for batch in batches(requests, self.batch_size):

@@ -87,7 +87,7 @@ class PixFoundReplay(ChatModel):
         """The predictions in the order of the requests; a document without one gets an empty answer, and is counted."""
         self.notes.clear()
         self.unreadable.clear()
-        results = list(timed(self._predictions(self.unpack(instance) for instance in requests)))
+        results = list(timed(self._predictions(self.unpack(instance) for instance in requests), len(requests)))
         for note, count in self.notes.items():
             logger.warning(f"{count} of {len(results)} documents {note}")
         if self.unreadable:

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from loguru import logger
+
+from pixfound_tasks.files import replacing
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges import Judge
@@ -144,10 +145,6 @@ def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         return
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     end = "\n" if before and not before.endswith("\n") else ""
-    beside = path.with_name(f"{path.name}.{uuid4().hex}.part")
-    try:
-        lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    with replacing(path) as beside:
         beside.write_text(before + end + lines, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

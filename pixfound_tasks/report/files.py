@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pixfound_tasks.analysis.intervals import Interval
+from pixfound_tasks.files import replacing
 from pixfound_tasks.report.numbers import as_json
 from pixfound_tasks.report.plots import Plot, png, svg
 from pixfound_tasks.report.run import Run
@@ -53,12 +54,9 @@ def write_files(
 
 
 def write(path: Path, content: bytes) -> None:
-    """Beside and renamed: who reads sees a whole file, and a link is replaced, not followed."""
-    beside = path.with_name(f".{path.name}")
-    beside.unlink(missing_ok=True)
-    with beside.open("xb") as file:
-        file.write(content)
-    beside.replace(path)
+    """Who reads sees a whole file; a link is replaced, not followed."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
 
 
 def _stems(summaries: Sequence[Summary]) -> list[str]:

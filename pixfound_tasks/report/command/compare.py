@@ -23,6 +23,7 @@ def compare(
     """
     from json import dumps
 
+    from pixfound_tasks.files import replacing
     from pixfound_tasks.report.compare import as_json, compare_runs
     from pixfound_tasks.report.compare.choice import pair_up, runs_of_model
     from pixfound_tasks.report.compare.tables import print_comparisons
@@ -40,6 +41,6 @@ def compare(
         typer.echo(text)
         return
     if json:
-        with errors_shown(OSError):
-            Path(json).write_text(text + "\n", encoding="utf-8")
+        with errors_shown(OSError), replacing(Path(json)) as beside:
+            beside.write_text(text + "\n", encoding="utf-8")
     print_comparisons(comparisons, worst)

@@ -14,6 +14,7 @@ def leaderboard(
     html: Annotated[Path | None, typer.Option(help="File for the table as a page.")] = None,
 ) -> None:
     """Rank runs, told apart by prompts, selection, judges and data; print Markdown unless a file is named."""
+    from pixfound_tasks.files import replacing
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.leaderboard import LeaderboardError, read_rows
     from pixfound_tasks.report.leaderboard.tables import as_html, as_markdown
@@ -23,7 +24,8 @@ def leaderboard(
     with errors_shown(OSError):
         for file, render in ((markdown, as_markdown), (html, as_html)):
             if file:
-                file.write_text(render(rows), encoding="utf-8")
+                with replacing(file) as beside:
+                    beside.write_text(render(rows), encoding="utf-8")
                 typer.echo(file)
     if not markdown and not html:
         typer.echo(as_markdown(rows), nl=False)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pixfound_tasks.files import replacing
 from pixfound_tasks.report.leaderboard.schema import (
     LONGEST_NAME,
     LONGEST_TEXT,
@@ -40,9 +41,8 @@ def write_rows(path: Path, summaries: Iterable[Summary]) -> None:
     for row in found:
         check_row(row, str(path))
     text = json.dumps(found[0] if len(found) == 1 else found, indent=2, allow_nan=False)
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(text + "\n", encoding="utf-8")
-    beside.replace(path)
+    with replacing(path) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
 
 
 def _row(summary: Summary) -> dict[str, Any]:
