@@ -122,7 +122,8 @@ def _over_variations(name: str, parts: Iterable[Sequence], statistic: Callable[[
         values.setdefault((type, variation), []).append(value)
     scores = {variation: _score(of_variation) for variation, of_variation in values.items()}
     original = scores.pop((varied.ORIGINAL, 0), None)
-    defined = [found for found in scores.values() if found is not None]
+    # In one order however the documents come: of several processes they come process by process.
+    defined = sorted(found for found in scores.values() if found is not None)
     found = statistic(math.nan if original is None else original, defined) if defined else math.nan
     if math.isnan(found):
         missing = "no variation has a whole pair or a value" if not defined else "the original has none"
