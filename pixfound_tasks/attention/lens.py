@@ -19,10 +19,11 @@ from pixfound_tasks.attention.localization_heads import choose_heads
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.attention.record import QUERIES, AttentionRecord, Heads, Query
 from pixfound_tasks.attention.recorder import Layers, choose_layers, record_attention, seeing_layers
-from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded
+from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded, usable
 from pixfound_tasks.choices import check_choice
 
 Images = Image.Image | Sequence[Image.Image]  # of one prompt
+EMPTY = "the answer is empty, and the attention behind it is not finite (NaN or infinite)"
 
 
 class Answer(NamedTuple):
@@ -68,10 +69,10 @@ class Lens:
         # Before anything runs: an unknown family is told at once.
         geometries = [self._geometries(own, tokens) for own, tokens in zip(images, self._image_tokens(inputs))]
         counts = [sum(len(geometry.boxes) for geometry in places) for places in geometries]
-        ids, found = self._record(images, inputs, counts, answers, generation)
+        ids, found, blind = self._record(images, inputs, counts, answers, generation)
         spans = [token_spans(self.processor.tokenizer, answer) for answer in ids]
-        values = [REDUCERS[self.reducer].function(recorded) for recorded in found]
-        settings = [self._settings(prompt) for prompt in prompts]
+        values = [REDUCERS[self.reducer].function(usable(recorded)) for recorded in found]
+        settings = [self._settings(prompt) | ({"fault": EMPTY} if lost else {}) for prompt, lost in zip(prompts, blind)]
         return [
             Look(*span, recorded.rows, reduced, *rest)
             for span, recorded, reduced, *rest in zip(spans, found, values, geometries, settings, images)
@@ -106,8 +107,9 @@ class Lens:
 
     def _record(
         self, images, inputs, counts: Sequence[int], answers: Sequence[str] | None, generation: dict[str, Any]
-    ) -> tuple[list[list[int]], list[Recorded]]:
-        """The ids of every answer, and what the reducer needs of it."""
+    ) -> tuple[list[list[int]], list[Recorded], list[bool]]:
+        """The ids of every answer, what the reducer needs of it, and whether it is empty for attention that is not
+        finite, of which it keeps no row."""
         needs = REDUCERS[self.reducer].needs
         if "heads" in needs and isinstance(self.heads, str):
             raise ValueError("expected chosen heads for reducer='heads': name them, or use what calibrate returns")
@@ -121,6 +123,8 @@ class Lens:
         rows = record.rows(self.query, [len(answer) for answer in ids]).numpy()
         if rows.shape[-1] != max(counts):
             raise ValueError(f"expected at most {max(counts)} image tokens, but the model attends to {rows.shape[-1]}")
+        firsts = record.rows()[:, 0].numpy()
+        blind = [not ids[i] and not np.isfinite(firsts[i, :count]).all() for i, count in enumerate(counts)]
         # Copies: a view would keep the whole batch.
         found = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
         if "generic" in needs:
@@ -135,7 +139,7 @@ class Lens:
                 )
                 for i, recorded in enumerate(found)
             ]
-        return ids, found
+        return ids, found, blind
 
     @torch.inference_mode()
     def _generate(self, inputs, generation: dict[str, Any]) -> list[list[int]]:

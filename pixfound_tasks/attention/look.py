@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "pixfound-look/1"
 PLOTTED = 448  # the longest side of a plotted map, in pixels
+_ROUNDING = 1e-6  # of float32 sums, relative to what is summed
 Span = str | tuple[int, int]  # a passage of the text, or its half-open range of characters
 
 
@@ -59,14 +60,31 @@ class Look:
         maps = [self._paint(values, image, method) for values in self.values]
         return np.stack(maps) if maps else np.empty((0, *self.geometries[image].size), np.float32)
 
+    @property
+    def lost(self) -> tuple[int, ...]:
+        """The tokens whose attention was computed and is not finite, as half precision may have it: they are in no map.
+
+        With `query="consume"` the last token of a generated answer was never computed, and is not among them.
+        """
+        missing = np.flatnonzero(~np.isfinite(self.values).all(axis=1))
+        never = len(self.values) - 1 if self.settings.get("query") == "consume" else None
+        return tuple(int(token) for token in missing if token != never)
+
     def phrase_map(self, span: Span, image: int = 0, method: Method = "bicubic") -> np.ndarray:
         """The mean map of the tokens of a phrase, float32 (height, width); NaN where nothing was recorded.
 
+        It is one value throughout where the phrase looks everywhere alike, but for the rounding of the values' mean.
         ValueError for a passage that the text does not hold.
         """
-        values = self.values[slice(*tokens_within(self.token_chars, self._range(span)))]
-        values = values[~np.isnan(values).any(axis=1)]
-        mean = values.mean(axis=0) if len(values) else np.full(self.values.shape[1], np.nan, np.float32)
+        tokens = slice(*tokens_within(self.token_chars, self._range(span)))
+        values, rows = self.values[tokens], self.rows[tokens]
+        is_known = np.isfinite(values).all(axis=1)
+        if not is_known.any():
+            return self._paint(np.full(self.values.shape[1], np.nan, np.float32), image, method)
+        mean = values[is_known].mean(axis=0)
+        # What is left of equal rows less their mean is rounding, of the size of the rows.
+        if np.ptp(mean) <= _ROUNDING * np.abs(rows[np.isfinite(rows).all(axis=1)]).max(initial=0):
+            mean = np.full_like(mean, mean.mean())
         return self._paint(mean, image, method)
 
     def peak(self, span: Span, image: int = 0, rank: int = 1) -> tuple[float, float] | None:

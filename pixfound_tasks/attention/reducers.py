@@ -1,13 +1,14 @@
 """From what was recorded of one answer and one image to one value per generated token and image token.
 
 Every reducer takes a `Recorded` and gives float32 (tokens, image tokens). Rows that were not recorded (NaN) stay NaN
-and do not count for the others; `tam` reads no rows.
+and do not count for the others; `tam` reads no rows. Where a model computed what is not finite, `usable` makes rows of
+it that were not recorded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,22 @@ class Recorded:
     interference: np.ndarray | None = None
 
 
+def usable(recorded: Recorded) -> Recorded:
+    """The same with every row NaN that holds a value that is not finite; a generic row that does is NaN as a whole."""
+    return replace(
+        recorded,
+        rows=_finite_or_nan(recorded.rows),
+        generic=None if recorded.generic is None else _finite_or_nan(recorded.generic),
+        activations=None if recorded.activations is None else _finite_or_nan(recorded.activations),
+        interference=None if recorded.interference is None else _finite_or_nan(recorded.interference),
+    )
+
+
+def _finite_or_nan(values: np.ndarray) -> np.ndarray:
+    """Rows (..., image tokens) as they are, or NaN."""
+    return np.where(np.isfinite(values).all(axis=-1, keepdims=True), values, np.float32(np.nan))
+
+
 def mean(recorded: Recorded) -> np.ndarray:
     """The rows as they are: attention averaged over layers and heads."""
     return recorded.rows
@@ -59,11 +76,13 @@ def relative(recorded: Recorded) -> np.ndarray:
     Source: "MLLMs Know Where to Look" (arXiv 2502.17422), relative attention. There the row is that of the prompt's
     last token in one layer of one's choice; here it is every generated token's, over the chosen layers.
 
+    Without a usable generic row (NaN) no value is known.
+
     Raises:
         ValueError: if the generic row is missing, not one value per image token, or has no positive mean.
     """
     rows, generic = recorded.rows, recorded.generic
-    if generic is None or generic.shape != rows.shape[1:] or not generic.mean() > 0:
+    if generic is None or generic.shape != rows.shape[1:] or generic.mean() <= 0:
         got = "nothing" if generic is None else f"shape {generic.shape}, mean {generic.mean() if generic.size else 0}"
         raise ValueError(
             f"reducer 'relative' expects the generic prompt's row, {rows.shape[1:]} and positive, but got {got}"

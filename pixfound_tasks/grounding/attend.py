@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ class AttentionGrounder:
             selected=selected,
             control=self._control(image, len(points)) if self.control else (),
             tokens=len(look.token_chars),
-            provenance=self.provenance | notes,
+            provenance=self.provenance | notes | ({"lost_tokens": look.lost} if look.lost else {}),
+            problems=_problems(look, phrases),
         )
 
     def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:
@@ -80,3 +82,20 @@ class AttentionGrounder:
         rng = np.random.RandomState((zlib.crc32(image.tobytes()) + self.seed) % 2**32)
         points: list[Point] = [(float(x), float(y)) for x, y in rng.random_sample((count, 2))]
         return tuple(Probe(*found) for found in zip(points, self.segmenter.segment(points)))
+
+
+def _problems(look: Look, phrases: Sequence[Phrase]) -> tuple[str, ...]:
+    """What is wrong with an answer's attention; such a phrase has no point, or is of fewer tokens than it has."""
+    found = [look.settings["fault"]] if "fault" in look.settings else []
+    if look.lost:
+        lost = f"{len(look.lost)} of {len(look.token_chars)} tokens"
+        found.append(f"the attention of {lost} is not finite (NaN or infinite), and left out")
+    for index, phrase in enumerate(phrases):
+        if phrase.point:
+            continue
+        seen = look.phrase_map(phrase.chars)
+        if np.isnan(seen).all():
+            found.append(f"phrases[{index}]: no attention to the image was recorded")
+        elif peak(seen) is None:
+            found.append(f"phrases[{index}]: flat map: it looks at no place more than at another")
+    return tuple(found)

@@ -32,14 +32,13 @@ def judged():
     with ChatServer(says("Yes")) as server, pytest.MonkeyPatch.context() as variables:
         variables.setenv("PIXFOUND_JUDGE", "openai:agreeable")
         variables.setenv("OPENAI_API_KEY", "key")
-        variables.setenv("OPENAI_BASE_URL", server.url)
-        variables.setenv("OPENAI_API_BASE", server.url)
+        variables.setenv("OPENAI_API_URL", server.url)
         yield server.received
 
 
 @pytest.fixture(scope="module")
 def folder(judged, tmp_path_factory):
-    """What the killed runs and the last one leave: `cache`, `attention`, `out`, and `data`, which they start without."""
+    """What the killed runs and the last one leave: `cache`, `attention`, `out`, and `data`, at first not there."""
     place = tmp_path_factory.mktemp("runs")
     options = [
         "--model", "pixfound", "--model_args", f"pretrained={mini.NAME},save_attention={place / 'attention'}",
@@ -123,6 +122,4 @@ def test_the_judge_is_asked_once_for_each_answer_and_the_benchmark_saved_once(fo
     assert asked == LIMIT  # of the one task of open answers, by both processes together
     kept = list(folder.glob("data/judgements/*/*"))
     assert len(kept) == LIMIT and {json.loads(file.read_text())["reply"] for file in kept} == {"Yes"}
-    assert [place.name.partition("-")[0] for place in folder.glob("data/*") if place.name != "judgements"] == [
-        "pixmini"
-    ]
+    assert {place.name.partition("-")[0] for place in folder.glob("data/*")} == {"judgements", "pixmini"}
