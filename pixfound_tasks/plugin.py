@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Any
 
 MODELS = {"pixfound": "pixfound.PixFound", "pixfound_replay": "replay.PixFoundReplay"}
 _HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ def let_runs_resume() -> None:
         return
 
     @functools.wraps(plain)
-    def create(cache_root, *, model="", **options):
+    def create(cache_root: str, *, model: Any = "", **options: Any) -> Any:
         if model in MODELS:
             return ResumableCache.open(cache_root, model=model, **options)
         return plain(cache_root, model=model, **options)

@@ -46,7 +46,7 @@ class ResumableCache(ResponseCache):
         root = root.parent if root.suffix == ".db" else root  # as lmms-eval takes it
         started = time.time()
         with _errors_named(root):
-            cache = _CREATE(cls, cache_root, global_rank=global_rank, **options)
+            cache: ResumableCache = _CREATE(cls, cache_root, global_rank=global_rank, **options)
             if global_rank == 0:  # it stands for all processes of its run
                 cache._lock = _lock(root, cache)
                 _clear_merge_lock(root)
@@ -150,4 +150,4 @@ def _is_usable(record: dict[str, Any], cache: ResumableCache) -> bool:
     is_ours = record.get("model_fingerprint_hash") == cache._model_fingerprint_hash and record.get("cache_key")
     if not is_ours or not record.get("deterministic") or not record.keys() >= set(_COLUMNS):
         return False
-    return cache._is_valid_response(_deserialize_response(record["response"]), record["request_type"])
+    return bool(cache._is_valid_response(_deserialize_response(record["response"]), record["request_type"]))
