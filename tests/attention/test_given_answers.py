@@ -49,7 +49,8 @@ def test_a_forward_call_without_labels_gives_its_last_row(tiny_llava, tiny_input
         tiny_llava(**tiny_inputs)
     with record_attention(tiny_llava, image_tokens) as record:
         generate(tiny_llava, tiny_inputs)
-    assert torch.equal(once.rows(), record.rows()[:, :1])
+    # Not to the last bit on every CPU: a generation computes the logits of one token, the call those of all.
+    torch.testing.assert_close(once.rows(), record.rows()[:, :1], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("use_reentrant", [True, False])

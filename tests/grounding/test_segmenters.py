@@ -28,7 +28,7 @@ CLASSES = {
 }
 SIZES = ((50, 80), (200, 31), (3, 40), (1, 1))
 PROMPTS = [(0.1, 0.2), (0.3, 0.1, 0.9, 0.8), (0.7, 0.1), (0.0, 0.0), (0.0, 0.0, 1.0, 1.0), (1.0, 1.0)]
-TOLERANCE = 1e-4  # of the largest logit: prompts in a batch and alone are not summed in one order
+TOLERANCE = 3e-4  # of the largest logit: prompts in a batch and alone are not summed in one order, and CPUs differ
 
 
 @pytest.fixture(scope="module", autouse=True)
