@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from loguru import logger
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -76,6 +77,7 @@ STAGES = (
 
 
 def main() -> None:
+    """Train the embedded model, and save it after every stage."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights, tokenizer and processor")
     parser.add_argument(
@@ -98,6 +100,14 @@ def save(model, processor, folder: Path) -> None:
     weights = {name: weight.half() for name, weight in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=weights)
     processor.save_pretrained(folder)
+    _name_as_checkpoints_do(folder / "model.safetensors")
+
+
+def _name_as_checkpoints_do(file: Path) -> None:
+    """Name the vision tower's weights as every release of transformers reads them; from 5.6 on it writes others."""
+    tower, full = "vision_tower.", "vision_tower.vision_model."
+    weights = {name.replace(full, tower).replace(tower, full): weight for name, weight in load_file(file).items()}
+    save_file(weights, file, metadata={"format": "pt"})
 
 
 # Stage 1: what every patch shows.

@@ -25,6 +25,16 @@ def test_the_weights_are_small_and_load_without_remote_code():
     assert tokenizer.get_vocab() == build_processor().tokenizer.get_vocab()
 
 
+def test_weights_are_saved_under_names_that_old_and_new_transformers_read(tmp_path):
+    # transformers before 5.6 finds no other, starts with random ones and only warns.
+    processor = build_processor()
+    train.save(build_model(processor.tokenizer), processor, tmp_path)
+    names = set(load_file(tmp_path / "model.safetensors"))
+    tower = [name for name in names if name.startswith("vision_tower.")]
+    assert len(tower) > 30 and all(name.startswith("vision_tower.vision_model.") for name in tower)
+    assert names == set(load_file(mini.weights_folder() / "model.safetensors"))
+
+
 def test_the_processors_pixels_are_those_of_training(mini_lens, scene_image):
     drawing = draw(sample_scene(np.random.RandomState(7)))
     pixels = prompt_inputs(mini_lens.processor, [[scene_image]], ["Describe the scene."], {})["pixel_values"]
