@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint browser fuzz
+.PHONY: demo test lint browser fuzz dist wheel-test matrix
 
 demo: $(VENV)/installed
 	rm -rf $(RUN)
@@ -27,6 +27,18 @@ SECONDS ?= 30
 fuzz: $(VENV)/installed
 	$(VENV)/bin/python -m pip install --quiet --editable '.[fuzz]'
 	$(VENV)/bin/python perf/fuzz.py --seconds $(SECONDS)
+
+# The same bytes from the same sources, also without SOURCE_DATE_EPOCH.
+dist: $(VENV)/installed-dev
+	rm -rf dist
+	$(VENV)/bin/python -m hatchling build
+
+# The built wheel in a clean environment; and in all that the README's support table lists. Neither is for CI.
+wheel-test: $(VENV)/installed-dev
+	$(VENV)/bin/python .ci/matrix.py --here
+
+matrix: $(VENV)/installed-dev
+	$(VENV)/bin/python .ci/matrix.py
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

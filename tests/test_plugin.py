@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import zipfile
 
 import pytest
 from lmms_eval.utils import load_yaml_config
-from places import REPOSITORY
 from running import command, environment
 
 from pixfound_tasks import plugin
@@ -91,23 +89,3 @@ def test_the_command_prints_the_folder_of_the_tasks():
     printed = command("pixfound", "tasks-path")
     assert printed.returncode == 0
     assert printed.stdout.strip() == str(plugin.task_folder())
-
-
-def test_the_wheel_holds_tasks_weights_and_the_page(tmp_path):
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    expected = {
-        "pixfound_tasks/task_yamls/pixmmvp/pixmmvp_vqa.yaml",
-        "pixfound_tasks/task_yamls/pixmmvp/_pixmmvp_template_yaml",
-        "pixfound_tasks/task_yamls/_referring_yaml",
-        "pixfound_tasks/task_yamls/pixmini/pixmini.yaml",
-        "pixfound_tasks/mini/weights/model.safetensors",
-        "pixfound_tasks/mini/words.txt",
-        "pixfound_tasks/mini/chat_template.jinja",
-        "pixfound_tasks/report/page/page.html.jinja",
-        "pixfound_tasks/report/page/gallery.js",
-    }
-    assert expected <= names
-    assert not [name for name in names if name.startswith(("tests/", "task_yamls/"))]
