@@ -1,0 +1,1 @@
+"""What runs say beyond their scores: failures, emergence, evidence, sensitivity, intervals; pure functions."""

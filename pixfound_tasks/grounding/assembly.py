@@ -24,6 +24,7 @@ def default_segmenter(pretrained: str) -> str:
 
 
 def default_phrases(pretrained: str) -> str:
+    """What splits a model's answers into phrases where nobody says: the embedded model needs no spaCy."""
     return "rules" if pretrained == mini.NAME else "auto"
 
 

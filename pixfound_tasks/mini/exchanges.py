@@ -58,6 +58,7 @@ def _identify_several(scene: Scene, rng) -> Exchange:
 
 
 def describe_kind(scene: Scene, kind: str) -> str:
+    """A sentence that lists the shapes of one kind, cell by cell."""
     found = sorted((shape for shape in scene.shapes if shape.kind == kind), key=lambda shape: shape.cell)
     return "There is " + " and ".join(f"a {shape.full_name} {shape.place}" for shape in found) + "."
 

@@ -29,6 +29,7 @@ BATCH = 50
 
 
 def main() -> None:
+    """Print both tables of the model card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, default=weights_folder())
     parser.add_argument("--pairs", type=int, default=50, help="pairs of every kind of question")
@@ -101,6 +102,7 @@ def _is_inside(point, mask: np.ndarray) -> bool:
 
 
 def print_table(title: str, columns: list[str], rows: dict[str, list[float]]) -> None:
+    """Print shares in 0..1 as percent."""
     table = Table("", title=title)
     for column in columns:
         table.add_column(column, justify="right")

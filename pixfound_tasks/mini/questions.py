@@ -39,6 +39,7 @@ class Question(NamedTuple):
 
 
 def plural(kind: str) -> str:
+    """The plural of a kind of shape."""
     return kind + ("es" if kind.endswith("s") else "s")
 
 
@@ -75,6 +76,7 @@ def _ask_color(scene: Scene, target: Shape, rng) -> Question | None:
 
 
 def color_question(target: Shape, wrong: str) -> Question:
+    """What colour a shape has; its own or a wrong one."""
     text = f"What is the color of the {target.kind}?"
     return _question(text, target.color, wrong, f"The {target.kind} is {target.color}.")
 
@@ -86,6 +88,7 @@ def _ask_size(scene: Scene, target: Shape, rng) -> Question:
 
 
 def ask_presence(scene: Scene, target: Shape, rng) -> Question:
+    """Whether a shape is in a scene, which may be without it."""
     text = f"Is there a {target.name} in the image?"
     if scene.has(target.color, target.kind):
         return _question(text, "yes", "no", f"Yes, there is a {target.name} in the image.")
@@ -123,6 +126,7 @@ def _ask_relation(scene: Scene, target: Shape, rng, axis: int) -> Question | Non
 
 
 def relation_question(target: Shape, other: Shape, axis: int) -> Question:
+    """On which side of another a shape is: axis 1 beside, axis 0 above or below."""
     words = ("to the left of", "to the right of") if axis == 1 else ("above", "below")
     right, wrong = words if target.cell[axis] < other.cell[axis] else words[::-1]
     text = f"Is the {target.name} {words[0]} or {words[1]} the {other.name}?"

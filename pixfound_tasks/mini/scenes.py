@@ -92,6 +92,7 @@ def pick(rng: np.random.RandomState, choices):
 
 
 def sample_shape(rng: np.random.RandomState, color: str, kind: str, cell: tuple[int, int], size: str = "") -> Shape:
+    """A shape of a random size, unless it is given, somewhere in its cell (row, column)."""
     size = size or pick(rng, ("small", "large"))
     radius = rng.uniform(*RADII[size])
     margin = radius * 1.15 + 1

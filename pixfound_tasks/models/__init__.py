@@ -1,0 +1,1 @@
+"""The models that lmms-eval is given."""

@@ -1,0 +1,1 @@
+"""The `pixfound` command: reports, comparisons and checks of what lmms-eval wrote."""

@@ -19,6 +19,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u20
 
 
 def make_console() -> Console:
+    """A console for standard output, of a fixed width where that is no terminal."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A model's name can hold half of a surrogate pair, which no encoding has.
         sys.stdout.reconfigure(errors="replace")

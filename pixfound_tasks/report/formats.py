@@ -24,6 +24,7 @@ TASK_NAMES = {
 
 
 def is_measured(value: float) -> bool:
+    """Whether there is a value: NaN stands for none."""
     return not math.isnan(value)
 
 

@@ -18,6 +18,7 @@ _REVISION = 12  # characters
 
 
 def print_inventories(inventories: Sequence[Inventory]) -> None:
+    """Print one row a benchmark, and below them what is missing."""
     console = make_console()
     table = make_table("benchmark", "from", "state", "files", "documents", "pairs", "no object", "MB", named=3)
     for each in inventories:

@@ -71,6 +71,7 @@ def svg(figure: Figure) -> bytes:
 
 
 def png(figure: Figure) -> bytes:
+    """A figure as PNG, 200 dots per inch."""
     return _saved(figure, "png", dpi=200)
 
 

@@ -20,6 +20,7 @@ class Track(Protocol):
 
 
 def untracked(items: Iterable[T], words: str, total: int | None = None) -> Iterator[T]:
+    """The items, with nothing shown."""
     return iter(items)
 
 

@@ -23,6 +23,7 @@ class EvidenceFound(NamedTuple):
 
 
 def find_sensitivity(run: Run) -> dict[str, list[Sensitivity]]:
+    """How scores depend on wording and picture, by task; tasks without variations are left out."""
     return {
         task: found
         for task, samples in run.repeated.items()
@@ -39,6 +40,7 @@ def _varied(sample: RepeatedSample) -> VariedSample:
 
 
 def find_evidence(run: Run) -> EvidenceFound | None:
+    """Whether answers rest on the true region; None where no evidence task ran."""
     samples = run.repeated.get(EVIDENCE)
     if not samples:
         return None

@@ -26,6 +26,7 @@ _COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
 
 
 def print_scores(summaries: Sequence[Summary]) -> None:
+    """Print the scores of all runs, and below them who judged open answers."""
     console = make_console()
     console.print(_scores(summaries))
     for each in summaries:

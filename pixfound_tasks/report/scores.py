@@ -13,10 +13,12 @@ Protocol = Literal["vqa", "open", "ground"]  # the fields of a record
 
 
 def answers(records: Iterable[Record], protocol: Protocol) -> list[Answer]:
+    """The answers to one protocol, of the records that have one."""
     return [answer for record in records if (answer := getattr(record, protocol))]
 
 
 def mean(metric: str, answers: Iterable[Answer]) -> float:
+    """The mean of a metric over answers; NaN where none has it."""
     return metrics.mean(answer.metrics.get(metric) for answer in answers)
 
 
@@ -28,10 +30,12 @@ def answering(records: Sequence[Record], protocol: Protocol) -> float:
 
 
 def accuracy(records: Iterable[Record], protocol: Protocol) -> float:
+    """The share of right answers to one protocol."""
     return mean("accuracy", answers(records, protocol))
 
 
 def pair_accuracy(records: Iterable[Record], protocol: Protocol) -> float:
+    """The share of pairs of which both answers to one protocol are right."""
     parts = (answer.metrics.get("pair_accuracy") for answer in answers(records, protocol))
     return metrics.pair_accuracy(metrics.PairPart(int(part[0]), bool(part[1])) for part in parts if _is_pair(part))
 

@@ -75,6 +75,7 @@ class Summary:
 
 
 def summarise(run: Run) -> Summary:
+    """All that the report says of a run, in numbers."""
     records = run.records
     asked = {name: scores.answers(records, name) for name in ("vqa", "open", "ground", "when")}
     answering, open_answering = scores.answering(records, "vqa"), scores.answering(records, "open")

@@ -51,6 +51,7 @@ def _shares(length: int, cells: int) -> np.ndarray:
 
 
 def to_fields(found: CoarseMap) -> dict[str, Any]:
+    """A coarse map as JSON fields: two levels to a byte, in base64."""
     levels = np.frombuffer(found.levels, np.uint8)
     pairs = np.pad(levels, (0, levels.size % 2)).reshape(-1, 2)
     packed = (pairs[:, 0] << 4 | pairs[:, 1]).astype(np.uint8).tobytes()

@@ -1,0 +1,1 @@
+"""From responses to scores: what the tasks' YAMLs name, and the metrics beneath."""

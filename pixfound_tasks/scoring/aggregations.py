@@ -32,22 +32,27 @@ class OpenScore(float):
 
 
 def mean(values: Iterable[float | None]) -> float:
+    """The mean; None stands for no value."""
     return _explained(metrics.mean(values), f"no document has a value{_UNSEGMENTED}")
 
 
 def median(values: Iterable[float | None]) -> float:
+    """The median; None stands for no value."""
     return _explained(metrics.median(values), f"no document has a value{_UNSEGMENTED}")
 
 
 def mean_of_absent(values: Iterable[float | None]) -> float:
+    """The mean over documents whose object is absent."""
     return _explained(metrics.mean(values), f"no document has an absent object{_UNSEGMENTED}")
 
 
 def pair_accuracy(parts: Iterable[Sequence]) -> float:
+    """The share of pairs, out of (pair, is right) of every image, of which both images are right."""
     return _explained(metrics.pair_accuracy(PairPart(*part) for part in parts), "no pair has both of its images")
 
 
 def cumulative_iou(overlaps: Iterable[Sequence | None]) -> float:
+    """IoU of all documents' pixels pooled, out of (intersection, union) of each."""
     overlaps = [overlap and Overlap(*overlap) for overlap in overlaps]
     return _explained(metrics.cumulative_iou(overlaps), f"no document has an expression{_UNSEGMENTED}")
 

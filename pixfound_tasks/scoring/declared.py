@@ -42,6 +42,7 @@ _noted: dict[str, Declared] = {}
 
 
 def by_model() -> dict[str, dict[str, Any]]:
+    """How every known model is asked and what its numbers mean, in the form of the tasks' YAMLs."""
     models = {model: {"kind": kind} for model, kind in _KINDS.items()}
     for convention, names in _COORDINATES.items():
         models |= {model: {"kind": "box", "coordinates": convention} for model in names}

@@ -34,6 +34,7 @@ def image(doc: Document) -> list:
 
 
 def answer_target(doc: Document) -> str:
+    """The right option's letter."""
     return doc["answer"]
 
 
@@ -41,6 +42,7 @@ def answer_target(doc: Document) -> str:
 
 
 def open_prompt(doc: Document) -> str:
+    """The question to be answered freely."""
     judge_from_environment()  # what is wrong with it shows before a model has answered anything
     return _open_question(doc)
 
@@ -82,6 +84,7 @@ def _open_iou(doc: Document, response: Response) -> OpenIou:
 
 
 def choice_prompt(doc: Document) -> str:
+    """The question with its options and how to choose."""
     if doc["prompt"]:
         return f"{doc['prompt']}\n{prompts.CHOICE_INSTRUCTION}"
     return prompts.choice_question(doc["question"], doc["options"])
@@ -123,6 +126,7 @@ def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | 
 
 
 def referring_target(doc: Document) -> str:
+    """The referring expression."""
     return str(doc["expression"])
 
 
@@ -157,6 +161,7 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
 
 
 def when_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
+    """The referring prompt."""
     classifier_from_environment()  # what is wrong with it shows before a model has answered anything
     return referring_prompt(doc, lmms_eval_specific_kwargs)
 

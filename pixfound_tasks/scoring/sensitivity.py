@@ -44,6 +44,7 @@ def image(doc: Document) -> list[Image]:
 
 
 def choice_prompt(doc: Document) -> str:
+    """The question as varied, or as it is."""
     return doc["varied_prompt"] or hooks.choice_prompt(doc)
 
 
@@ -94,18 +95,22 @@ def metric_names(types: Sequence[str]) -> list[str]:
 
 
 def score(parts: Iterable[Sequence]) -> float:
+    """The mean over the variations."""
     return _over_variations("score", parts, lambda original, scores: float(np.mean(scores)))
 
 
 def spread(parts: Iterable[Sequence]) -> float:
+    """The standard deviation over the variations."""
     return _over_variations("spread", parts, lambda original, scores: float(np.std(scores)))
 
 
 def worst(parts: Iterable[Sequence]) -> float:
+    """The lowest score of any variation."""
     return _over_variations("worst", parts, lambda original, scores: float(np.min(scores)))
 
 
 def drop(parts: Iterable[Sequence]) -> float:
+    """The original's score less the mean over the variations."""
     return _over_variations("drop", parts, lambda original, scores: original - float(np.mean(scores)))
 
 

@@ -67,6 +67,7 @@ def check(
 
 
 def as_json(run: Path, verdicts: Sequence[Verdict], allow_partial: bool) -> dict[str, Any]:
+    """Verdicts as what `--json` prints."""
     return {
         "schema": SCHEMA,
         "run": str(run),

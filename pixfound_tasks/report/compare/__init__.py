@@ -94,6 +94,7 @@ def compare_runs(pairs: Iterable[tuple[Run, Run]]) -> list[RunComparison]:
 
 
 def as_json(comparisons: Iterable[RunComparison]) -> dict[str, Any]:
+    """Comparisons as what `--json` prints."""
     return {"schema": SCHEMA, "benchmarks": [_as_json(comparison) for comparison in comparisons]}
 
 

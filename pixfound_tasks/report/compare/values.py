@@ -28,6 +28,7 @@ def open_iou(record: Record) -> float | None:
 
 
 def any_open_masks(records: Iterable[Record]) -> bool:
+    """Whether a mask came with any open answer."""
     parts = (answer.metrics.get("miou") for answer in answers(records, "open"))
     return any(isinstance(part, list) and len(part) == 2 and part[1] for part in parts)
 

@@ -16,6 +16,7 @@ from pixfound_tasks.report.formats import NOT_MEASURED
 
 
 def print_explanation(console: Console, explanation: Explanation) -> None:
+    """Print an explanation, block by block."""
     console.print(Group(*_blocks(explanation)))
 
 

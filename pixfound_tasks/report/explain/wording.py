@@ -175,6 +175,7 @@ def measured(explanation: Explanation, phrase: int, candidate: int) -> str:
 
 
 def shortened(text: str, length: int) -> str:
+    """A text of at most so many characters, with an ellipsis where it was cut."""
     return text if len(text) <= length else f"{text[: length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 

@@ -96,16 +96,19 @@ def _escaped(text: str) -> str:
 
 
 def columns_of(section: Section) -> dict[str, str]:
+    """The columns, heading to score, in which any row of a section has a value."""
     return {
         heading: name for heading, name in COLUMNS.items() if any(each.row["scores"][name] for each in section.rows)
     }
 
 
 def place(ranked: Ranked) -> str:
+    """A row's place, or the sign for no score."""
     return str(ranked.place or NOT_MEASURED)
 
 
 def model(row: Row) -> str:
+    """A model's name, and the revision where it is known."""
     return row["model"] + (f" @ {row['revision'][:12]}" if row["revision"] else "")
 
 
@@ -118,18 +121,21 @@ def score_text(row: Row, name: str) -> str:
 
 
 def interval_text(score: Mapping[str, Any] | None, form: str = "{}") -> str:
+    """A score's interval in percent; empty where there is none."""
     if not score or score["low"] is None or score["high"] is None:
         return ""
     return form.format(f"{100 * score['low']:.0f}\N{EN DASH}{100 * score['high']:.0f}")
 
 
 def outcomes_text(row: Row) -> str:
+    """The four outcomes by the paper's rule, in their usual order."""
     if not row["outcomes"]:
         return NOT_MEASURED
     return " / ".join(str(row["outcomes"]["paper"][name]) for name in OUTCOME_NAMES)
 
 
 def images(row: Row) -> str:
+    """How many images a row is over, and of how many where it is not all."""
     if not row["partial"]:
         return str(row["documents"])
     limit = f", limit {row['limit']:g}" if row["limit"] is not None else ""
@@ -137,6 +143,7 @@ def images(row: Row) -> str:
 
 
 def made_with(ranked: Ranked) -> str:
+    """The settings in which rows of one model differ."""
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in ranked.made_with.items())
 
 
