@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmms_eval.models.registry_v2 import ModelManifest
+    from lmms_eval.tasks import TaskManager
 
 MODELS = {"pixfound": "pixfound.PixFound", "pixfound_replay": "replay.PixFoundReplay"}
 _HERE = Path(__file__).parent
@@ -16,7 +20,7 @@ def task_folder() -> Path:
     return installed if installed.is_dir() else _HERE.parent / "task_yamls"
 
 
-def register() -> list:
+def register() -> list[ModelManifest]:
     """Entry point of the group `lmms_eval.models`: adds our tasks to lmms-eval's index, returns our models."""
     from lmms_eval.models.registry_v2 import ModelManifest
 
@@ -44,7 +48,7 @@ def let_runs_resume() -> None:
             return ResumableCache.open(cache_root, model=model, **options)
         return plain(cache_root, model=model, **options)
 
-    create.resumes_pixfound = True
+    create.__dict__["resumes_pixfound"] = True
     ResponseCache.create = staticmethod(create)
 
 
@@ -60,9 +64,11 @@ def add_task_folder() -> None:
         return
 
     @functools.wraps(plain)
-    def initialize_tasks(self, include_path=None, include_defaults=True):
+    def initialize_tasks(
+        self: TaskManager, include_path: str | list[str] | None = None, include_defaults: bool = True
+    ) -> dict[str, Any]:
         paths = [include_path] if isinstance(include_path, str) else list(include_path or [])
         return plain(self, include_path=[*paths, str(task_folder())], include_defaults=include_defaults)
 
-    initialize_tasks.adds_pixfound = True
+    initialize_tasks.__dict__["adds_pixfound"] = True
     TaskManager.initialize_tasks = initialize_tasks

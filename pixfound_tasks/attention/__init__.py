@@ -2,7 +2,8 @@
 
 from pixfound_tasks.attention.families import GEOMETRIES, token_geometry
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
-from pixfound_tasks.attention.lens import Lens, Look
+from pixfound_tasks.attention.lens import Lens
+from pixfound_tasks.attention.look import Look
 from pixfound_tasks.attention.record import AttentionRecord
 from pixfound_tasks.attention.recorder import record_attention
 from pixfound_tasks.attention.reducers import REDUCERS

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -128,7 +129,7 @@ class ActivationRecord:
 
 
 @contextmanager
-def record_activations(model, image_tokens: Tensor) -> Iterator[ActivationRecord]:
+def record_activations(model: Any, image_tokens: Tensor) -> Iterator[ActivationRecord]:
     """Record final hidden states during one `model.generate`, or a forward call over a prompt and a given answer.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -150,7 +150,7 @@ def _interpolate(cells: np.ndarray, grid: _Grid, size: Size, method: Method) -> 
         for length, edges in zip(size[::-1], (grid.x, grid.y))
     )
     places = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()[None]
-    options = {"mode": method, "padding_mode": "border", "align_corners": False}
+    options: dict[str, Any] = {"mode": method, "padding_mode": "border", "align_corners": False}
     painted = functional.grid_sample(torch.from_numpy(cells)[None, None], places.nan_to_num(), **options)
     return np.where(places[0].isnan().any(dim=-1), np.float32(np.nan), painted[0, 0].numpy())
 

@@ -15,7 +15,7 @@ _PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_at
 
 def prompt_inputs(
     processor: Any, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], images_kwargs: dict[str, Any]
-):
+) -> Any:
     """Inputs of a batch of prompts, each with its images before it, padded on the left.
 
     Without a chat template (base models, PaliGemma) a prompt is its images' placeholders and the text itself.
@@ -31,7 +31,7 @@ def prompt_inputs(
     return inputs
 
 
-def append_answers(inputs, answers: Sequence[Sequence[int]], family: str) -> tuple[Any, Tensor]:
+def append_answers(inputs: Any, answers: Sequence[Sequence[int]], family: str) -> tuple[Any, Tensor]:
     """Inputs with given answers behind their prompts, padded on the right; and labels, (batch, tokens): the answers'
     ids, -100 elsewhere."""
     ids, length = inputs["input_ids"], max(len(answer) for answer in answers)

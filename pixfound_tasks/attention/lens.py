@@ -64,18 +64,18 @@ class Lens:
     ) -> list[Look]:
         """One look per prompt, in one batch. Images may differ in size and number."""
         _check_lengths(images, prompts, answers)
-        images = [_several(image) for image in images]
-        inputs = self._inputs(images, prompts)
+        several = [_several(image) for image in images]
+        inputs = self._inputs(several, prompts)
         # Before anything runs: an unknown family is told at once.
-        geometries = [self._geometries(own, tokens) for own, tokens in zip(images, self._image_tokens(inputs))]
+        geometries = [self._geometries(own, tokens) for own, tokens in zip(several, self._image_tokens(inputs))]
         counts = [sum(len(geometry.boxes) for geometry in places) for places in geometries]
-        ids, found, blind = self._record(images, inputs, counts, answers, generation)
+        ids, found, blind = self._record(several, inputs, counts, answers, generation)
         spans = [token_spans(self.processor.tokenizer, answer) for answer in ids]
         values = [REDUCERS[self.reducer].function(usable(recorded)) for recorded in found]
         settings = [self._settings(prompt) | ({"fault": EMPTY} if lost else {}) for prompt, lost in zip(prompts, blind)]
         return [
             Look(*span, recorded.rows, reduced, *rest)
-            for span, recorded, reduced, *rest in zip(spans, found, values, geometries, settings, images)
+            for span, recorded, reduced, *rest in zip(spans, found, values, geometries, settings, several)
         ]
 
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:
@@ -101,12 +101,17 @@ class Lens:
         chosen = choose_heads(maps, count)
         return replace(self, layers="all", heads=tuple((record.layers[layer], head) for layer, head in chosen))
 
-    def _inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]):
+    def _inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
         inputs = prompt_inputs(self.processor, images, prompts, self.images_kwargs)
         return inputs.to(self.model.device, self.model.dtype)
 
     def _record(
-        self, images, inputs, counts: Sequence[int], answers: Sequence[str] | None, generation: dict[str, Any]
+        self,
+        images: Sequence[Sequence[Image.Image]],
+        inputs: Any,
+        counts: Sequence[int],
+        answers: Sequence[str] | None,
+        generation: dict[str, Any],
     ) -> tuple[list[list[int]], list[Recorded], list[bool]]:
         """The ids of every answer, what the reducer needs of it, and whether it is empty for attention that is not
         finite, of which it keeps no row."""
@@ -114,7 +119,7 @@ class Lens:
         if "heads" in needs and isinstance(self.heads, str):
             raise ValueError("expected chosen heads for reducer='heads': name them, or use what calibrate returns")
         prompt_ids, image_tokens = inputs["input_ids"], self._image_tokens(inputs)
-        options = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
+        options: dict[str, Any] = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
         with ExitStack() as recording:
             if "activations" in needs:
                 hidden = recording.enter_context(record_activations(self.model, image_tokens))
@@ -142,13 +147,13 @@ class Lens:
         return ids, found, blind
 
     @torch.inference_mode()
-    def _generate(self, inputs, generation: dict[str, Any]) -> list[list[int]]:
+    def _generate(self, inputs: Any, generation: dict[str, Any]) -> list[list[int]]:
         output = self.model.generate(**inputs, **{"do_sample": False, **generation})
         ends = end_tokens(generation, self.model.generation_config)
         return answer_ids(getattr(output, "sequences", output), inputs["input_ids"].shape[1], ends)
 
     @torch.inference_mode()
-    def _read(self, inputs, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
+    def _read(self, inputs: Any, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
         """Run the model over given answers; their ids."""
         ids = [self.processor.tokenizer(answer, add_special_tokens=False).input_ids for answer in answers]
         if not all(ids) or any(self.model.config.image_token_id in answer for answer in ids):
@@ -162,12 +167,12 @@ class Lens:
     def _generic(self, images: Sequence[Sequence[Image.Image]]) -> np.ndarray:
         """The row that predicts the first token of a general description, (batch, image tokens)."""
         inputs = self._inputs(images, [GENERIC_PROMPT] * len(images))
-        options = {"layers": self.layers, "heads": self.heads}
+        options: dict[str, Any] = {"layers": self.layers, "heads": self.heads}
         with record_attention(self.model, self._image_tokens(inputs), **options) as record:
             self._generate(inputs, {"max_new_tokens": 1})
         return record.rows()[:, 0].numpy()
 
-    def _image_tokens(self, inputs) -> torch.Tensor:
+    def _image_tokens(self, inputs: Any) -> torch.Tensor:
         """Where the prompts hold image tokens, bool (batch, prompt tokens)."""
         token = getattr(self.model.config, "image_token_id", None)
         if token is None:
@@ -192,7 +197,7 @@ def _several(images: Images) -> tuple[Image.Image, ...]:
     return (images,) if isinstance(images, Image.Image) else tuple(images)
 
 
-def _check_lengths(images: Sequence, prompts: Sequence, answers: Sequence | None = None) -> None:
+def _check_lengths(images: Sequence[Any], prompts: Sequence[str], answers: Sequence[str] | None = None) -> None:
     counts = [len(given) for given in (images, prompts, answers) if given is not None]
     if min(counts) == 0 or min(counts) != max(counts):
         raise ValueError(f"expected as many images as prompts (and answers), at least one, but got {counts}")

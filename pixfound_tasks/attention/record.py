@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from loguru import logger
@@ -192,7 +192,7 @@ class AttentionRecord:
             )
 
 
-def _full_precision(device: str) -> AbstractContextManager:
+def _full_precision(device: str) -> AbstractContextManager[Any]:
     # Entered for every layer of every token: to leave autocast where there is none would be felt.
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 

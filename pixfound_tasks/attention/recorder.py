@@ -24,7 +24,7 @@ Layers = str | Sequence[int]
 
 @contextmanager
 def record_attention(
-    model,
+    model: Any,
     image_tokens: Tensor,
     reduce: Literal["mean"] | None = "mean",
     layers: Layers = "all",
@@ -69,7 +69,7 @@ def record_attention(
         raise ValueError(f"expected a decoder that uses transformers' attention interface, but {type(model)} does not")
     taps = [_Tap(interface, kernel, record, modules) for interface in interfaces]
 
-    def before_forward(module, args, kwargs) -> None:
+    def before_forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if taps[0].is_open:  # a copy made of the model meanwhile keeps the hook
             record.expect(_labels(module, args, kwargs))
 
@@ -125,7 +125,7 @@ def _is_softmax(kind: str) -> bool:
     return ("attention" in kind and "linear" not in kind) or kind == "hybrid"
 
 
-def _labels(module: Any, args: tuple, kwargs: dict[str, Any]) -> Tensor | None:
+def _labels(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
     """The labels of a forward call, however they are passed."""
     if "labels" in kwargs or not args:
         return kwargs.get("labels")
@@ -139,14 +139,18 @@ class _Tap:
     makes depend on its configured kernel stay as they are.
     """
 
-    def __init__(self, interface: AttentionInterface, kernel: str, record: AttentionRecord, modules: Iterable) -> None:
+    def __init__(
+        self, interface: AttentionInterface, kernel: str, record: AttentionRecord, modules: Iterable[Any]
+    ) -> None:
         self.interface, self.kernel, self.record = interface, kernel, record
         self.decoder = {id(module) for module in modules}
         self.below = interface.get(kernel)  # None for eager attention, which every model file has its own of
         self.is_open = True
         interface[kernel] = self
 
-    def __call__(self, module, query, key, value, attention_mask, **options):
+    def __call__(
+        self, module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+    ) -> Any:
         run = self.below or _eager_attention(module)
         output = run(module, query, key, value, attention_mask, **options)
         if self.is_open and id(module) in self.decoder and module.layer_idx in self.record.layers:
@@ -164,13 +168,13 @@ class _Tap:
             top = top.below
 
 
-def _eager_attention(module: Any) -> Callable:
+def _eager_attention(module: Any) -> Callable[..., Any]:
     """The eager attention of the file that a module's class, or one it is derived from, is defined in."""
     files = (sys.modules[parent.__module__] for parent in type(module).__mro__)
     return next(file.eager_attention_forward for file in files if hasattr(file, "eager_attention_forward"))
 
 
-def _interfaces(modules: Iterable) -> list[AttentionInterface]:
+def _interfaces(modules: Iterable[Any]) -> list[AttentionInterface]:
     """Where modules look their attention functions up: transformers' own place, but for files that have another."""
     files = {parent.__module__ for module in modules for parent in type(module).__mro__}
     found = [getattr(sys.modules[file], "ALL_ATTENTION_FUNCTIONS", None) for file in sorted(files)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ class Call(NamedTuple):
     key: Tensor
     value: Tensor
     mask: Tensor | None
-    options: dict
+    options: dict[str, Any]
 
 
 @torch.no_grad()

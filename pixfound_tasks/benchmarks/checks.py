@@ -61,10 +61,10 @@ def _annotations(benchmark: str, files: Files) -> Iterator[Check]:
             differs = f"differs from the version this release was tested with: {digest[:12]}, not {known[:12]}"
             same = digest == known
             yield Check(f"checksum of {name}", "ok" if same else "warning", known[:12] if same else differs)
-    for name, known in published.ANNOTATION_COUNTS[benchmark].items():
+    for name, count in published.ANNOTATION_COUNTS[benchmark].items():
         try:
             with remedy_named(benchmark):
-                yield _count(f"annotations in {name}", known, _annotation_count(files, name))
+                yield _count(f"annotations in {name}", count, _annotation_count(files, name))
         except DataError as error:
             yield Check(f"annotations in {name}", "failed", str(error))
 

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixfound_tasks import masks
 from pixfound_tasks.benchmarks.documents import Document
@@ -104,7 +104,7 @@ def join(files: Files, answers: str = "original", origin: str = "") -> list[Docu
 def _truths(files: Files) -> dict[str, Rle]:
     """By image number the union of its polygons. `area` in the file is the box's, and is not looked at."""
     segmentations = read_json(files, "Segmentations.json")
-    polygons = defaultdict(list)
+    polygons: defaultdict[int, list[Any]] = defaultdict(list)
     try:
         for annotation in segmentations["annotations"]:
             polygons[annotation["image_id"]] += annotation["segmentation"]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _DETERMINERS = frozenset(
@@ -62,7 +63,7 @@ def rule_phrases(text: str) -> list[NounPhrase]:
     A run after a copula counts only with a determiner: "the star is red" has one noun phrase.
     """
     phrases: list[NounPhrase] = []
-    run: list[re.Match] = []
+    run: list[re.Match[str]] = []
     before = ""
     for match in _WORD.finditer(text):
         word = match[0].lower()
@@ -83,15 +84,15 @@ def rule_phrases(text: str) -> list[NounPhrase]:
     return phrases + _phrase(text, run, before)
 
 
-def _asks_for_noun(run: list[re.Match]) -> bool:
+def _asks_for_noun(run: list[re.Match[str]]) -> bool:
     return bool(run) and (run[-1][0].lower() in _BEFORE_NOUNS or run[-1][0].endswith(("'s", "\u2019s")))
 
 
-def _is_verb_in_ing(word: str, run: list[re.Match]) -> bool:
+def _is_verb_in_ing(word: str, run: list[re.Match[str]]) -> bool:
     return word.endswith("ing") and bool(run) and word not in _ING_NOUNS
 
 
-def _phrase(text: str, run: list[re.Match], before: str) -> list[NounPhrase]:
+def _phrase(text: str, run: list[re.Match[str]], before: str) -> list[NounPhrase]:
     determined = bool(run) and run[0][0].lower() in _DETERMINERS
     content = run[1:] if determined else run
     if not content or (before in _COPULAS and not determined):
@@ -100,7 +101,7 @@ def _phrase(text: str, run: list[re.Match], before: str) -> list[NounPhrase]:
     return [NounPhrase(text[slice(*chars)], content[-1][0].lower(), chars)]
 
 
-def spacy_phrases(text: str, pipeline) -> list[NounPhrase]:
+def spacy_phrases(text: str, pipeline: Any) -> list[NounPhrase]:
     """The noun chunks of a spaCy pipeline with a parser; as the authors, pronouns included."""
     return [
         NounPhrase(chunk.text, chunk.root.text.lower(), (chunk.start_char, chunk.end_char))
@@ -125,7 +126,7 @@ def make_chunker(name: str) -> tuple[Chunker, str]:
     raise ValueError(f"expected phrases to be 'auto', 'rules' or 'spacy:PACKAGE', but got {name!r}")
 
 
-def load_pipeline(package: str):
+def load_pipeline(package: str) -> Any:
     """A spaCy pipeline of an installed package or a folder, or a clear error where spaCy or the package is missing."""
     if not _is_installed("spacy") or not (_is_installed(package) or Path(package, "config.cfg").is_file()):
         raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def _spacy_vectors(package: str) -> Embedding:
     return _spacy_embedding(pipeline)
 
 
-def _spacy_embedding(pipeline) -> Embedding:
+def _spacy_embedding(pipeline: Any) -> Embedding:
     # The vectors need no parser or tagger.
     return lambda text: pipeline.make_doc(text).vector
 

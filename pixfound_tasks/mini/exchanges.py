@@ -47,12 +47,12 @@ def describe_target(scene: Scene, target: Shape) -> str:
     return f"It is the {target.full_name} {place}."
 
 
-def _identify(scene: Scene, rng) -> Exchange:
+def _identify(scene: Scene, rng: np.random.RandomState) -> Exchange:
     target = pick(rng, scene.shapes)
     return Exchange(referring_prompt(refer(scene, target, rng)), describe_target(scene, target))
 
 
-def _identify_several(scene: Scene, rng) -> Exchange:
+def _identify_several(scene: Scene, rng: np.random.RandomState) -> Exchange:
     kind = pick(rng, scene.shapes).kind
     return Exchange(referring_prompt(f"the {plural(kind)}"), describe_kind(scene, kind))
 
@@ -63,33 +63,33 @@ def describe_kind(scene: Scene, kind: str) -> str:
     return "There is " + " and ".join(f"a {shape.full_name} {shape.place}" for shape in found) + "."
 
 
-def _identify_absent(scene: Scene, rng) -> Exchange:
+def _identify_absent(scene: Scene, rng: np.random.RandomState) -> Exchange:
     name = absent_shape(scene, rng).name
     return Exchange(referring_prompt(f"the {name}"), f"There is no {name} in the scene.")
 
 
-def _what_is_where(scene: Scene, rng) -> Exchange:
+def _what_is_where(scene: Scene, rng: np.random.RandomState) -> Exchange:
     target = pick(rng, scene.shapes)
     return Exchange(f"What is {target.place}?", f"A {target.full_name} is {target.place}.")
 
 
-def _describe(scene: Scene, rng) -> Exchange:
+def _describe(scene: Scene, rng: np.random.RandomState) -> Exchange:
     shapes = sorted(scene.shapes, key=lambda shape: shape.cell)
     listing = ", ".join(f"a {shape.full_name} {shape.place}" for shape in shapes)
     return Exchange("Describe the scene.", f"The scene shows {listing}.")
 
 
-def _choice(scene: Scene, rng) -> Exchange:
+def _choice(scene: Scene, rng: np.random.RandomState) -> Exchange:
     question = sample_question(scene, rng)
     return Exchange(question.choice_prompt, question.letter)
 
 
-def _open(scene: Scene, rng) -> Exchange:
+def _open(scene: Scene, rng: np.random.RandomState) -> Exchange:
     question = sample_question(scene, rng)
     return Exchange(open_question(question.text, question.options_text), question.sentence)
 
 
-def _match_text(scene: Scene, rng) -> Exchange:
+def _match_text(scene: Scene, rng: np.random.RandomState) -> Exchange:
     """A helper for the choices: the answer stands in the question, only its letter is to be found."""
     question = sample_question(scene, rng)
     return Exchange(f"{question.sentence} {question.choice_prompt}", question.letter)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from pixfound_tasks.attention import Lens
+from pixfound_tasks.attention import Lens, Look
 from pixfound_tasks.grounding.phrases import rule_phrases
 from pixfound_tasks.mini import weights_folder
 from pixfound_tasks.mini.exchanges import describe_target, refer
@@ -87,7 +88,7 @@ def peaks(lens: Lens, count: int) -> dict[str, list[float]]:
     return {name: [float(np.mean(found))] for name, found in hits.items()}
 
 
-def phrase_hits(look, mask: np.ndarray) -> list[tuple[str, bool]]:
+def phrase_hits(look: Look, mask: np.ndarray) -> list[tuple[str, bool]]:
     """Every phrase of an answer, and whether its attention peaks inside the mask."""
     found = []
     for phrase in rule_phrases(look.text):
@@ -96,7 +97,7 @@ def phrase_hits(look, mask: np.ndarray) -> list[tuple[str, bool]]:
     return found
 
 
-def _is_inside(point, mask: np.ndarray) -> bool:
+def _is_inside(point: Sequence[float], mask: np.ndarray) -> bool:
     height, width = mask.shape
     return bool(mask[int(point[1] * height), int(point[0] * width)])
 

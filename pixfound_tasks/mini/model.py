@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import CLIPVisionConfig, GenerationConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
@@ -12,7 +14,7 @@ WIDTH = 128
 GRID = SIZE // PATCH
 
 
-def build_model(tokenizer) -> LlavaForConditionalGeneration:
+def build_model(tokenizer: Any) -> LlavaForConditionalGeneration:
     """A freshly initialised model; the vision tower's position table starts as 2-D sines and cosines."""
     vision = CLIPVisionConfig(
         hidden_size=WIDTH, intermediate_size=3 * WIDTH, num_hidden_layers=2, num_attention_heads=4,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +45,7 @@ def _swap(pair: Pair) -> Pair:
     return pair._replace(scenes=pair.scenes[::-1], questions=pair.questions[::-1], targets=pair.targets[::-1])
 
 
-def _try_pair(rng, kind: str) -> Pair | None:
+def _try_pair(rng: np.random.RandomState, kind: str) -> Pair | None:
     """A pair from one drawn scene; None where the scene does not lend itself to this kind."""
     scene = sample_scene(rng)
     index = int(rng.randint(len(scene.shapes)))
@@ -53,21 +53,23 @@ def _try_pair(rng, kind: str) -> Pair | None:
     changed = _CHANGES[kind](scene, index, rng)
     if changed is None or not are_apart(changed.shapes):
         return None
+    questions: Sequence[Question | None]
     if kind in ("beside", "above"):
         axis = 1 if kind == "beside" else 0
         other = next(i for i, (a, b) in enumerate(zip(scene.shapes, changed.shapes)) if a != b and i != index)
-        questions = tuple(relation_question(s.shapes[index], s.shapes[other], axis) for s in (scene, changed))
+        questions = [relation_question(s.shapes[index], s.shapes[other], axis) for s in (scene, changed)]
     elif kind == "color":
         was, is_now = target, changed.shapes[index]
-        questions = (color_question(was, is_now.color), color_question(is_now, was.color))
+        questions = [color_question(was, is_now.color), color_question(is_now, was.color)]
     elif kind == "presence":
-        questions = tuple(ask_presence(s, target, rng) for s in (scene, changed))
+        questions = [ask_presence(s, target, rng) for s in (scene, changed)]
     else:
-        questions = tuple(ASKERS[kind](s, s.shapes[index], rng) for s in (scene, changed))
-    if None in questions or questions[0].text != questions[1].text or questions[0].right == questions[1].right:
+        questions = [ASKERS[kind](s, s.shapes[index], rng) for s in (scene, changed)]
+    first, second = questions
+    if first is None or second is None or first.text != second.text or first.right == second.right:
         return None
     expression = {"color": f"the {target.kind}", "count": f"the {plural(target.kind)}"}.get(kind, f"the {target.name}")
-    return Pair(kind, (scene, changed), questions, expression, _targets(kind, scene, changed, target))
+    return Pair(kind, (scene, changed), (first, second), expression, _targets(kind, scene, changed, target))
 
 
 def _targets(kind: str, scene: Scene, changed: Scene, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -76,47 +78,49 @@ def _targets(kind: str, scene: Scene, changed: Scene, target: Shape) -> tuple[tu
     def refers(shape: Shape) -> bool:
         return shape.kind == target.kind and (kind in ("color", "count") or shape.color == target.color)
 
-    return tuple(tuple(i for i, shape in enumerate(s.shapes) if refers(shape)) for s in (scene, changed))
+    def referred(scene: Scene) -> tuple[int, ...]:
+        return tuple(i for i, shape in enumerate(scene.shapes) if refers(shape))
+
+    return referred(scene), referred(changed)
 
 
 def _with(scene: Scene, index: int, shape: Shape) -> Scene:
     return scene._replace(shapes=(*scene.shapes[:index], shape, *scene.shapes[index + 1 :]))
 
 
-def _mirror(scene: Scene, index: int, rng, axis: int) -> Scene | None:
+def _mirror(scene: Scene, index: int, rng: np.random.RandomState, axis: int) -> Scene | None:
     target = scene.shapes[index]
-    cell = list(target.cell)
-    cell[axis] = 2 - cell[axis]
-    if target.cell[axis] == 1 or any(shape.cell == tuple(cell) for shape in scene.shapes):
+    row, column = target.cell
+    cell = (row, 2 - column) if axis == 1 else (2 - row, column)
+    if target.cell[axis] == 1 or any(shape.cell == cell for shape in scene.shapes):
         return None
-    moved = sample_shape(rng, target.color, target.kind, tuple(cell), target.size)
+    moved = sample_shape(rng, target.color, target.kind, cell, target.size)
     return _with(scene, index, moved._replace(points_up=target.points_up))
 
 
-def _repaint(scene: Scene, index: int, rng) -> Scene | None:
+def _repaint(scene: Scene, index: int, rng: np.random.RandomState) -> Scene | None:
     target = scene.shapes[index]
     if scene.count(target.kind) != 1:
         return None
     return _with(scene, index, target._replace(color=other_color(scene, target, rng)))
 
 
-def _resize(scene: Scene, index: int, rng) -> Scene:
+def _resize(scene: Scene, index: int, rng: np.random.RandomState) -> Scene:
     target = scene.shapes[index]
     size = "small" if target.size == "large" else "large"
     return _with(scene, index, sample_shape(rng, target.color, target.kind, target.cell, size))
 
 
-def _remove(scene: Scene, index: int, rng) -> Scene | None:
+def _remove(scene: Scene, index: int, rng: np.random.RandomState) -> Scene | None:
     target = scene.shapes[index]
     if len(scene.shapes) > 2 and rng.randint(2):
         return scene._replace(shapes=(*scene.shapes[:index], *scene.shapes[index + 1 :]))
     like = absent_shape(scene, rng)
-    kept = {"kind": like.kind} if rng.randint(2) else {"color": like.color}
-    replaced = target._replace(**kept)
+    replaced = target._replace(kind=like.kind) if rng.randint(2) else target._replace(color=like.color)
     return None if scene.has(replaced.color, replaced.kind) else _with(scene, index, replaced)
 
 
-def _add_like(scene: Scene, index: int, rng) -> Scene | None:
+def _add_like(scene: Scene, index: int, rng: np.random.RandomState) -> Scene | None:
     target = scene.shapes[index]
     free = [(c // 3, c % 3) for c in range(9) if (c // 3, c % 3) not in {shape.cell for shape in scene.shapes}]
     if scene.count(target.kind) != 1 or len(scene.shapes) > 3:
@@ -125,17 +129,16 @@ def _add_like(scene: Scene, index: int, rng) -> Scene | None:
     return scene._replace(shapes=(*scene.shapes, sample_shape(rng, color, target.kind, pick(rng, free))))
 
 
-def _exchange_places(scene: Scene, index: int, rng, axis: int) -> Scene | None:
+def _exchange_places(scene: Scene, index: int, rng: np.random.RandomState, axis: int) -> Scene | None:
     target, other = scene.shapes[index], int(rng.randint(len(scene.shapes)))
     beside = scene.shapes[other]
     if beside.cell[axis] == target.cell[axis]:
         return None
-    place = {"cell": target.cell, "cx": target.cx, "cy": target.cy}
     moved = _with(scene, index, target._replace(cell=beside.cell, cx=beside.cx, cy=beside.cy))
-    return _with(moved, other, beside._replace(**place))
+    return _with(moved, other, beside._replace(cell=target.cell, cx=target.cx, cy=target.cy))
 
 
-def _turn(scene: Scene, index: int, rng) -> Scene:
+def _turn(scene: Scene, index: int, rng: np.random.RandomState) -> Scene:
     target = scene.shapes[index]
     return _with(scene, index, target._replace(points_up=not target.points_up))
 

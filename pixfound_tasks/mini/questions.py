@@ -44,14 +44,14 @@ def plural(kind: str) -> str:
 
 
 def _question(text: str, right: str, wrong: str, sentence: str) -> Question:
-    options = sorted((right, wrong), key=_ORDER.index)
-    return Question(text, tuple(option.capitalize() for option in options), options.index(right), sentence)
+    first, second = sorted((right, wrong), key=_ORDER.index)
+    return Question(text, (first.capitalize(), second.capitalize()), [first, second].index(right), sentence)
 
 
 # One asker per kind: what is asked about a target in a scene, or None where the question makes no sense there.
 
 
-def _ask_side(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_side(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     column = target.cell[1]
     if column == 1:
         return None
@@ -60,7 +60,7 @@ def _ask_side(scene: Scene, target: Shape, rng) -> Question | None:
     return _question(text, right, wrong, f"The {target.name} is on the {right} side of the image.")
 
 
-def _ask_height(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_height(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     row = target.cell[0]
     if row == 1:
         return None
@@ -69,7 +69,7 @@ def _ask_height(scene: Scene, target: Shape, rng) -> Question | None:
     return _question(text, right, wrong, f"The {target.name} is at the {right} of the image.")
 
 
-def _ask_color(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_color(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     if scene.count(target.kind) != 1:
         return None
     return color_question(target, other_color(scene, target, rng))
@@ -81,13 +81,13 @@ def color_question(target: Shape, wrong: str) -> Question:
     return _question(text, target.color, wrong, f"The {target.kind} is {target.color}.")
 
 
-def _ask_size(scene: Scene, target: Shape, rng) -> Question:
+def _ask_size(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question:
     wrong = "small" if target.size == "large" else "large"
     text = f"Is the {target.name} large or small?"
     return _question(text, target.size, wrong, f"The {target.name} is {target.size}.")
 
 
-def ask_presence(scene: Scene, target: Shape, rng) -> Question:
+def ask_presence(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question:
     """Whether a shape is in a scene, which may be without it."""
     text = f"Is there a {target.name} in the image?"
     if scene.has(target.color, target.kind):
@@ -95,7 +95,7 @@ def ask_presence(scene: Scene, target: Shape, rng) -> Question:
     return _question(text, "no", "yes", f"No, there is no {target.name} in the image.")
 
 
-def _ask_count(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_count(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     count = scene.count(target.kind)
     if count > 2:
         return None
@@ -105,22 +105,22 @@ def _ask_count(scene: Scene, target: Shape, rng) -> Question | None:
     return _question(text, "two", "one", f"There are two {plural(target.kind)} in the image.")
 
 
-def _ask_orientation(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_orientation(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     if target.kind != "triangle":
         return None
     right, wrong = ("up", "down") if target.points_up else ("down", "up")
     return _question(f"Does the {target.name} point up or down?", right, wrong, f"The {target.name} points {right}.")
 
 
-def _ask_beside(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_beside(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     return _ask_relation(scene, target, rng, axis=1)
 
 
-def _ask_above(scene: Scene, target: Shape, rng) -> Question | None:
+def _ask_above(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
     return _ask_relation(scene, target, rng, axis=0)
 
 
-def _ask_relation(scene: Scene, target: Shape, rng, axis: int) -> Question | None:
+def _ask_relation(scene: Scene, target: Shape, rng: np.random.RandomState, axis: int) -> Question | None:
     others = [shape for shape in scene.shapes if shape.cell[axis] != target.cell[axis]]
     return relation_question(target, pick(rng, others), axis) if others else None
 
@@ -158,7 +158,7 @@ def sample_question(scene: Scene, rng: np.random.RandomState) -> Question:
             return question
 
 
-def other_color(scene: Scene, target: Shape, rng) -> str:
+def other_color(scene: Scene, target: Shape, rng: np.random.RandomState) -> str:
     """A wrong colour: as often one that another shape of the scene has as any."""
     seen = sorted({shape.color for shape in scene.shapes} - {target.color})
     return pick(rng, seen) if seen and rng.randint(2) else pick(rng, [c for c in COLORS if c != target.color])

@@ -6,9 +6,12 @@ the same bits on every machine and with every release of numpy.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 SIZE = 112
 COLORS = {
@@ -86,7 +89,7 @@ class Drawing(NamedTuple):
     masks: np.ndarray
 
 
-def pick(rng: np.random.RandomState, choices):
+def pick(rng: np.random.RandomState, choices: Sequence[T]) -> T:
     """One of a sequence, by one draw."""
     return choices[rng.randint(len(choices))]
 
@@ -104,7 +107,7 @@ def sample_shape(rng: np.random.RandomState, color: str, kind: str, cell: tuple[
     return Shape(
         color, kind, size, (int(row), int(column)), cx, cy, radius,
         points_up=bool(rng.randint(2)),
-        tint=tuple(int(v) for v in rng.randint(-12, 13, 3)),
+        tint=tuple(rng.randint(-12, 13, 3).tolist()),
         shade=(int(rng.randint(-1, 2)), int(rng.randint(-1, 2))),
     )  # fmt: skip
 
@@ -184,6 +187,6 @@ def _inside(shape: Shape, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return (down <= 0.8) & (abs(u) * 1.8 <= down + 1)
     if shape.kind == "star":
         # A pentagram is where at least four of its five lines have the point on their inner side.
-        return sum((nx * u - ny * v <= 0.35).astype(int) for nx, ny in _PENTAGRAM) >= 4
+        return np.sum([nx * u - ny * v <= 0.35 for nx, ny in _PENTAGRAM], axis=0) >= 4
     bar, across = (abs(u) <= 1) & (abs(v) <= 0.36), (abs(u) <= 0.36) & (abs(v) <= 1)
     return bar | across

@@ -18,6 +18,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from torch.nn import functional
 
 from pixfound_tasks.mini.exchanges import Exchange, sample_exchanges
 from pixfound_tasks.mini.model import GRID, WIDTH, build_model
-from pixfound_tasks.mini.scenes import COLORS, SHAPES, Drawing, Scene, draw, sample_scene
+from pixfound_tasks.mini.scenes import COLORS, SHAPES, Drawing, Scene, Shape, draw, sample_scene
 from pixfound_tasks.mini.tokenizer import PATCH, build_processor
 
 SEED = 20250207
@@ -95,7 +96,7 @@ def main() -> None:
         save(model, processor, options.out)
 
 
-def save(model, processor, folder: Path) -> None:
+def save(model: Any, processor: Any, folder: Path) -> None:
     """Write the model in half precision, with all that `AutoModelForImageTextToText` and `AutoProcessor` read."""
     weights = {name: weight.half() for name, weight in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=weights)
@@ -115,7 +116,7 @@ def _name_as_checkpoints_do(file: Path) -> None:
 _HEADS = (1 + len(COLORS), 1 + len(SHAPES), 3, 3, 10)  # each with 0 for "nothing here"
 
 
-def see(model, rng: np.random.RandomState, steps: int) -> None:
+def see(model: Any, rng: np.random.RandomState, steps: int) -> None:
     """Pre-train vision tower and projector with a throw-away linear head on every patch."""
     head = nn.Linear(WIDTH, sum(_HEADS))
     weights = [
@@ -150,7 +151,7 @@ def patch_labels(scene: Scene, drawing: Drawing) -> np.ndarray:
     return rows[owner + 1]
 
 
-def _shape_labels(shape) -> list[int]:
+def _shape_labels(shape: Shape) -> list[int]:
     orientation = 1 + shape.points_up if shape.kind == "triangle" else 0
     return [
         1 + list(COLORS).index(shape.color),
@@ -164,7 +165,7 @@ def _shape_labels(shape) -> list[int]:
 # Stages 2 and on: language.
 
 
-def talk(model, processor, rng: np.random.RandomState, stage: Stage, steps: int) -> None:
+def talk(model: Any, processor: Any, rng: np.random.RandomState, stage: Stage, steps: int) -> None:
     """Train on packed exchanges: several questions share the tokens of one image and do not see each other."""
     vision = list(model.model.vision_tower.parameters())
     language = [weight for name, weight in model.named_parameters() if "vision_tower" not in name]
@@ -182,7 +183,7 @@ def talk(model, processor, rng: np.random.RandomState, stage: Stage, steps: int)
         progress.report(step, loss.item())
 
 
-def sample_batch(tokenizer, rng: np.random.RandomState, stage: Stage) -> tuple[dict[str, Tensor], Tensor]:
+def sample_batch(tokenizer: Any, rng: np.random.RandomState, stage: Stage) -> tuple[dict[str, Tensor], Tensor]:
     """Model inputs and labels, int64 (scenes, tokens), for freshly drawn scenes."""
     scenes = [sample_scene(rng) for _ in range(stage.scenes)]
     asked = [sample_exchanges(scene, rng, stage.shares, stage.exchanges) for scene in scenes]
@@ -190,7 +191,7 @@ def sample_batch(tokenizer, rng: np.random.RandomState, stage: Stage) -> tuple[d
     return {**inputs, "pixel_values": pixel_values([draw(scene) for scene in scenes])}, labels
 
 
-def pack(tokenizer, asked: list[list[Exchange]]) -> tuple[dict[str, Tensor], Tensor]:
+def pack(tokenizer: Any, asked: list[list[Exchange]]) -> tuple[dict[str, Tensor], Tensor]:
     """Lay the exchanges of every scene behind one image: positions restart, and none attends to another."""
     image = tokenizer.convert_tokens_to_ids("<image>")
     start, rest = tokenizer("USER: <image>\n").input_ids, []
@@ -231,7 +232,7 @@ def pixel_values(drawings: list[Drawing]) -> Tensor:
     return (pixels.float() / 255 - _CLIP_MEAN) / _CLIP_STD
 
 
-def image_features(model, pixels: Tensor) -> Tensor:
+def image_features(model: Any, pixels: Tensor) -> Tensor:
     """The projected image tokens, float32 (images, tokens, width)."""
     features = model.get_image_features(pixels, vision_feature_layer=-1, vision_feature_select_strategy="default")
     return torch.stack(list(features.pooler_output))
@@ -254,7 +255,8 @@ class Progress:
     """Logs the mean loss and the time of every hundred steps."""
 
     def __init__(self, name: str, steps: int):
-        self.name, self.steps, self.losses, self.start = name, steps, [], time.monotonic()
+        self.name, self.steps, self.start = name, steps, time.monotonic()
+        self.losses: list[float] = []
 
     def report(self, step: int, loss: float) -> None:
         self.losses.append(loss)

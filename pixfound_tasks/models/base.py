@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from accelerate import Accelerator
 from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
@@ -65,10 +65,10 @@ class ChatModel(lmms):
             task, protocol, doc_id, identifier, file, image, prompt, dict(generation), expression, box_prompt
         )
 
-    def loglikelihood(self, requests):
+    def loglikelihood(self, requests: list[Instance]) -> NoReturn:
         raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")
 
-    def generate_until_multi_round(self, requests):
+    def generate_until_multi_round(self, requests: list[Instance]) -> NoReturn:
         raise NotImplementedError(f"{type(self).__name__} answers in one round")
 
 

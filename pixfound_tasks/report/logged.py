@@ -72,6 +72,7 @@ def size_of(fields: Mapping[str, Any]) -> Size:
 
 
 def count(value: Any, name: str) -> int:
+    """A whole number from 0 on, of a size that a benchmark can have."""
     if type(value) is not int or not 0 <= value < _MOST:
         raise _unexpected(name, "a whole number", value)
     return value

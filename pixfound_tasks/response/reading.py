@@ -148,11 +148,13 @@ class _Reader:
         return tuple(min(max(self.number(value), 0.0), 1.0) for value in values)
 
     def point(self, value: Any) -> Point:
-        return self.fractions(value, 2)
+        x, y = self.fractions(value, 2)
+        return x, y
 
     def box(self, value: Any) -> Box:
         corners = [value.get(name) for name in BOX_CORNERS] if isinstance(value, dict) else value
-        return self.fractions(corners, 4)
+        x_min, y_min, x_max, y_max = self.fractions(corners, 4)
+        return x_min, y_min, x_max, y_max
 
     def candidate(self, value: Any) -> Candidate:
         if not isinstance(value, dict):

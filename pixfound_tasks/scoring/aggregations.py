@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from loguru import logger
 
@@ -46,23 +46,23 @@ def mean_of_absent(values: Iterable[float | None]) -> float:
     return _explained(metrics.mean(values), f"no document has an absent object{_UNSEGMENTED}")
 
 
-def pair_accuracy(parts: Iterable[Sequence]) -> float:
+def pair_accuracy(parts: Iterable[Sequence[Any]]) -> float:
     """The share of pairs, out of (pair, is right) of every image, of which both images are right."""
     return _explained(metrics.pair_accuracy(PairPart(*part) for part in parts), "no pair has both of its images")
 
 
-def cumulative_iou(overlaps: Iterable[Sequence | None]) -> float:
+def cumulative_iou(overlaps: Iterable[Sequence[Any] | None]) -> float:
     """IoU of all documents' pixels pooled, out of (intersection, union) of each."""
     overlaps = [overlap and Overlap(*overlap) for overlap in overlaps]
     return _explained(metrics.cumulative_iou(overlaps), f"no document has an expression{_UNSEGMENTED}")
 
 
-def open_miou(ious: Iterable[Sequence]) -> float:
+def open_miou(ious: Iterable[Sequence[Any]]) -> float:
     """M-dagger: mean IoU of the open answers' masks; an answer without masks has none, unless no answer has any."""
     return _explained(metrics.open_miou(OpenIou(*iou) for iou in ious), "no open answer brought masks")
 
 
-def open_score(parts: Iterable[Sequence]) -> OpenScore:
+def open_score(parts: Iterable[Sequence[Any]]) -> OpenScore:
     """A-dagger: pair accuracy, or where images have no pairs accuracy; M-dagger travels with it."""
     parts = [OpenPart(*part) for part in parts]
     answers = [part.answer for part in parts]

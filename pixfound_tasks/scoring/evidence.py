@@ -55,7 +55,7 @@ def score_evidence(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def flips(askings: Iterable[Sequence]) -> dict[str, Flips]:
+def flips(askings: Iterable[Sequence[Any]]) -> dict[str, Flips]:
     """The flips of every document that was asked all three times, by id, in whatever order the askings come."""
     chosen: dict[str, dict[str, int | None]] = {}
     for asking in askings:
@@ -68,17 +68,17 @@ def flips(askings: Iterable[Sequence]) -> dict[str, Flips]:
     }
 
 
-def flip_evidence(askings: Iterable[Sequence]) -> float:
+def flip_evidence(askings: Iterable[Sequence[Any]]) -> float:
     """Share of documents in 0..1 whose answer changed with what the question is about; NaN for no whole document."""
     return _mean(float(found.evidence) for found in flips(askings).values())
 
 
-def flip_control(askings: Iterable[Sequence]) -> float:
+def flip_control(askings: Iterable[Sequence[Any]]) -> float:
     """Share of documents in 0..1 whose answer changed with as much painted out elsewhere; NaN as above."""
     return _mean(float(found.control) for found in flips(askings).values())
 
 
-def evidence_score(askings: Iterable[Sequence]) -> float:
+def evidence_score(askings: Iterable[Sequence[Any]]) -> float:
     """`flip_evidence` minus `flip_control`, in -1..1: how much more the answers depend on what they are about.
 
     Where nothing is to be seen a model has to guess: with two options, one that guesses by chance flips on half.

@@ -28,7 +28,7 @@ _WHEN = ("oracle_miou", "chance_miou", "exact_phrase_rate", "median_location")
 _OVERLAPS = ("score", "miou", "ciou", "precision_50", "absent_accuracy", "oracle_miou")
 
 
-def image(doc: Document) -> list:
+def image(doc: Document) -> list[Any]:
     """The document's one image, RGB."""
     return [doc["image"].convert("RGB")]
 

@@ -94,35 +94,37 @@ def metric_names(types: Sequence[str]) -> list[str]:
     return [*STATISTICS, *(f"{name}_{type}" for type in types for name in STATISTICS)]
 
 
-def score(parts: Iterable[Sequence]) -> float:
+def score(parts: Iterable[Sequence[Any]]) -> float:
     """The mean over the variations."""
     return _over_variations("score", parts, lambda original, scores: float(np.mean(scores)))
 
 
-def spread(parts: Iterable[Sequence]) -> float:
+def spread(parts: Iterable[Sequence[Any]]) -> float:
     """The standard deviation over the variations."""
     return _over_variations("spread", parts, lambda original, scores: float(np.std(scores)))
 
 
-def worst(parts: Iterable[Sequence]) -> float:
+def worst(parts: Iterable[Sequence[Any]]) -> float:
     """The lowest score of any variation."""
     return _over_variations("worst", parts, lambda original, scores: float(np.min(scores)))
 
 
-def drop(parts: Iterable[Sequence]) -> float:
+def drop(parts: Iterable[Sequence[Any]]) -> float:
     """The original's score less the mean over the variations."""
     return _over_variations("drop", parts, lambda original, scores: original - float(np.mean(scores)))
 
 
-STATISTICS: dict[str, Callable[[Iterable[Sequence]], float]] = {
+STATISTICS: dict[str, Callable[[Iterable[Sequence[Any]]], float]] = {
     "score": score, "spread": spread, "worst": worst, "drop": drop,
 }  # fmt: skip
 _HIGHER_IS_BETTER = ("score", "worst")
 
 
-def _over_variations(name: str, parts: Iterable[Sequence], statistic: Callable[[float, list[float]], float]) -> float:
+def _over_variations(
+    name: str, parts: Iterable[Sequence[Any]], statistic: Callable[[float, list[float]], float]
+) -> float:
     """NaN, with the reason in the log, where no variation has a score, or what it is compared with has none."""
-    values: dict[tuple[str, int], list] = {}
+    values: dict[tuple[str, int], list[Any]] = {}
     for type, variation, value in parts:
         values.setdefault((type, variation), []).append(value)
     scores = {variation: _score(of_variation) for variation, of_variation in values.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Size
@@ -56,7 +56,7 @@ class Convention(NamedTuple):
     grid: Callable[..., Grid]
 
 
-def _even(span: float, **options) -> Callable[[Size], Grid]:
+def _even(span: float, **options: Any) -> Callable[[Size], Grid]:
     axis = Axis(span, slack=span * _TOLERANCE)
     return lambda size: Grid(axis, axis, **options)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _ATTRIBUTE = re.compile(r"\b([xy])([0-9]{0,4})\s*=\s*[\"']([^\"'<>]{1,40})[\"']")
 _COORDS = re.compile(r"\bcoords\s*=\s*[\"']([^\"'<>]*)[\"']")
@@ -63,7 +63,7 @@ OTHER_KEYS = frozenset("color colour rgb rgba size shape image_size resolution s
 PLACE_KEY = re.compile(r"box|point|coord|object|detect|location|region|instance|result")
 
 
-def make_found(numbers: Sequence[str], **syntax) -> Found:
+def make_found(numbers: Sequence[str], **syntax: Any) -> Found:
     """A find of numbers as written; what is no number, or absurdly long, is NaN."""
     values = tuple(map(_number, numbers))
     is_fraction = any("." in text for text in numbers) and all(0 <= value <= 1 for value in values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixfound_tasks import masks
 from pixfound_tasks.analysis.failures import ImageFacts, is_grounded
@@ -86,7 +86,7 @@ _KINDS: dict[tuple[str, str], Value] = {  # images and pairs of them -> whether 
 }
 
 
-def _flips(what: str, first: dict, second: dict, names: dict) -> Flips | None:
+def _flips(what: str, first: dict[Any, Any], second: dict[Any, Any], names: dict[Any, str]) -> Flips | None:
     shared = [key for key in first if key in second]
     if not shared:
         return None

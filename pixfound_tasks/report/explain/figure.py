@@ -121,7 +121,7 @@ def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence
     return end
 
 
-def _mark(axes, explanation: Explanation, index: int, has_map: bool) -> None:
+def _mark(axes: Any, explanation: Explanation, index: int, has_map: bool) -> None:
     """A phrase's point: a ring where a map is to be seen under it, else its number."""
     height, width = overlays.shown_size(explanation.image)
     x, y = explanation.phrases[index].phrase.point
