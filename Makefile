@@ -21,6 +21,7 @@ browser:
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 # Half a minute for each reader of untrusted input: SECONDS=300 for more. What breaks one is kept in fuzz/.
 SECONDS ?= 30
