@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -83,10 +84,11 @@ def _polygon(value: Any) -> list[float]:
 
 def _stated_size(value: Any) -> Size:
     size = value.get("size") if isinstance(value, dict) else None
-    is_size = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
-    if not is_size or size[0] * size[1] > Image.MAX_IMAGE_PIXELS:
-        raise InvalidMask(f"expected polygons, or an RLE with the size of an image, but got {str(value)[:80]}")
-    return size[0], size[1]
+    if isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size):
+        height, width = size
+        if height * width <= (Image.MAX_IMAGE_PIXELS or math.inf):
+            return height, width
+    raise InvalidMask(f"expected polygons, or an RLE with the size of an image, but got {str(value)[:80]}")
 
 
 def _resized(rle: Rle, size: Size) -> Rle:

@@ -148,7 +148,7 @@ def _is_installed(module: str) -> bool:
 def is_denied(phrase: str) -> bool:
     """Whether a phrase says that its thing is not there, as "no red circle" does."""
     first = _WORD.search(phrase.lower())
-    return bool(first) and first[0] in _NEGATIONS
+    return first is not None and first[0] in _NEGATIONS
 
 
 def content_words(phrase: str) -> list[str]:
