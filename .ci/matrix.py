@@ -158,7 +158,7 @@ def try_hosts(environment: Path, built: Built, pins: list[str]) -> Row:
     found = json.loads(run([python, "-c", FOUND], built.source).stdout)
     done = run([environment / "bin" / "pytest", "-p", "no:cacheprovider", *SUITE], built.source)
     print(done.stdout[-4000:], file=sys.stderr)
-    return Row(found.pop("python"), found, last_line(done.stdout), done.returncode == 0)
+    return Row(found.pop("python"), found, last_line(done.stdout).partition(" in ")[0], done.returncode == 0)
 
 
 FOUND = (
