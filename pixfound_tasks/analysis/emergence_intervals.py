@@ -14,7 +14,8 @@ class EmergenceIntervals(NamedTuple):
     """The intervals of what `emergence.Emergence` says, of the same records; shares are in 0..1.
 
     `gain` is oracle minus chance, image by image; `hit_gain` the share of the phrases' points that lie in the object
-    minus that of random points. `matches` and `concepts` are shares of the best phrases.
+    minus that of random points; `mass` the share of the best phrase's map that lies in the object, `mass_gain` that
+    minus the share of the image that the object is. `matches` and `concepts` are shares of the best phrases.
     """
 
     oracle: Interval
@@ -23,6 +24,8 @@ class EmergenceIntervals(NamedTuple):
     point_hit: Interval
     answer_hit: Interval
     hit_gain: Interval
+    mass: Interval
+    mass_gain: Interval
     median_location: Interval
     median_char_location: Interval
     exact_phrase_rate: Interval
@@ -55,6 +58,8 @@ def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable])
         point_hit=rate_interval(values(lambda record: record.point_hit)),
         answer_hit=rate_interval(values(lambda record: record.answer_hit)),
         hit_gain=mean_interval(values(_hit_gain)),
+        mass=mean_interval(values(lambda record: record.mass.mass if record.mass else None)),
+        mass_gain=mean_interval(values(lambda record: record.mass.mass - record.mass.area if record.mass else None)),
         median_location=median_interval(values(lambda record: record.token_location)),
         median_char_location=median_interval(values(lambda record: record.char_location)),
         exact_phrase_rate=matches["exact"],

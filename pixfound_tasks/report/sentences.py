@@ -12,7 +12,7 @@ def emergence(when: When) -> list[str]:
     """Whether grounding emerges above chance, where, and in which words; nothing where no answer has phrases."""
     if not when.has_phrases:
         return []
-    return [_above_chance(when), *_where(when), *_words(when), *_hits(when)]
+    return [_above_chance(when), *_where(when), *_words(when), *_hits(when), *_mass(when)]
 
 
 def _above_chance(when: When) -> str:
@@ -61,6 +61,16 @@ def _hits(when: When) -> list[str]:
     if not is_measured(of.hit_gain.value):
         return [f"{said}."]
     return [f"{said}, of random ones {percent(hits.chance_hit_share)} %: a difference of {_points(of.hit_gain)}."]
+
+
+def _mass(when: When) -> list[str]:
+    of = when.intervals
+    if not is_measured(of.mass.value):
+        return []
+    return [
+        f"{_with(of.mass)} of what they looked at lies in the object, which is {percent(when.hits.area)} % of the "
+        f"image: {_points(of.mass_gain)} more than looking everywhere alike."
+    ]
 
 
 def evidence(found: EvidenceFound) -> list[str]:

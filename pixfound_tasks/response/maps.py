@@ -35,12 +35,19 @@ def coarse_map(values: np.ndarray) -> CoarseMap | None:
     height, width = values.shape
     scale = min(1.0, SIDE / max(values.shape))
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    cells = _shares(height, rows) @ np.nan_to_num(values.astype(np.float64)) @ _shares(width, columns).T
+    cells = cell_means(np.nan_to_num(values.astype(np.float64)), (rows, columns))
     top = cells.max()
     if top <= 0:
         return None
     levels = np.rint(TOP * cells.clip(min=0) / top).astype(np.uint8)
     return CoarseMap((rows, columns), levels.tobytes()) if np.ptp(levels) else None
+
+
+def cell_means(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The means of an array (height, width) over the areas of `size` (rows, columns) cells, float64."""
+    rows, columns = size
+    height, width = values.shape
+    return np.asarray(_shares(height, rows) @ values @ _shares(width, columns).T)
 
 
 def _shares(length: int, cells: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Phrase, Probe, Response, all_candidates
 from pixfound_tasks.scoring import metrics
 from pixfound_tasks.scoring.curves import Curve, curve, token_location
-from pixfound_tasks.scoring.map_mass import MapMass, phrase_mass
+from pixfound_tasks.scoring.map_mass import MapMass, coarse_mass, phrase_mass
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention.look import Look
@@ -52,7 +52,7 @@ class EmergenceRecord:
     IoUs, locations and shares are in 0..1. None is "not defined": whatever is of the best phrase where the object is
     absent or no phrase has a candidate; a location where the phrase has no place in the answer; `match` without an
     expression; `concept` without a classifier, or where it cannot tell; what is of points where there are none, or the
-    object is absent; `mass` without a look. A best phrase may have an IoU of 0, as the authors count it:
+    object is absent; `mass` without a look or a map. A best phrase may have an IoU of 0, as the authors count it:
     `oracle_iou` says.
 
     Attributes:
@@ -131,7 +131,7 @@ def record(
 
 def _of_phrase(image: GroundedImage, phrase: Phrase, classifier: ConceptClassifier | None) -> dict[str, Any]:
     """The fields of a record that say how and where its best phrase stands."""
-    response, look = image.response, image.look
+    response = image.response
     has_place = phrase.chars is not None and phrase.chars[0] < len(response.text)
     return {
         "phrase": phrase.text,
@@ -139,8 +139,15 @@ def _of_phrase(image: GroundedImage, phrase: Phrase, classifier: ConceptClassifi
         "token_location": token_location(phrase, response),
         "match": match(phrase, image.expression) if image.expression is not None else None,
         "concept": classifier.classify(phrase.text, response.text) if classifier else None,
-        "mass": phrase_mass(look, phrase.chars, image.truth) if look is not None and has_place else None,
+        "mass": _mass(image, phrase, has_place),
     }
+
+
+def _mass(image: GroundedImage, phrase: Phrase, has_place: bool) -> MapMass | None:
+    """Of the phrase's whole map where its look is at hand, else of the coarse one that it carries."""
+    if image.look is not None and has_place:
+        return phrase_mass(image.look, phrase.chars, image.truth)
+    return None if phrase.map is None else coarse_mass(phrase.map, image.truth)
 
 
 def match(phrase: Phrase, expression: str) -> str:

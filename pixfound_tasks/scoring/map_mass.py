@@ -9,6 +9,7 @@ import numpy as np
 
 from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle
+from pixfound_tasks.response.maps import CoarseMap, cell_means
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention.look import Look, Span
@@ -39,6 +40,15 @@ def map_mass(values: np.ndarray, truth: Rle) -> MapMass:
     positive = np.nan_to_num(values.astype(np.float64), nan=0.0).clip(min=0)
     total = positive.sum()
     mass = float(positive[inside].sum() / total) if total > 0 and inside.any() else math.nan
+    return MapMass(mass, float(inside.mean()))
+
+
+def coarse_mass(found: CoarseMap, truth: Rle) -> MapMass:
+    """`map_mass` of the coarse map that a phrase carries, as exact as its cells and levels are."""
+    inside = masks.decode(truth)
+    levels = np.frombuffer(found.levels, np.uint8).reshape(found.size).astype(np.float64)
+    total = levels.sum()
+    mass = float((levels * cell_means(inside, found.size)).sum() / total) if total > 0 and inside.any() else math.nan
     return MapMass(mass, float(inside.mean()))
 
 

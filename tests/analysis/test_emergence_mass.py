@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from rectangles import SIZE, rectangle
 
+from pixfound_tasks import masks
 from pixfound_tasks.analysis.emergence import analyse
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.response import Candidate, Phrase, Response
+from pixfound_tasks.response.maps import CoarseMap, coarse_map
 from pixfound_tasks.scoring.best_phrase import GroundedImage, record
-from pixfound_tasks.scoring.map_mass import map_mass, phrase_mass
+from pixfound_tasks.scoring.map_mass import coarse_mass, map_mass, phrase_mass
 
 TRUTH, NOTHING = rectangle(0, 0, 3, 4), rectangle(0, 0, 0, 0)  # 12 of 24 pixels
 CORNER = rectangle(0, 0, 1, 1)
@@ -83,3 +85,29 @@ def test_a_record_has_the_mass_of_its_best_phrase(look):
     assert record(images[0]).mass == (pytest.approx(0.75, abs=1e-6), 0.5)
     hits = analyse(images).hits
     assert (hits.mass, hits.area) == (pytest.approx(0.75, abs=1e-6), 0.5)
+
+
+def test_a_phrases_coarse_map_tells_its_mass_where_there_is_no_look():
+    """Levels 15 and 5 in two halves, of which the truth is the first three rows of four, four columns of six wide.
+
+    Of the left half, three columns, 9 of 12 pixels are inside, of the right one 3 of 12: (15 * 9 + 5 * 3) / 12 / 20.
+    """
+    truth = rectangle(0, 0, 4, 3)
+    found = coarse_mass(CoarseMap((1, 2), bytes([15, 5])), truth)
+    assert found == (pytest.approx((15 * 9 + 5 * 3) / 12 / 20), 0.5)
+    phrase = Phrase((0.1, 0.1), (Candidate(truth),), text="dog", map=CoarseMap((1, 2), bytes([15, 5])))
+    assert record(GroundedImage("1", Response("a dog", phrases=(phrase,)), truth)).mass == found
+    assert np.isnan(coarse_mass(CoarseMap((1, 2), bytes([15, 5])), NOTHING).mass)
+
+
+def test_a_coarse_map_has_nearly_the_mass_of_the_whole_one():
+    """Seeded bumps on 90 x 120 pixels, in at most 24 cells and 16 levels: within two hundredths."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:90, :120]
+    for _ in range(20):
+        y, x, width = rng.uniform(10, 80), rng.uniform(10, 110), rng.uniform(8, 25)
+        values = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * width**2))
+        mask = np.zeros((90, 120), bool)
+        mask[20:70, 30:100] = True
+        truth = masks.encode(mask)
+        assert coarse_mass(coarse_map(values), truth).mass == pytest.approx(map_mass(values, truth).mass, abs=0.02)
