@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import transformers
@@ -59,7 +60,10 @@ def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> d
     return {
         "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
         "dtype": str(model.dtype).removeprefix("torch."), "grounding": grounding, "segmenter": segmenter,
-        "versions": {"pixfound-tasks": __version__, "transformers": transformers.__version__},
+        # lmms-eval's own results name the commit of the current folder.
+        "versions": {
+            "pixfound-tasks": __version__, "transformers": transformers.__version__, "lmms-eval": version("lmms_eval")
+        },
     }  # fmt: skip
 
 

@@ -100,10 +100,12 @@ def _settings(made: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _versions(made: Mapping[str, Any]) -> Iterable[str]:
-    if made["lmms_eval_version"]:
+    said = str(made["responses"].get("versions") or "")
+    # What lmms-eval calls its version is the commit of the folder that it was started in.
+    if made["lmms_eval_version"] and "lmms-eval" not in said:
         yield f"lmms-eval {made['lmms_eval_version']}"
-    if made["responses"].get("versions"):
-        yield str(made["responses"]["versions"])
+    if said:
+        yield said
 
 
 def _text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
