@@ -149,8 +149,8 @@ def _how_partial(parts: Sequence[Coverage]) -> str:
 def _as_json(verdict: Verdict) -> dict[str, Any]:
     text, task, metric, operator, bound = verdict.requirement
     coverage = verdict.result.coverage if verdict.result else ()
-    counted = [part for part in coverage if part.documents is not None and part.known]
-    least = min(counted, key=lambda part: part.documents / part.known, default=None)
+    counted = [(part.documents, part.known) for part in coverage if part.documents is not None and part.known]
+    documents, known = min(counted, key=lambda counts: counts[0] / counts[1], default=(None, None))
     return {
         "requirement": text,
         "task": task,
@@ -162,7 +162,7 @@ def _as_json(verdict: Verdict) -> dict[str, Any]:
         "status": verdict.status,
         "value": verdict.value,
         "reason": verdict.reason,
-        "documents": least.documents if least else None,
-        "known_documents": least.known if least else None,
+        "documents": documents,
+        "known_documents": known,
         "file": str(verdict.result.file) if verdict.result else None,
     }

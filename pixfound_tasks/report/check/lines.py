@@ -3,8 +3,6 @@
 Names and reasons come from files that others wrote: nothing in them begins a line, an annotation or Markdown.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -72,7 +72,8 @@ def export(
     from pixfound_tasks.report.console import errors_shown
 
     with errors_shown(DataError, ValueError, OSError):
-        typer.echo(write(*_names([benchmark]), folder, typer.echo))
+        [name] = _names([benchmark])
+        typer.echo(write(name, folder, typer.echo))
 
 
 @contextmanager

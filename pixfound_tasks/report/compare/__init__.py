@@ -40,6 +40,7 @@ from pixfound_tasks.report.compare.flips import Flips, Regression, find_flips, f
 from pixfound_tasks.report.compare.settings import Setting, differing_settings, warn
 from pixfound_tasks.report.compare.values import Runs
 from pixfound_tasks.report.run import PROTOCOLS, Record, Run, RunError
+from pixfound_tasks.report.scores import Protocol
 from pixfound_tasks.scoring import metrics
 
 SCHEMA = "pixfound-compare/1"
@@ -156,7 +157,7 @@ def _differences(runs: Runs) -> Iterable[Difference]:
         yield Difference("score", first, second, *compare_scores(*parts), BOOTSTRAP)
 
 
-_ANSWERING = {"open_answering": "open", "answering": "vqa"}
+_ANSWERING: dict[str, Protocol] = {"open_answering": "open", "answering": "vqa"}
 
 
 def _of_means(name: str, paired: Paired) -> Difference:

@@ -49,7 +49,8 @@ def find_flips(both: Both) -> Iterator[Flips]:
         first, second = ({r.document.id: found for r in run if (found := value(r)) is not None} for run in runs)
         if flips := _flips(images, first, second, {id: id for id in first}):
             yield flips
-        if flips := _flips(pairs, *(whole_pairs(run, value) for run in runs), names):
+        whole, others = (whole_pairs(run, value) for run in runs)
+        if flips := _flips(pairs, whole, others, names):
             yield flips
 
 
@@ -57,13 +58,21 @@ def find_regressions(both: Both) -> list[Regression]:
     """The images whose IoU fell, the largest fall first; what has no referring expression has no IoU to compare."""
     found = []
     for first, second in both:
-        ious = [_iou(record) for record in (first, second)]
-        if ious[1] < ious[0]:  # not where one is NaN
-            answers = [record.ground.response.text for record in (first, second)]
-            rights = [scores.is_right(record) if record.vqa else None for record in (first, second)]
+        first_iou, second_iou = _iou(first), _iou(second)
+        if first.ground and second.ground and second_iou < first_iou:  # not where one is NaN
             document = first.document
             found.append(
-                Regression(document.id, document.expression or "", document.question, *ious, *rights, *answers)
+                Regression(
+                    document.id,
+                    document.expression or "",
+                    document.question,
+                    first_iou,
+                    second_iou,
+                    _right(first),
+                    _right(second),
+                    first.ground.response.text,
+                    second.ground.response.text,
+                )
             )
     return sorted(found, key=lambda each: each.second_iou - each.first_iou)  # stable: by id on ties
 
@@ -103,6 +112,10 @@ def _pair_names(records: Iterable[Record]) -> dict[int, str]:
         if record.document.pair is not None:
             ids.setdefault(record.document.pair, []).append(record.document.id)
     return {pair: "+".join(members) for pair, members in ids.items()}
+
+
+def _right(record: Record) -> bool | None:
+    return scores.is_right(record) if record.vqa else None
 
 
 def _iou(record: Record) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixfound_tasks.report.provenance import provenance
 from pixfound_tasks.report.run import PROTOCOLS, Record, Run
@@ -41,9 +41,9 @@ class Setting(NamedTuple):
 def differing_settings(first: Run, second: Run, both: Both) -> list[Setting]:
     """Of the runs, and of their answers to what both were asked; those that matter come first."""
     shared = zip(*(_shared_answers(*records) for records in both))
-    sides = [_settings(replace(run, records=records)) for run, records in zip((first, second), shared)]
-    names = dict.fromkeys([*_WHAT_MATTERS, *(name for side in sides for name in side)])
-    found = (Setting(name, *(side.get(name, "") for side in sides), name in _WHAT_MATTERS) for name in names)
+    one, other = (_settings(replace(run, records=records)) for run, records in zip((first, second), shared))
+    names = dict.fromkeys([*_WHAT_MATTERS, *one, *other])
+    found = (Setting(name, one.get(name, ""), other.get(name, ""), name in _WHAT_MATTERS) for name in names)
     return [each for each in found if each.first != each.second]
 
 
@@ -60,8 +60,9 @@ def warn(settings: Iterable[Setting], both: Both) -> list[str]:
 
 def _shared_answers(*records: Record) -> tuple[Record, ...]:
     """The records of one document without the answers that not all of them have."""
-    alone = [name for name in PROTOCOLS.values() if not all(getattr(record, name) for record in records)]
-    return tuple(replace(record, **dict.fromkeys(alone)) for record in records)
+    names = PROTOCOLS.values()
+    alone: dict[str, Any] = {name: None for name in names if not all(getattr(record, name) for record in records)}
+    return tuple(replace(record, **alone) for record in records)
 
 
 def _settings(run: Run) -> dict[str, str]:

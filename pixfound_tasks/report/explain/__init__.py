@@ -55,7 +55,7 @@ class Explanation:
 
     def mask(self, selection: Selection | None) -> Rle | None:
         """The candidate that a selection takes; None for "not there"."""
-        if selection is None or selection.phrase is None:
+        if selection is None or selection.phrase is None or selection.candidate is None:
             return None
         return self.phrases[selection.phrase].phrase.candidates[selection.candidate].mask
 
@@ -81,14 +81,16 @@ def explain(
     """
     look = lens.look(subject.image, prompt, **generation)
     response = grounder.ground(look, subject.image, subject.expression)
+    selection = response.selected
+    assert selection is not None
     return Explanation(
         image=subject.image,
         expression=subject.expression,
         prompt=prompt,
         answer=response.text,
         phrases=tuple(_explained(look, response, subject.truth)),
-        selection=response.selected,
-        judged=_judged(response, subject, judge),
+        selection=selection,
+        judged=_judged(response, selection, subject, judge),
         truth=subject.truth,
         provenance={"picture": subject.name} | response.provenance,
     )
@@ -96,20 +98,17 @@ def explain(
 
 def _explained(look: Look, response: Response, truth: Rle | None) -> list[ExplainedPhrase]:
     small = replace(look, geometries=tuple(geometry.shrunk(MAP_SIDE) for geometry in look.geometries))
-    is_present = truth is not None and masks.area(truth) > 0
-    return [
-        ExplainedPhrase(
-            phrase,
-            small.phrase_map(phrase.chars),
-            tuple(masks.ious([c.mask for c in phrase.candidates], truth)) if is_present else (),
-        )
-        for phrase in response.phrases
-    ]
+    present = truth if truth is not None and masks.area(truth) > 0 else None
+    found = []
+    for phrase in response.phrases:
+        assert phrase.chars is not None
+        ious = masks.ious([c.mask for c in phrase.candidates], present) if present else ()
+        found.append(ExplainedPhrase(phrase, small.phrase_map(phrase.chars), tuple(ious)))
+    return found
 
 
-def _judged(response: Response, subject: Subject, judge: Judge | None) -> Judged | None:
+def _judged(response: Response, selection: Selection, subject: Subject, judge: Judge | None) -> Judged | None:
     if "judge" in response.provenance:
         # Where the judge was down the grounder has fallen back on similarity.
-        by_judge = response.selected.by == "judge"
-        return Judged(response.selected if by_judge else None, response.provenance["judge"])
-    return judge and select_by_judge(response.phrases, subject.image, subject.expression, judge)
+        return Judged(selection if selection.by == "judge" else None, response.provenance["judge"])
+    return select_by_judge(response.phrases, subject.image, subject.expression, judge) if judge else None

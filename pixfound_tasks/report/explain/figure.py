@@ -124,7 +124,9 @@ def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence
 def _mark(axes: Any, explanation: Explanation, index: int, has_map: bool) -> None:
     """A phrase's point: a ring where a map is to be seen under it, else its number."""
     height, width = overlays.shown_size(explanation.image)
-    x, y = explanation.phrases[index].phrase.point
+    point = explanation.phrases[index].phrase.point
+    assert point is not None
+    x, y = point
     color = wording.color_of(index)
     if has_map:
         for paint, line in (("white", 4), (color.ground, 2)):
@@ -171,6 +173,6 @@ def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float
 
 def _word(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
     # What a model wrote is no formula, whatever dollar signs stand in it.
-    style = {"color": _INK, "va": "top", "parse_math": False, "zorder": 3} | style
+    style = {"color": _INK, "va": "top", "parse_math": False, "zorder": 3, **style}
     # In fractions of the figure, which is one inch high.
     return figure.text(left / figure.get_figwidth(), 1 - top, text, **style)

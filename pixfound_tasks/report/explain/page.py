@@ -92,7 +92,7 @@ def _phrases(explanation: Explanation) -> list[list[Panel]]:
     found = []
     for index, each in enumerate(explanation.phrases):
         point = _points(explanation, index, each.phrase.point)
-        note = "{:.2f}, {:.2f}".format(*each.phrase.point) if point else "it looks nowhere in particular"
+        note = "{:.2f}, {:.2f}".format(*each.phrase.point) if each.phrase.point else "it looks nowhere in particular"
         panels = [Panel("Map and point", note, _uri(overlays.map_overlay(each.map, scale)), point)]
         for number, candidate in enumerate(each.phrase.candidates):
             overlay = _mask_uri(explanation, candidate.mask, wording.color_of(index).ground)

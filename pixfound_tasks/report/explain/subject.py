@@ -38,6 +38,7 @@ def drawn_scene(number: int, expression: str | None = None) -> Subject:
         raise ValueError(f"expected --scene as a number in 1..{2 * pixmini.PAIR_COUNT}, but got {number}")
     document = pixmini.document(number)
     image = Image.open(BytesIO(document.image["bytes"])).convert("RGB")
+    assert document.expression is not None
     asked = expression or document.expression
     return Subject(image, asked, f"PixMini {number}", document.mask if asked == document.expression else None)
 

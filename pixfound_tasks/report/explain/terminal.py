@@ -73,7 +73,7 @@ def _rows(explanation: Explanation, index: int, has_truth: bool) -> Iterator[lis
     phrase = found.phrase
     point = "{:.2f}, {:.2f}".format(*phrase.point) if phrase.point else "none"
     similarity = NOT_MEASURED if phrase.similarity is None else f"{phrase.similarity:.2f}"
-    own = [
+    own: list[str | Text] = [
         Text(f" {index + 1} ", _style(index)),
         Text(printable(phrase.text)),
         wording.tokens(phrase),

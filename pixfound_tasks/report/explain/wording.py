@@ -52,9 +52,9 @@ def parts(explanation: Explanation) -> Iterator[Part]:
     """The answer from beginning to end; of phrases that overlap, the first."""
     end = 0
     for index, found in enumerate(explanation.phrases):
-        start, stop = found.phrase.chars
-        if start < end:
+        if found.phrase.chars is None or found.phrase.chars[0] < end:
             continue
+        start, stop = found.phrase.chars
         if start > end:
             yield Part(explanation.answer[end:start], None)
         yield Part(explanation.answer[start:stop], index)
@@ -66,8 +66,9 @@ def parts(explanation: Explanation) -> Iterator[Part]:
 def verdict(explanation: Explanation) -> str:
     """What the selection takes, or why it is "not there"."""
     selection = explanation.selection
-    if selection.phrase is not None:
-        found = f"Found by {_BY.get(selection.by, selection.by)}: {_named(explanation, selection)}."
+    if selection.phrase is not None and selection.candidate is not None:
+        named = _named(explanation, selection.phrase, selection.candidate)
+        found = f"Found by {_BY.get(selection.by, selection.by)}: {named}."
         return found + _iou(explanation, selection)
     return f"Not there: {_why_not(explanation)}.{_iou(explanation, selection)}"
 
@@ -94,14 +95,15 @@ def judgement(explanation: Explanation) -> str | None:
     name, status = f"Judge {notes['name']}", notes["status"]
     if selection is None:
         return f"{name} gave no reply: {notes.get('reason', status)}"
-    if selection.phrase is None:
+    if selection.phrase is None or selection.candidate is None:
         reason = "says that it is not there" if status == "absent" else "had no mask to choose from"
         return f"{name} {reason}.{_iou(explanation, selection)}"
     how = {
         "only candidate": "says that it is there, and there is one mask only",
         "unread: first candidate": "gave no number that could be read, so that the first mask stands",
     }.get(status, "chooses")
-    return f"{name} {how}: {_named(explanation, selection)}.{_iou(explanation, selection)}"
+    named = _named(explanation, selection.phrase, selection.candidate)
+    return f"{name} {how}: {named}.{_iou(explanation, selection)}"
 
 
 def true_mask(explanation: Explanation) -> str | None:
@@ -136,7 +138,7 @@ def taken(explanation: Explanation) -> Iterator[Taken]:
 
 def _taken(explanation: Explanation, title: str, selection: Selection, label: str) -> Taken:
     mask = explanation.mask(selection)
-    color = TRUTH if mask is None else color_of(selection.phrase).ground
+    color = TRUTH if mask is None or selection.phrase is None else color_of(selection.phrase).ground
     return Taken(title, _area_or_none(mask), mask, color, label)
 
 
@@ -148,15 +150,15 @@ def labels(explanation: Explanation, phrase: int, candidate: int) -> list[str]:
     """What is to be said of one candidate: who takes it, and whether it is the phrase's best by the truth."""
     taken = {"selected": explanation.selection, "judge": explanation.judged and explanation.judged.selection}
     found = [label for label, by in taken.items() if by and (by.phrase, by.candidate) == (phrase, candidate)]
-    best = [each.ious and max(each.ious) for each in explanation.phrases]
+    best = [max(each.ious) for each in explanation.phrases if each.ious]
     ious = explanation.phrases[phrase].ious
-    is_best = bool(ious) and ious[candidate] == max(filter(None, best), default=0)
+    is_best = bool(ious) and ious[candidate] == max(best, default=0)
     return [*found, "best"] if is_best else found
 
 
 def tokens(phrase: Phrase) -> str:
     """The first and the last of a phrase's tokens, counted from 0."""
-    start, end = phrase.tokens
+    start, end = phrase.tokens or (0, 0)
     return "" if end <= start else str(start) if end == start + 1 else f"{start}\N{EN DASH}{end - 1}"
 
 
@@ -183,12 +185,12 @@ def _quoted(text: str) -> str:
     return f"\N{LEFT DOUBLE QUOTATION MARK}{shortened(text, _LONGEST)}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
-def _named(explanation: Explanation, selection: Selection) -> str:
-    text = explanation.phrases[selection.phrase].phrase.text
-    return f"phrase {selection.phrase + 1}, {_quoted(text)}, mask {selection.candidate + 1}"
+def _named(explanation: Explanation, phrase: int, candidate: int) -> str:
+    return f"phrase {phrase + 1}, {_quoted(explanation.phrases[phrase].phrase.text)}, mask {candidate + 1}"
 
 
 def _iou(explanation: Explanation, selection: Selection) -> str:
     """Of what is absent, the IoU would be 1 or 0 and say no more than the truth does."""
-    iou = explanation.iou(selection)
-    return "" if iou is None or masks.area(explanation.truth) == 0 else f" IoU with the truth: {iou:.2f}."
+    if explanation.truth is None or masks.area(explanation.truth) == 0:
+        return ""
+    return f" IoU with the truth: {explanation.iou(selection):.2f}."
