@@ -66,7 +66,7 @@ def compare_right(values: Paired) -> McNemar:
         raise ValueError(f"expected 0 (wrong) or 1 (right), but got {strange[0]:g}; use compare_means for such values")
     if len(set(first.units)) < len(first.units):
         raise ValueError("expected one value for each unit, but got more; give a pair one value, or use compare_means")
-    change = np.subtract(second.values, first.values)
+    change = np.asarray(second.values, dtype=float) - np.asarray(first.values, dtype=float)
     only_first, only_second = int((change < 0).sum()), int((change > 0).sum())
     p_value = math.nan
     if len(change):

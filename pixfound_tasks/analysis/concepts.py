@@ -20,7 +20,7 @@ class Agreement(NamedTuple):
     """
 
     right: int
-    count: int
+    total: int
     kappa: float
 
 
@@ -30,6 +30,6 @@ def agreement(classifier: ConceptClassifier, labelled: Iterable[tuple[str, str]]
     right = sum(given == found for given, found in pairs)
     given, found = (Counter(concepts) for concepts in zip(*pairs)) if pairs else (Counter(), Counter())
     by_chance = sum(given[concept] * found[concept] for concept in CONCEPTS)
-    count = len(pairs)
-    kappa = (right * count - by_chance) / (count**2 - by_chance) if by_chance < count**2 else math.nan
-    return Agreement(right, count, kappa)
+    total = len(pairs)
+    kappa = (right * total - by_chance) / (total**2 - by_chance) if by_chance < total**2 else math.nan
+    return Agreement(right, total, kappa)

@@ -18,7 +18,10 @@ from pixfound_tasks.scoring.best_phrase import (
 )
 from pixfound_tasks.scoring.curves import Band, band
 
-__all__ = ["Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "summarise", "tenth"]
+__all__ = [
+    "Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "records", "summarise",
+    "tenth",
+]  # fmt: skip
 
 BINS = 10
 
@@ -103,7 +106,7 @@ def summarise(found: Iterable[EmergenceRecord], classified_by: str | None = None
     moments = tuple(
         Moment(record.image, record.phrase, record.char_location, record.oracle_iou)
         for record in found
-        if record.char_location is not None
+        if record.char_location is not None and record.phrase is not None
     )
     token_locations = [record.token_location for record in found if record.token_location is not None]
     matches = _listed(found, "match", MATCHES)

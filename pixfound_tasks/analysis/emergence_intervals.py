@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from pixfound_tasks.analysis.concepts import CONCEPTS
@@ -45,10 +46,7 @@ def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable])
         return Values([of(record) for record in found], [unit_of[record.image] for record in found])
 
     def shares(name: str, order: Sequence[str]) -> dict[str, Interval]:
-        # The default binds this key, not the loop's last one.
-        return {
-            key: rate_interval(values(lambda record, key=key: _is(getattr(record, name), key))) for key in order
-        }  # fmt: skip
+        return {key: rate_interval(values(partial(_field_is, name, key))) for key in order}
 
     matches = shares("match", MATCHES)
     return EmergenceIntervals(
@@ -68,7 +66,8 @@ def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable])
     )
 
 
-def _is(value: str | None, key: str) -> float | None:
+def _field_is(name: str, key: str, record: EmergenceRecord) -> float | None:
+    value = getattr(record, name)
     return None if value is None else float(value == key)
 
 

@@ -94,7 +94,7 @@ def analyse(images: Iterable[ImageFacts], rule: str = "paper") -> Failures:
     by_unit: dict[tuple[bool, int | str], list[ImageFacts]] = {}
     for image in images:
         by_unit.setdefault((True, image.pair) if image.pair is not None else (False, image.id), []).append(image)
-    incomplete = [pair for (is_pair, pair), halves in by_unit.items() if is_pair and len(halves) != 2]
+    incomplete = [first.pair for first, *others in by_unit.values() if first.pair is not None and len(others) != 1]
     whole = [
         sorted(members, key=lambda image: _in_order(image.id))
         for (is_pair, _), members in by_unit.items()

@@ -58,6 +58,11 @@ class Values(NamedTuple):
     units: Sequence[Hashable]
 
 
+class _Defined(NamedTuple):
+    values: np.ndarray
+    units: Sequence[Hashable]
+
+
 class Bootstrapped(NamedTuple):
     """An interval and what it was read from: the statistic of every resample, `(resamples,)`; `(0,)` for none."""
 
@@ -86,7 +91,7 @@ def rate_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
     """
     defined = _defined(values)
     units = len(set(defined.units))
-    alike = len(set(np.asarray(defined.values).tolist())) <= 1
+    alike = len(set(defined.values.tolist())) <= 1
     if not alike and units < len(defined.units):
         return mean_interval(values, resamples)
     right = units * int(defined.values[0]) if alike and units else int(np.sum(defined.values))
@@ -192,7 +197,7 @@ def _of_draws(statistic: Callable[..., float], sums: np.ndarray, drawn: np.ndarr
     return np.reshape([statistic(*each) for each in zip(*means)], np.shape(totals[0]))
 
 
-def _defined(column: Values) -> Values:
+def _defined(column: Values) -> _Defined:
     """The values that are not NaN, in ascending order, and their units."""
     values = np.asarray(column.values, dtype=float)
     if values.shape != (len(column.units),) or np.isinf(values).any():
@@ -201,10 +206,10 @@ def _defined(column: Values) -> Values:
             f"{values.shape} with {np.isinf(values).sum()} infinite; give each value the id of its pair or image"
         )
     order = [index for index in np.argsort(values).tolist() if not math.isnan(values[index])]
-    return Values(values[order], [column.units[index] for index in order])
+    return _Defined(values[order], [column.units[index] for index in order])
 
 
-def _unit_sums(columns: Sequence[Values]) -> np.ndarray:
+def _unit_sums(columns: Sequence[_Defined]) -> np.ndarray:
     """Of each column the sum and the number of a unit's values, `(2 * columns, units)`, in order of the sums."""
     numbers = {unit: number for number, unit in enumerate(dict.fromkeys(chain(*(column.units for column in columns))))}
     rows = []

@@ -102,12 +102,12 @@ def _units(part: Sequence[VariedSample]) -> dict[Hashable, Hashable]:
 
 
 def _measured(part: Sequence[VariedSample]) -> dict[Hashable, float]:
-    by_key: dict[Hashable, list[VariedSample]] = {}
+    by_key: dict[tuple[Hashable, bool], list[float]] = {}
     for sample in part:
         if sample.value is not None and not math.isnan(sample.value):
-            by_key.setdefault(_key(sample), []).append(sample)
+            by_key.setdefault((_key(sample), _is_half(sample)), []).append(sample.value)
     return {
-        key: float(all(sample.value for sample in found)) if _is_half(found[0]) else float(found[0].value)
-        for key, found in by_key.items()
-        if len(found) == (2 if _is_half(found[0]) else 1)
+        key: float(all(found)) if is_half else float(found[0])
+        for (key, is_half), found in by_key.items()
+        if len(found) == (2 if is_half else 1)
     }

@@ -7,7 +7,7 @@ from typing import Literal
 from pixfound_tasks import masks
 from pixfound_tasks.analysis import failures
 from pixfound_tasks.analysis.failures import Failures, ImageFacts
-from pixfound_tasks.report.run import Record, Run
+from pixfound_tasks.report.run import Answer, Record, Run
 from pixfound_tasks.report.scores import iou, is_right
 
 ANSWERING: dict[str, Literal["vqa", "open"]] = {"choice": "vqa", "open": "open"}  # -> the field of a record
@@ -20,13 +20,15 @@ def find_failures(run: Run) -> dict[str, ByRule]:
     """The failure analysis by each rule, for each kind of questions that was asked beside referring expressions."""
     found = {}
     for asked, field in ANSWERING.items():
-        facts = [_facts(record, field) for record in run.records if getattr(record, field) and record.ground]
+        facts = [
+            _facts(record, record.ground, field) for record in run.records if getattr(record, field) and record.ground
+        ]
         if facts:
             found[asked] = {rule: failures.analyse(facts, rule) for rule in failures.RULES}
     return found
 
 
-def _facts(record: Record, field: Literal["vqa", "open"]) -> ImageFacts:
+def _facts(record: Record, grounding: Answer, field: Literal["vqa", "open"]) -> ImageFacts:
     document = record.document
     return ImageFacts(
         document.id,
@@ -35,6 +37,6 @@ def _facts(record: Record, field: Literal["vqa", "open"]) -> ImageFacts:
         is_right(record, field),
         iou(record),
         masks.area(document.mask),
-        masks.area(record.ground.response.prediction(document.size)),
+        masks.area(grounding.response.prediction(document.size)),
         document.width * document.height,
     )

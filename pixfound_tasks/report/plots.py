@@ -21,7 +21,7 @@ from pixfound_tasks.report.summary import Summary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pixfound_tasks.analysis.evidence import Rates
+    from pixfound_tasks.analysis.evidence import Evidence, Rates
     from pixfound_tasks.analysis.intervals import Interval
     from pixfound_tasks.analysis.sensitivity import Sensitivity
     from pixfound_tasks.report.when import When
@@ -62,7 +62,7 @@ def _plots(summary: Summary) -> Iterator[Plot]:
         yield Plot(task, f"Scores under varied {of}.", _sensitivity(found))
     if summary.evidence and summary.evidence.found.overall.documents:
         caption = "Answers that change when the true region, or an equal one elsewhere, is painted out."
-        yield Plot("evidence", caption, _evidence(summary))
+        yield Plot("evidence", caption, _evidence(summary.evidence.found))
 
 
 def svg(figure: Figure) -> bytes:
@@ -75,10 +75,10 @@ def png(figure: Figure) -> bytes:
     return _saved(figure, "png", dpi=200)
 
 
-def _saved(figure: Figure, kind: str, **options: object) -> bytes:
+def _saved(figure: Figure, kind: str, dpi: int | None = None, metadata: dict[str, None] | None = None) -> bytes:
     file = io.BytesIO()
     with matplotlib.rc_context(_STYLE):
-        figure.savefig(file, format=kind, bbox_inches="tight", **options)
+        figure.savefig(file, format=kind, bbox_inches="tight", dpi=dpi, metadata=metadata)
     return file.getvalue()
 
 
@@ -203,8 +203,8 @@ def _sensitivity(found: Sequence[Sensitivity]) -> Figure:
     return figure
 
 
-def _evidence(summary: Summary) -> Figure:
-    rows: dict[str, Rates] = {"all": summary.evidence.found.overall, **summary.evidence.found.by_pattern}
+def _evidence(found: Evidence) -> Figure:
+    rows: dict[str, Rates] = {"all": found.overall, **found.by_pattern}
     figure, axes = _figure(0.9 + 0.42 * len(rows))
     names = [f"{name} ({rates.documents})" for name, rates in rows.items()]
     _bars(axes, names, [rates.evidence for rates in rows.values()], _BLUE, -0.2, "true region painted out")

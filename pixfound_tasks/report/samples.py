@@ -97,7 +97,9 @@ def read_repeated(file: Path, benchmark: str) -> Iterator[RepeatedSample]:
 
 def read_settings(samples: Path) -> dict[str, Any]:
     """What the results file beside a file of samples says of the run; empty but for the date where there is none."""
-    date = _SAMPLES_FILE.fullmatch(samples.name)["date"]
+    match = _SAMPLES_FILE.fullmatch(samples.name)
+    assert match is not None  # one of `sample_files`
+    date = match["date"]
     file = samples.with_name(f"{date}_results.json")
     if not file.exists():
         return {"date": date}

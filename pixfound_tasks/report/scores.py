@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 
 from pixfound_tasks import masks
 from pixfound_tasks.report.run import Answer, Record
 from pixfound_tasks.scoring import metrics
 
-Protocol = Literal["vqa", "open", "ground"]  # the fields of a record
+Protocol = Literal["vqa", "open", "ground", "when"]  # the fields of a record
 
 
 def answers(records: Iterable[Record], protocol: Protocol) -> list[Answer]:
@@ -53,6 +53,7 @@ def open_miou(records: Iterable[Record]) -> float:
 
 def iou(record: Record) -> float:
     """IoU of the grounding answer and the truth, of images without a referring expression too."""
+    assert record.ground is not None  # callers ask of groundings alone
     return masks.iou(record.ground.response.prediction(record.document.size), record.document.mask)
 
 
@@ -61,5 +62,5 @@ def is_right(record: Record, protocol: Protocol = "vqa") -> bool:
     return getattr(record, protocol).metrics.get("accuracy") == 1
 
 
-def _is_pair(part: object) -> bool:
+def _is_pair(part: object) -> TypeGuard[list[Any]]:
     return isinstance(part, list) and len(part) == 2

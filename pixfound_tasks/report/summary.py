@@ -77,7 +77,8 @@ class Summary:
 def summarise(run: Run) -> Summary:
     """All that the report says of a run, in numbers."""
     records = run.records
-    asked = {name: scores.answers(records, name) for name in ("vqa", "open", "ground", "when")}
+    protocols: tuple[scores.Protocol, ...] = ("vqa", "open", "ground", "when")
+    asked = {name: scores.answers(records, name) for name in protocols}
     answering, open_answering = scores.answering(records, "vqa"), scores.answering(records, "open")
     grounding, open_grounding = scores.miou(records), scores.open_miou(records)
     found, emergence = find_failures(run), when(records)

@@ -53,8 +53,8 @@ def pair_accuracy(parts: Iterable[Sequence[Any]]) -> float:
 
 def cumulative_iou(overlaps: Iterable[Sequence[Any] | None]) -> float:
     """IoU of all documents' pixels pooled, out of (intersection, union) of each."""
-    overlaps = [overlap and Overlap(*overlap) for overlap in overlaps]
-    return _explained(metrics.cumulative_iou(overlaps), f"no document has an expression{_UNSEGMENTED}")
+    pooled = metrics.cumulative_iou(None if overlap is None else Overlap(*overlap) for overlap in overlaps)
+    return _explained(pooled, f"no document has an expression{_UNSEGMENTED}")
 
 
 def open_miou(ious: Iterable[Sequence[Any]]) -> float:
@@ -64,11 +64,11 @@ def open_miou(ious: Iterable[Sequence[Any]]) -> float:
 
 def open_score(parts: Iterable[Sequence[Any]]) -> OpenScore:
     """A-dagger: pair accuracy, or where images have no pairs accuracy; M-dagger travels with it."""
-    parts = [OpenPart(*part) for part in parts]
-    answers = [part.answer for part in parts]
-    paired = any(not isinstance(answer, float) for answer in answers)
-    score = OpenScore(pair_accuracy(answers) if paired else mean(answers))
-    score.miou = metrics.open_miou(OpenIou(*part.iou) for part in parts)
+    scored = [OpenPart(*part) for part in parts]
+    halves = [part.answer for part in scored if not isinstance(part.answer, float)]
+    singles = [part.answer for part in scored if isinstance(part.answer, float)]
+    score = OpenScore(pair_accuracy(halves) if halves else mean(singles))
+    score.miou = metrics.open_miou(OpenIou(*part.iou) for part in scored)
     return score
 
 

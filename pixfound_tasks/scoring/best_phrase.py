@@ -26,7 +26,8 @@ MATCHES = ("exact", "overlap", "other")
 class ConceptClassifier(Protocol):
     """Says what phrases are about; `name` says who does and goes into every result."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def classify(self, phrase: str, answer: str = "") -> str | None:
         """One of `concepts.CONCEPTS`, of a phrase of an answer; None where it cannot be told."""
@@ -132,21 +133,21 @@ def record(
 def _of_phrase(image: GroundedImage, phrase: Phrase, classifier: ConceptClassifier | None) -> dict[str, Any]:
     """The fields of a record that say how and where its best phrase stands."""
     response = image.response
-    has_place = phrase.chars is not None and phrase.chars[0] < len(response.text)
+    chars = phrase.chars if phrase.chars is not None and phrase.chars[0] < len(response.text) else None
     return {
         "phrase": phrase.text,
-        "char_location": phrase.chars[0] / len(response.text) if has_place else None,
+        "char_location": None if chars is None else chars[0] / len(response.text),
         "token_location": token_location(phrase, response),
         "match": match(phrase, image.expression) if image.expression is not None else None,
         "concept": classifier.classify(phrase.text, response.text) if classifier else None,
-        "mass": _mass(image, phrase, has_place),
+        "mass": _mass(image, phrase, chars),
     }
 
 
-def _mass(image: GroundedImage, phrase: Phrase, has_place: bool) -> MapMass | None:
+def _mass(image: GroundedImage, phrase: Phrase, chars: tuple[int, int] | None) -> MapMass | None:
     """Of the phrase's whole map where its look is at hand, else of the coarse one that it carries."""
-    if image.look is not None and has_place:
-        return phrase_mass(image.look, phrase.chars, image.truth)
+    if image.look is not None and chars is not None:
+        return phrase_mass(image.look, chars, image.truth)
     return None if phrase.map is None else coarse_mass(phrase.map, image.truth)
 
 

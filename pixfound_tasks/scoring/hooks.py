@@ -12,7 +12,6 @@ from typing import Any
 
 from pixfound_tasks import masks, prompts
 from pixfound_tasks.grounding.segmenters import check_segmenter
-from pixfound_tasks.masks import Overlap
 from pixfound_tasks.response import Response, from_text, to_text
 from pixfound_tasks.scoring import declared, metrics
 from pixfound_tasks.scoring.aggregations import OpenPart
@@ -145,7 +144,7 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     if doc["expression"] is None:
         return {**dict.fromkeys(_OVERLAPS), **sample}
     if not grounded.is_measured:
-        return {**dict.fromkeys(_OVERLAPS, math.nan), "ciou": Overlap(math.nan, math.nan), **sample}
+        return {**dict.fromkeys(_OVERLAPS, math.nan), "ciou": (math.nan, math.nan), **sample}
     prediction = response.prediction(size)
     found = masks.iou(prediction, truth)
     is_absent = masks.area(truth) == 0
@@ -173,7 +172,7 @@ def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     `concept` and `classified_by` are no metrics: what the best phrase is about, and who says so.
     """
     grounded = read_answer(results[0], doc)
-    sample = {"concept": None, "classified_by": None, "pixfound": doc}
+    sample: dict[str, Any] = {"concept": None, "classified_by": None, "pixfound": doc}
     if grounded.is_made:
         sample["grounded"] = to_text(grounded.response)
     if doc["expression"] is None:

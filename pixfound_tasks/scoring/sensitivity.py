@@ -138,12 +138,13 @@ def _over_variations(
     return found
 
 
-def _score(values: Sequence[Sequence | float | None]) -> float | None:
+def _score(values: Sequence[Sequence[Any] | float | None]) -> float | None:
     """One variation's score: pair accuracy of pairs' halves, else the mean; None where nothing is to average."""
-    defined = [value for value in values if value is not None]
-    if all(isinstance(value, float) for value in defined):
-        return metrics.mean(defined) if defined else None
-    accuracy = metrics.pair_accuracy(PairPart(*value) for value in defined)
+    halves = [value for value in values if value is not None and not isinstance(value, float)]
+    if not halves:
+        singles = [value for value in values if isinstance(value, float)]
+        return metrics.mean(singles) if singles else None
+    accuracy = metrics.pair_accuracy(PairPart(*half) for half in halves)
     return None if math.isnan(accuracy) else accuracy
 
 
@@ -161,7 +162,7 @@ def _metric_list(types: Sequence[str]) -> list[dict[str, Any]]:
 
 def __getattr__(attribute: str) -> list[dict[str, Any]]:
     """The `metric_list` of each kind of task; a new one each time, for lmms-eval to write into."""
-    types = {
+    types: dict[str, Callable[[], Sequence[str]]] = {
         "CHOICE_METRICS": varied.choice_types,
         "WORDING_METRICS": lambda: varied.WORDING_TYPES,
         "PICTURE_METRICS": lambda: varied.VISUAL_TYPES,

@@ -22,7 +22,7 @@ from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.outcomes import KINDS, find_failures
 from pixfound_tasks.report.page import pictures
 from pixfound_tasks.report.progress import Track, untracked
-from pixfound_tasks.report.run import Document, Record, Run
+from pixfound_tasks.report.run import Answer, Document, Record, Run
 from pixfound_tasks.report.scores import iou, is_right
 from pixfound_tasks.response import Phrase, Response, Selection
 from pixfound_tasks.response.maps import to_fields
@@ -114,19 +114,19 @@ def _answer(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
         "id": record.document.id,
         "outcomes": outcomes,
         "vqa": vqa,
-        "open": _open_answer(record) if record.open else None,
+        "open": _open_answer(record.open) if record.open else None,
         "ground": _grounding(record, record.ground.response) if record.ground else None,
     }
 
 
-def _open_answer(record: Record) -> dict[str, Any]:
+def _open_answer(answer: Answer) -> dict[str, Any]:
     """`right` is None where nobody could judge the answer; `by` is None where the log does not say who judged."""
-    judgement = record.open.metrics.get("judgement")
+    judgement = answer.metrics.get("judgement")
     judgement = judgement if isinstance(judgement, dict) else {}
-    is_unjudged = record.open.metrics.get("unjudged") == 1
+    is_unjudged = answer.metrics.get("unjudged") == 1
     return {
-        "text": _cut(record.open.response.text),
-        "right": None if is_unjudged else record.open.metrics.get("accuracy") == 1,
+        "text": _cut(answer.response.text),
+        "right": None if is_unjudged else answer.metrics.get("accuracy") == 1,
         "by": _cut(str(judgement["by"]), _LONGEST_NAME) if judgement.get("by") else None,
     }
 
