@@ -100,7 +100,7 @@ def test_no_masks_with_any_open_answer_is_not_a_zero(tmp_path):
 def test_who_judged_may_be_missing(tmp_path, judgement):
     write_samples(tmp_path / "model", "pixmini_vqa_open", [open_sample(id) | {"judgement": judgement} for id in OPEN])
     assert summary_of(tmp_path).provenance["judges"] == ""
-    (run,) = gallery.contents(read_runs(tmp_path), {}).index["runs"]
+    (run,) = gallery.contents(read_runs(tmp_path), {}).listing["runs"]
     assert run["answers"][0]["open"]["by"] is None
 
 
@@ -122,7 +122,7 @@ def test_table_and_page_show_open_answers_where_there_are_any(all_protocols):
 
 
 def test_gallery_has_open_answers(all_protocols):
-    (run,) = gallery.contents(read_runs(all_protocols), {}).index["runs"]
+    (run,) = gallery.contents(read_runs(all_protocols), {}).listing["runs"]
     found = {answer["id"]: answer["open"] for answer in run["answers"]}
     assert found["1"] == {"text": f"It is {HOSTILE}", "right": True, "by": "rule"}
     assert found["5"]["right"] is None

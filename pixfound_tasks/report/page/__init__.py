@@ -65,7 +65,7 @@ def render(
     track: Track = untracked,
 ) -> str:
     """The page as text."""
-    index, blocks = gallery.contents(runs, images, track)
+    listing, blocks = gallery.contents(runs, images, track)
     loader = jinja2.FileSystemLoader(_HERE)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -85,7 +85,7 @@ def render(
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-        data=json_block(index | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
+        data=json_block(listing | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
         blocks=map(Markup, blocks),
     )
 

@@ -1,8 +1,8 @@
 """What the page's gallery shows of every image, as plain JSON values.
 
-What filters, sorting and search need is in the `index`, which the page reads at once. All that only a card needs once
+What filters, sorting and search need is in the `listing`, which the page reads at once. All that only a card needs once
 it is looked at (masks, phrases, maps, the image) stands apart, in `blocks`, which the page unpacks one by one. An entry
-of the index has the number of its block. Nothing a model wrote makes the page long: what is shown of it is cut.
+of the listing has the number of its block. Nothing a model wrote makes the page long: what is shown of it is cut.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _MASK_SIDES = ((500, 256), (2000, 128), (math.inf, 96))
 
 
 class Gallery(NamedTuple):
-    """The index as JSON values, and blocks of text of harmless characters: base64, and images as data URIs."""
+    """The listing as JSON values, and blocks of text of harmless characters: base64, and images as data URIs."""
 
-    index: dict[str, Any]
+    listing: dict[str, Any]
     blocks: list[str]
 
 
@@ -144,7 +144,7 @@ def _grounding(record: Record, response: Response) -> dict[str, Any]:
 
 
 def _details(document: Document, response: Response, side: int) -> dict[str, Any]:
-    """What a card needs beside the index: `mask` is the prediction, `oracle` the best candidate by the truth.
+    """What a card needs beside the listing: `mask` is the prediction, `oracle` the best candidate by the truth.
 
     A candidate's IoU is that of the masks as they came, whatever the size they are kept at.
     """
