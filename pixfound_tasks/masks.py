@@ -126,6 +126,7 @@ def shrunk(masks: Sequence[Rle], longest: int) -> list[Rle]:
     rows_before, columns_before = (np.searchsorted(places, np.arange(side + 1)) for places, side in zip(kept, old))
     count = new[0] * new[1]
     runs = _runs([mask["counts"] for mask in masks])
+    assert runs is not None
     of = np.repeat(np.arange(len(masks)), np.diff(runs.first, append=runs.lengths.size))
     columns, rows = np.divmod(np.cumsum(runs.lengths) - of * (old[0] * old[1]), old[0])
     has_column = np.diff(columns_before, append=columns_before[-1])[columns]

@@ -74,8 +74,10 @@ class Lens:
         values = [REDUCERS[self.reducer].function(usable(recorded)) for recorded in found]
         settings = [self._settings(prompt) | ({"fault": EMPTY} if lost else {}) for prompt, lost in zip(prompts, blind)]
         return [
-            Look(*span, recorded.rows, reduced, *rest)
-            for span, recorded, reduced, *rest in zip(spans, found, values, geometries, settings, several)
+            Look(text, chars, recorded.rows, reduced, places, made, own)
+            for (text, chars), recorded, reduced, places, made, own in zip(
+                spans, found, values, geometries, settings, several
+            )
         ]
 
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:

@@ -22,6 +22,12 @@ Heads = Literal["all"] | Sequence[int] | Sequence[tuple[int, int]]
 _ROWS_AT_ONCE = 32  # of a given answer: full rows are as long as the sequence, and never held for all of it
 
 
+def check_query(query: str) -> Query:
+    """The query of this name; ValueError where there is none."""
+    check_choice("query", query, QUERIES)
+    return "predict" if query == "predict" else "consume"
+
+
 class AttentionRecord:
     """The recorded rows of one generation or forward call; filled while it runs, read when it is done.
 
@@ -202,7 +208,7 @@ def _say_once(message: str) -> None:
     logger.info(message)
 
 
-def _heads_of_layers(heads: Heads, layers: Sequence[int], count: int) -> dict[int, tuple[int, ...]]:
+def _heads_of_layers(heads: Any, layers: Sequence[int], count: int) -> dict[int, tuple[int, ...]]:
     """The heads recorded in each layer; ValueError where one is not there."""
     if isinstance(heads, str) and heads == "all":
         return {layer: tuple(range(count)) for layer in layers}

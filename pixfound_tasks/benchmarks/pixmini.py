@@ -71,7 +71,7 @@ def _document(pair: Pair, index: int, half: int) -> Document:
         task="",
         source="",
         expression=pair.expression,
-        mask=encode(drawing.masks[list(pair.targets[half])].any(axis=0)),
+        mask=encode(np.any(drawing.masks[list(pair.targets[half])], axis=0)),
         width=SIZE,
         height=SIZE,
         origin="drawn, version 1",

@@ -10,6 +10,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import __version__, mini
 from pixfound_tasks.attention import Lens
+from pixfound_tasks.attention.record import check_query
 from pixfound_tasks.grounding import segmenters
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.judged import LensJudge
@@ -50,7 +51,7 @@ def open_lens(
     model = AutoModelForImageTextToText.from_pretrained(
         path, device_map=device_map, dtype=dtype, attn_implementation=attn_implementation
     )
-    lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, layers, query=query)
+    lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, layers, query=check_query(query))
     return lens.calibrate(*calibration_scenes()) if reducer == "heads" else lens
 
 
@@ -69,7 +70,9 @@ def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> d
 
 def named_judge(name: str | None, lens: Lens) -> Judge | None:
     """The judge of this name, who will be shown images; "self" is the model behind the lens."""
-    return LensJudge(lens) if name == "self" else name and make_judge(name, sees=True)
+    if name == "self":
+        return LensJudge(lens)
+    return make_judge(name, sees=True) if name else None
 
 
 def attention_grounder(

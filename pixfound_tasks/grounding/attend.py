@@ -16,6 +16,7 @@ from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rul
 from pixfound_tasks.grounding.segmenters import Segmenter
 from pixfound_tasks.grounding.selection import make_selector
 from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
+from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Phrase, Point, Probe, Response, coarse_map
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class AttentionGrounder:
         candidates = iter(self.segmenter.segment(points))
         phrases = [replace(p, candidates=next(candidates)) if p.point else p for p in phrases]
         selected, notes = make_selector(self.select, self.judge)(phrases, image, expression)
-        chosen = () if selected.phrase is None else (phrases[selected.phrase].candidates[selected.candidate].mask,)
+        chosen: tuple[Rle, ...] = ()
+        if selected.phrase is not None and selected.candidate is not None:
+            chosen = (phrases[selected.phrase].candidates[selected.candidate].mask,)
         return Response(
             text=look.text,
             masks=chosen,
@@ -91,7 +94,7 @@ def _problems(look: Look, phrases: Sequence[Phrase]) -> tuple[str, ...]:
         lost = f"{len(look.lost)} of {len(look.token_chars)} tokens"
         found.append(f"the attention of {lost} is not finite (NaN or infinite), and left out")
     for index, phrase in enumerate(phrases):
-        if phrase.point:
+        if phrase.point or phrase.chars is None:
             continue
         seen = look.phrase_map(phrase.chars)
         if np.isnan(seen).all():

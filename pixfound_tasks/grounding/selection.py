@@ -14,7 +14,7 @@ from PIL import Image
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.judged import select_by_judge
 from pixfound_tasks.grounding.phrases import content_words, is_denied, named_words
-from pixfound_tasks.response import Phrase, Selection
+from pixfound_tasks.response import Phrase, Probe, Selection
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges import Judge
@@ -68,9 +68,9 @@ def select_first(phrases: Sequence[Phrase]) -> Selection:
     return Selection("first") if index is None else Selection("first", index, 0)
 
 
-def surest_candidate(phrase: Phrase) -> int:
+def surest_candidate(probe: Probe) -> int:
     """Index of the candidate with the highest score, the later one on ties."""
-    return max(range(len(phrase.candidates)), key=lambda index: (phrase.candidates[index].score, index))
+    return max(range(len(probe.candidates)), key=lambda index: (probe.candidates[index].score, index))
 
 
 def _head(phrase: Phrase) -> str | None:
@@ -111,7 +111,7 @@ def make_selector(select: str, judge: Judge | None = None) -> Selector:
         ValueError: as `check_select` does.
     """
     name = check_select(select, judge)
-    if name == "judge":
+    if judge is not None:
         return partial(_selected_by_judge, judge=judge)
     if name == "phrase":
         return lambda phrases, image, expression: Selected(select_by_phrase(phrases, expression), {})

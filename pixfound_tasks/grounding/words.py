@@ -56,13 +56,13 @@ def with_masks(response: Response, segment: Segment, segmenter: str) -> Response
 
     `segment` is not called where the answer is "not there". `segmenter` is what it is called in the provenance.
     """
-    prompts = response.boxes or response.points
+    prompts: Sequence[Box | Point] = response.boxes or response.points or ()
     if response.masks is not None or not response.is_grounded:
         return response
-    distinct = list(dict.fromkeys(prompts or ()))  # who loops writes the same box for ever
+    distinct = list(dict.fromkeys(prompts))  # who loops writes the same box for ever
     probes = [Probe(None, candidates) for candidates in segment(distinct)] if distinct else []
     surest = {prompt: probe.candidates[surest_candidate(probe)].mask for prompt, probe in zip(distinct, probes)}
-    masks = tuple(surest[prompt] for prompt in prompts or ())
+    masks = tuple(surest[prompt] for prompt in prompts)
     return replace(response, masks=masks, provenance=response.provenance | {"segmenter": segmenter})
 
 

@@ -49,7 +49,8 @@ class Judge(Protocol):
     `name` goes into every result: `openai:gpt-4o`, `local:Qwen/Qwen2.5-VL-7B-Instruct`.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
         """The reply, without outer blanks.
@@ -81,11 +82,12 @@ def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
     if kind == "local":
         from pixfound_tasks.judges.local import MAX_NEW_TOKENS, MAX_NEW_TOKENS_WRITING, LocalJudge
 
-        judge = LocalJudge(model, MAX_NEW_TOKENS_WRITING if writes else MAX_NEW_TOKENS)
-        if sees and not judge.takes_images:
+        local = LocalJudge(model, MAX_NEW_TOKENS_WRITING if writes else MAX_NEW_TOKENS)
+        if sees and not local.takes_images:
             raise ValueError(f"expected a judge that takes images, but {name} reads text only; choose another one")
-    else:
-        from pixfound_tasks.judges.chat import ChatJudge
+        return CachedJudge(CircuitBreaker(local), local.settings)
 
-        judge = ChatJudge(model)
-    return CachedJudge(CircuitBreaker(judge), judge.settings)
+    from pixfound_tasks.judges.chat import ChatJudge
+
+    chat = ChatJudge(model)
+    return CachedJudge(CircuitBreaker(chat), chat.settings)

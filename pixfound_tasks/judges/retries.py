@@ -42,14 +42,14 @@ def retrying(name: str, patience: Patience) -> Retrying:
         return _is_temporary(error) and (retry_after(error) or 0.0) <= patience.longest
 
     def wait(state: RetryCallState) -> float:
-        asked = retry_after(state.outcome.exception())
+        asked = retry_after(_failure(state))
         backoff = min(patience.first * 2 ** (state.attempt_number - 1), patience.longest)
         # Not `random`'s own generator: it is seeded alike in all processes, and seeded draws must not be disturbed.
         return (backoff if asked is None else asked) + SystemRandom().uniform(0, patience.first)
 
     def announce(state: RetryCallState) -> None:
         logger.warning(
-            f"{name}: {describe(state.outcome.exception())}; "
+            f"{name}: {describe(_failure(state))}; "
             f"asking again in {state.upcoming_sleep:.1f} s ({state.attempt_number + 1} of {patience.attempts})"
         )
 
@@ -87,6 +87,10 @@ def is_about_the_question(error: BaseException) -> bool:
     """Whether a server has refused one question, as too long or filtered, or has nothing to say to it."""
     refused = isinstance(error, (openai.BadRequestError, openai.UnprocessableEntityError))
     return refused or isinstance(error, NoReply) or getattr(error, "status_code", None) == 413
+
+
+def _failure(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 def _is_temporary(error: BaseException) -> bool:

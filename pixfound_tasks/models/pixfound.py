@@ -5,7 +5,7 @@ Grounding by attention needs a model whose family is in `attention.families.GEOM
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -134,19 +134,23 @@ class PixFound(ChatModel):
         for request, look in zip(batch, looks):
             if self.save_attention:
                 look.save(self.save_attention / f"{request.task}_{request.doc_id}.safetensors")
-            response = self.grounder.ground(look, request.image, request.expression)
+            assert self.grounder is not None
+            response = self.grounder.ground(look, request.image, _asked(request))
             yield to_text(response), response.tokens
 
     def _said(self, batch: list[Request], options: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
         """Answers grounded by the boxes or points in them; the prompt is the task's own or the study's for them."""
-        prompts = [request.box_prompt or referring_prompt(request.expression, self.grounding) for request in batch]
+        prompts = [request.box_prompt or referring_prompt(_asked(request), self.grounding) for request in batch]
         answers = self.lens.answer_all([r.image for r in batch], prompts, **options)
         for request, prompt, answer in zip(batch, prompts, answers):
+            assert self.words is not None
             yield to_text(self.words.ground(answer, request.image, prompt)), answer.tokens
 
     def clean(self) -> None:
         """Free the model, and what holds it or is of its size, before scoring."""
-        self.lens = self.grounder = self.words = None
+        self.grounder = self.words = None
+        if hasattr(self, "lens"):
+            del self.lens
         super().clean()
 
 
@@ -169,12 +173,18 @@ def _layers(layers: str | float) -> str:
 
 
 def _count(name: str, value: object) -> int:
-    if not str(value).isdecimal() or int(value) < 1:
+    if not str(value).isdecimal() or int(str(value)) < 1:
         raise ValueError(f"expected {name} as a whole number of at least 1, but got {value!r}")
-    return int(value)
+    return int(str(value))
 
 
-def _cut(text: str, until: list[str]) -> str:
+def _asked(request: Request) -> str:
+    """The expression of a request that is no choice question, which has one."""
+    assert request.expression is not None
+    return request.expression
+
+
+def _cut(text: str, until: Iterable[str]) -> str:
     for stop in until:
         text = text.split(stop)[0]
     return text

@@ -77,7 +77,7 @@ class PixFoundReplay(ChatModel):
         self.answers = read_answers(Path(answers)) if answers else None
         self.phrases = read_phrases(Path(phrases)) if phrases else {}
         self.judged = read_judged(Path(judged)) if judged else {}
-        self.provenance = {"model": str(name), "select": select, "masks": masks, "answers": answers}
+        self.provenance: dict[str, Any] = {"model": str(name), "select": select, "masks": masks, "answers": answers}
         if self.folder:
             self.provenance["mask_files"] = self.folder.count
         self.notes: Counter[str] = Counter()
@@ -164,7 +164,9 @@ class PixFoundReplay(ChatModel):
             selected = _selection(choice, list(found), numbers)
         else:
             selected = SELECTIONS[self.select](phrases)
-        chosen = () if selected.phrase is None else (phrases[selected.phrase].candidates[selected.candidate].mask,)
+        chosen: tuple[Rle, ...] = ()
+        if selected.phrase is not None and selected.candidate is not None:
+            chosen = (phrases[selected.phrase].candidates[selected.candidate].mask,)
         answer = next((line.answer for line in lines.values()), "")
         return Response(answer, chosen, phrases=tuple(phrases), selected=selected, provenance=self.provenance)
 

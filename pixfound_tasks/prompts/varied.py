@@ -63,8 +63,10 @@ def choice_types() -> tuple[str, ...]:
 def choice_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
     """Choice questions misspelt, in the study's templates, and paraphrased."""
     questions = [_question(row) for row in rows]
-    spelled, templated = (make(questions, range(count)) for make in (spelled_questions, templated_prompts))
-    paraphrased = _paraphrased(rows, questions, count) if "paraphrase" in choice_types() else repeat(())
+    spelled, templated = spelled_questions(questions, range(count)), templated_prompts(questions, range(count))
+    paraphrased: Iterator[Sequence[ChoiceQuestion]] = repeat(())
+    if "paraphrase" in choice_types():
+        paraphrased = _paraphrased(rows, questions, count)
     for row, by_spelling, by_template, by_paraphrase in zip(rows, spelled, templated, paraphrased):
         yield [
             *_numbered("spelling", [_prompt(row, question) for question in by_spelling]),

@@ -103,6 +103,7 @@ class _Scanner:
     def run(self) -> None:
         position, before = 0, ""
         while token := _TOKEN.search(self.text, position):
+            assert token.lastgroup is not None
             position, kind, value = token.end(), token.lastgroup, token[token.lastgroup]
             if kind == "tag" and self.add_bin(value):
                 continue
@@ -110,8 +111,9 @@ class _Scanner:
             if kind == "quote":
                 if not self.stack or before not in ("open", "separator", "key"):
                     continue
-                end = _REST_OF_STRING[value].match(self.text, position).end()
-                kind, value, position = "string", self.text[position:end], end + 1
+                rest = _REST_OF_STRING[value].match(self.text, position)
+                assert rest is not None
+                kind, value, position = "string", rest[0], rest.end() + 1
             if kind in ("string", "word") and self.stack and self.stack[-1].kind == "{":
                 colon = _COLON.match(self.text, position)
                 if colon:
@@ -200,6 +202,7 @@ class _Scanner:
         token = _BIN.match(tag)
         if not token or (token[4] and not (self.stack and self.stack[-1].kind == "{")):
             return False
+        assert token.lastindex is not None
         kind = _BIN_KINDS[token.lastindex - 1]
         if self.bins[0] != kind:
             self.flush_bins()
