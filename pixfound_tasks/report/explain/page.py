@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 from markupsafe import Markup
 from PIL import Image
 
@@ -15,6 +14,7 @@ from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.console import printable
 from pixfound_tasks.report.explain import Explanation, overlays, wording
 from pixfound_tasks.report.page.pictures import data_uri
+from pixfound_tasks.report.templates import make_environment
 from pixfound_tasks.response import Point
 
 _HERE = Path(__file__).parent
@@ -39,14 +39,7 @@ def write_page(explanation: Explanation, path: Path) -> None:
 
 def render(explanation: Explanation) -> str:
     """The page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-    )
+    environment = make_environment(_HERE, _shown)
     height, width = overlays.shown_size(explanation.image)
     said = (wording.judgement(explanation), wording.true_mask(explanation))
     return environment.get_template("page.html.jinja").render(

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from pixfound_tasks.report.formats import NOT_MEASURED, OUTCOME_NAMES, percent
 from pixfound_tasks.report.leaderboard.schema import SCHEMA
 from pixfound_tasks.report.leaderboard.sections import Board, Ranked, Row, Section, boards
+from pixfound_tasks.report.templates import make_environment
 
 COLUMNS = {  # heading -> name of a score; those that no row of a section has are left out
     "S": "score",
@@ -149,14 +149,7 @@ def made_with(ranked: Ranked) -> str:
 
 def as_html(rows: Sequence[Row]) -> str:
     """The leaderboard as one page that opens from disk and loads nothing."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-    )
+    environment = make_environment(_HERE, _shown)
     functions: dict[str, Callable[..., Any]] = {
         each.__name__: each for each in (apart_note, columns_of, place, interval_text, images, made_with, percent)
     }

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from pixfound_tasks.report import sentences
@@ -27,6 +26,7 @@ from pixfound_tasks.report.plots import Plot, svg
 from pixfound_tasks.report.progress import Track, untracked
 from pixfound_tasks.report.run import Run
 from pixfound_tasks.report.summary import Summary
+from pixfound_tasks.report.templates import make_environment
 
 Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
@@ -66,10 +66,7 @@ def render(
 ) -> str:
     """The page as text."""
     listing, blocks = gallery.contents(runs, images, track)
-    loader = jinja2.FileSystemLoader(_HERE)
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
+    environment = make_environment(_HERE)
     environment.filters |= {"percent": percent, "number": number, "between": between}
     environment.filters |= {"emergence": sentences.emergence, "evidence": sentences.evidence}
     environment.tests["measured"] = is_measured
