@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint browser fuzz dist wheel-test matrix
+.PHONY: demo test lint browser fuzz dist wheel-test matrix lock
 
 demo: $(VENV)/installed
 	rm -rf $(RUN)
@@ -26,7 +26,7 @@ lint: $(VENV)/installed-dev
 # Half a minute for each reader of untrusted input: SECONDS=300 for more. What breaks one is kept in fuzz/.
 SECONDS ?= 30
 fuzz: $(VENV)/installed
-	$(VENV)/bin/python -m pip install --quiet --editable '.[fuzz]'
+	$(INSTALL) --editable '.[fuzz]'
 	$(VENV)/bin/python perf/fuzz.py --seconds $(SECONDS)
 
 # The same bytes from the same sources, also without SOURCE_DATE_EPOCH.
@@ -41,12 +41,27 @@ wheel-test: $(VENV)/installed-dev
 matrix: $(VENV)/installed-dev
 	$(VENV)/bin/python .ci/matrix.py
 
-$(VENV)/installed: pyproject.toml
+# The newest versions that the bounds allow, of all that the repository installs; then those that reading runs needs.
+# A constraints file in pip's own configuration holds here too. Asks nothing of the lock there is: that may not install.
+COMPILE = UV_CONSTRAINT=$$($(PIP) config --global get global.constraint 2>/dev/null) \
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --prerelease disallow \
+	--no-annotate --no-header
+lock: $(VENV)/bin/python
+	$(PIP) install --quiet uv
+	$(COMPILE) --all-extras --output-file constraints.txt pyproject.toml
+	$(COMPILE) --group report --constraint constraints.txt --output-file requirements-report.txt
+
+PIP = $(VENV)/bin/python -m pip
+INSTALL = $(PIP) install --quiet --constraint constraints.txt --build-constraint constraints.txt
+
+$(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --upgrade pip
-	$(VENV)/bin/python -m pip install --quiet --editable .
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt pip
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(VENV)/bin/python -m pip install --quiet --editable '.[test,dev]'
+	$(INSTALL) --editable '.[test,dev]'
 	touch $@
