@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pixfound_tasks.hosts.incompatibilities import find_incompatibilities
 
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
@@ -66,8 +69,24 @@ def add_task_folder() -> None:
     def initialize_tasks(
         self: TaskManager, include_path: str | list[str] | None = None, include_defaults: bool = True
     ) -> dict[str, Any]:
+        stop_if_broken()
         paths = [include_path] if isinstance(include_path, str) else list(include_path or [])
         return plain(self, include_path=[*paths, str(task_folder())], include_defaults=include_defaults)
 
     initialize_tasks.__dict__["adds_pixfound"] = True
     TaskManager.initialize_tasks = initialize_tasks
+
+
+def stop_if_broken() -> None:
+    """Stop, with one line, before versions that are known to break lmms-eval do it with a traceback.
+
+    Ends the process with status 1 if lmms-eval's command runs, which exits with 0 after a failed evaluation. Raises
+    RuntimeError elsewhere.
+    """
+    broken = find_incompatibilities()
+    if not broken:
+        return
+    message = "pixfound-tasks: " + "; ".join(map(str, broken))
+    if "lmms_eval.__main__" in sys.modules:
+        raise SystemExit(message)
+    raise RuntimeError(message)

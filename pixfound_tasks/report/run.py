@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.hosts.incompatibilities import failure_hint
 from pixfound_tasks.report.check.results import model_name
 from pixfound_tasks.report.progress import Track, untracked
 from pixfound_tasks.report.samples import (
@@ -31,6 +32,9 @@ PROTOCOLS = {"vqa": "vqa", "vqa_open": "open", "ground": "ground", "when": "when
 REPEATED = (
     "vqa_evidence",
     *(f"{task}{lite}" for task in ("vqa_lang", "ground_lang", "ground_visual") for lite in ("", "_lite")),
+)
+_NOTHING_WRITTEN = (
+    "If an evaluation fails, lmms-eval writes nothing and exits with 0: read its log, and run `pixfound doctor`"
 )
 
 
@@ -121,7 +125,8 @@ def _read_folder(folder: Path, track: Track) -> list[Run]:
     if not folder.is_dir():
         raise RunError(
             f"expected a folder that lmms-eval wrote with --output_path, but {folder} "
-            f"{'is a file' if folder.exists() else 'does not exist'}; check the path."
+            f"{'is a file' if folder.exists() else 'does not exist'}; check the path. "
+            f"{_NOTHING_WRITTEN}{failure_hint()}"
         )
     found: dict[tuple[Path, str], dict[str, Path]] = {}
     for file, task in sample_files(folder):
@@ -146,7 +151,8 @@ def _nothing_found(folder: Path) -> str:
     else:
         came = "neither samples nor results"
         todo = "give the folder that was lmms-eval's --output_path, in a run with --log_samples"
-    return f"expected samples of a benchmark of ours in {folder}, but found {came}; {todo}."
+        todo += f". {_NOTHING_WRITTEN}{failure_hint()}"
+    return f"expected samples of a benchmark of ours in {folder}, but found {came}; {todo}"
 
 
 def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path], track: Track) -> Run:

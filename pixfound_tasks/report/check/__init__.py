@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.hosts.incompatibilities import failure_hint
 from pixfound_tasks.report.check.requirements import Requirement
 from pixfound_tasks.report.check.results import Coverage, ModelResults, TaskResult, read_results
 
@@ -104,7 +105,7 @@ def _no_results(run: Path) -> tuple[str, str]:
     came = "has no results" if run.is_dir() else "is a file" if run.exists() else "does not exist"
     return "missing", (
         f"{run} {came}; give the folder that was lmms-eval's --output_path. When an evaluation fails, lmms-eval writes "
-        "none and exits 0 all the same: look at its log, or run it with --verbosity DEBUG"
+        f"none and exits 0 all the same: look at its log, or run it with --verbosity DEBUG{failure_hint()}"
     )
 
 

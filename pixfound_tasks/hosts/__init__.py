@@ -1,0 +1,1 @@
+"""What this package knows of its hosts, lmms-eval and transformers, beyond their documented interfaces."""
