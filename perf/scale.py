@@ -32,7 +32,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import Lens, mini
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.grounding.segmenters import make_segmenter
 from pixfound_tasks.mini.calibration import calibration_scenes
 
@@ -110,7 +110,7 @@ def table(constants: Constants, work: Work) -> list[str]:
         "|---" * (2 + len(GPUS)) + "|",
     ]
     for name in BENCHMARKS:
-        documents = DOCUMENT_COUNTS[name]
+        documents = get_benchmark(name).document_count
         cells = [f"{hours(constants, work, documents, gpus):.3g} h" for gpus in GPUS]
         lines.append(f"| {name} | {documents} | {' | '.join(cells)} |")
     return lines

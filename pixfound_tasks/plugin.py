@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
+from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.hosts.incompatibilities import find_incompatibilities
 
 if TYPE_CHECKING:
@@ -21,6 +24,20 @@ def task_folder() -> Path:
     """The folder of the task YAMLs: inside an installed package, beside it in a source checkout."""
     installed = _HERE / "task_yamls"
     return installed if installed.is_dir() else _HERE.parent / "task_yamls"
+
+
+def task_folders() -> list[Path]:
+    """Our folder of task YAMLs, and those of the benchmarks that other packages bring."""
+    found = [task_folder()]
+    for name in benchmark_names():
+        try:
+            folder = get_benchmark(name).task_folder
+        except Exception as error:  # in another package: no reason to stop evaluations that do not need it
+            logger.warning(f"the benchmark {name} cannot be loaded, and its tasks are not there: {error}")
+            continue
+        if folder and folder not in found:
+            found.append(folder)
+    return found
 
 
 def register() -> list[ModelManifest]:
@@ -71,7 +88,8 @@ def add_task_folder() -> None:
     ) -> dict[str, Any]:
         stop_if_broken()
         paths = [include_path] if isinstance(include_path, str) else list(include_path or [])
-        return plain(self, include_path=[*paths, str(task_folder())], include_defaults=include_defaults)
+        ours = map(str, task_folders())
+        return plain(self, include_path=[*paths, *ours], include_defaults=include_defaults)
 
     initialize_tasks.__dict__["adds_pixfound"] = True
     TaskManager.initialize_tasks = initialize_tasks

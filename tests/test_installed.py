@@ -62,8 +62,6 @@ def test_the_wheel_holds_tasks_weights_and_the_page(built):
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         "pixfound_tasks/task_yamls/pixmmvp/pixmmvp_vqa.yaml",
-        "pixfound_tasks/task_yamls/pixmmvp/_pixmmvp_template_yaml",
-        "pixfound_tasks/task_yamls/_referring_yaml",
         "pixfound_tasks/task_yamls/pixmini/pixmini.yaml",
         "pixfound_tasks/constraints.txt",
         "pixfound_tasks/mini/weights/model.safetensors",

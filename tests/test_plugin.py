@@ -10,6 +10,8 @@ from lmms_eval.utils import load_yaml_config
 from running import command, environment
 
 from pixfound_tasks import plugin
+from pixfound_tasks.benchmarks.registry import get_benchmark
+from pixfound_tasks.task_files import task_files
 
 BENCHMARKS = ("pixmmvp", "pixcvbench", "pixmini")
 # Names and metrics are public; the first metric is the score.
@@ -49,6 +51,14 @@ def test_every_task_has_its_metrics(benchmark, task):
     expected = [name for name in METRICS[task] if benchmark != "pixcvbench" or name != "pair_accuracy"]
     assert [metric["metric"] for metric in config["metric_list"]] == expected
     assert (config["task"], config["tag"]) == (f"{benchmark}_{task}", "pixfoundation")
+
+
+def test_the_task_yamls_are_those_that_the_table_gives():
+    written = {path.name: path.read_text() for path in plugin.task_folder().rglob("*.yaml")}
+    tables = [task_files(get_benchmark(name)) for name in BENCHMARKS]
+    assert written == {name: text for table in tables for name, text in table.items()}, (
+        "run: python task_yamls/_generate.py"
+    )
 
 
 def test_adding_the_task_folder_twice_changes_nothing():

@@ -1,26 +1,22 @@
 """The benchmarks as saved `datasets.DatasetDict`s of one split, `test`, all with the columns of `documents.Document`.
 
-`PIXMMVP`, `PIXCVBENCH` and `PIXMINI` are the folders they are saved in, for `dataset_path` in a task's YAML. They are
-worked out when they are asked for, and so is everything here: importing this package reads nothing and imports nothing
-heavy.
+The name of a benchmark in capitals, such as `PIXMMVP`, is the folder that it is saved in, for `dataset_path` in a
+task's YAML. It is worked out when it is asked for, and so is everything here: importing this package reads nothing and
+imports nothing heavy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pixfound_tasks.choices import check_choice
+from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
     from PIL.Image import Image
 
     from pixfound_tasks.benchmarks.joining import Joining
-
-# Each is a module of this package with a function `joining(local_only) -> Joining`.
-DOCUMENT_COUNTS = {"pixmmvp": 300, "pixcvbench": 1438, "pixmini": 120}
 
 
 def load(name: str) -> DatasetDict:
@@ -43,8 +39,7 @@ def folder(name: str) -> str:
 
 def joining_of(name: str, local_only: bool = False) -> Joining:
     """How a benchmark is made of its files, which are downloaded unless there; with `local_only` never."""
-    check_choice("the benchmark", name, DOCUMENT_COUNTS)
-    return import_module(f"{__name__}.{name}").joining(local_only)
+    return get_benchmark(name).join(local_only)
 
 
 def images(name: str) -> Mapping[str, Image]:
@@ -55,7 +50,7 @@ def images(name: str) -> Mapping[str, Image]:
 
 
 def __getattr__(attribute: str) -> str:
-    if attribute.isupper() and attribute.lower() in DOCUMENT_COUNTS:
+    if attribute.isupper() and attribute.lower() in benchmark_names():
         return _folder_for_yaml(attribute.lower())
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 

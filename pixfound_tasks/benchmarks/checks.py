@@ -12,6 +12,7 @@ from pixfound_tasks.benchmarks import cache, downloads, joining_of, published
 from pixfound_tasks.benchmarks.documents import Document, fingerprint
 from pixfound_tasks.benchmarks.joining import Joining
 from pixfound_tasks.benchmarks.readers import read_json
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError, Files, file_digest, remedy_named
 
 _LISTED = 5  # names in a message
@@ -55,13 +56,14 @@ def _downloaded(benchmark: str, files: Files) -> Check:
 
 def _annotations(benchmark: str, files: Files) -> Iterator[Check]:
     """Checksums and numbers of annotations; a missing file fails where documents are joined."""
-    for name, known in published.CHECKSUMS[benchmark].items():
+    known_of = get_benchmark(benchmark).published
+    for name, known in known_of.checksums.items():
         if name in files.paths:
             digest = file_digest(files.paths[name])
             differs = f"differs from the version this release was tested with: {digest[:12]}, not {known[:12]}"
             same = digest == known
             yield Check(f"checksum of {name}", "ok" if same else "warning", known[:12] if same else differs)
-    for name, count in published.ANNOTATION_COUNTS[benchmark].items():
+    for name, count in known_of.annotation_counts.items():
         try:
             with remedy_named(benchmark):
                 yield _count(f"annotations in {name}", count, _annotation_count(files, name))
@@ -94,13 +96,13 @@ def _documents(joining: Joining) -> Iterator[Check]:
     except DataError as error:
         yield Check("documents", "failed", str(error))
         return
-    counts = published.tally(kept)
-    for what, known in published.COUNTS[joining.name].items():
+    counts, known_of = published.tally(kept), get_benchmark(joining.name).published
+    for what, known in known_of.counts.items():
         yield _count(what, known, counts.get(what, 0))
-    if joining.name == "pixmmvp":
-        yield _without_expression(kept)
-    if joining.name == "pixmini":
-        same = fingerprint(kept) == published.PIXMINI_DIGEST
+    if known_of.without_expression is not None:
+        yield _without_expression(kept, tuple(known_of.without_expression))
+    if known_of.digest is not None:
+        same = fingerprint(kept) == known_of.digest
         found = "the same bits as everywhere" if same else "expected the same bits as everywhere, but they differ"
         yield Check("content", "ok" if same else "failed", found)
     yield _consistency(joining, kept)
@@ -111,12 +113,11 @@ def _content(document: Document) -> bytes:
     return json.dumps(document._replace(image={}), sort_keys=True).encode() + document.image["bytes"]
 
 
-def _without_expression(documents: Iterable[Document]) -> Check:
+def _without_expression(documents: Iterable[Document], known: tuple[str, ...]) -> Check:
     ids = tuple(document.id for document in documents if document.expression is None)
-    if ids == published.WITHOUT_EXPRESSION:
+    if ids == known:
         return Check("which have no expression", "ok", " ".join(ids))
-    expected = " ".join(published.WITHOUT_EXPRESSION)
-    return Check("which have no expression", "failed", f"expected {expected}, but got {' '.join(ids)}")
+    return Check("which have no expression", "failed", f"expected {' '.join(known)}, but got {' '.join(ids)}")
 
 
 def _consistency(joining: Joining, documents: Iterable[Document]) -> Check:

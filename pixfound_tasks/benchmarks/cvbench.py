@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from datasets.data_files import sanitize_patterns
-from huggingface_hub import metadata_load
-
+from pixfound_tasks.benchmarks.records.pixcvbench import QUESTIONS
 from pixfound_tasks.benchmarks.sources import DataError, download
 
-QUESTIONS = "nyu-visionx/CV-Bench"
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
 PART = "2D"
 COLUMNS = ("idx", "type", "task", "question", "choices", "answer", "prompt", "source", "source_filename")
 
@@ -37,6 +35,9 @@ def fetch(local_only: bool = False) -> tuple[str, list[Path]]:
 
 def _patterns(readme: Path) -> list[str]:
     """What the README's header says of the files of configuration 2D, split test."""
+    from datasets.data_files import sanitize_patterns
+    from huggingface_hub import metadata_load
+
     header = (metadata_load(readme) or {}) if readme.is_file() else {}
     for config in header.get("configs", ()):
         if config.get("config_name") == PART and config.get("data_files"):
@@ -71,6 +72,8 @@ def read_rows(path: Path) -> Iterator[Row]:
 
     Raises DataError where a column or a value is missing, or the file is no parquet.
     """
+    import pyarrow.compute as pc
+
     for batch in _batches(path):
         for row in batch.filter(pc.equal(batch["type"], PART)).to_pylist():
             if missing := [column for column in COLUMNS if row[column] is None]:
@@ -87,6 +90,8 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _open(path: Path) -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
     with _damage_named(path):
         file = pq.ParquetFile(path)
     if missing := sorted(set(COLUMNS) - set(file.schema_arrow.names)):
@@ -96,6 +101,8 @@ def _open(path: Path) -> pq.ParquetFile:
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
         yield
     except (pa.ArrowException, OSError) as error:

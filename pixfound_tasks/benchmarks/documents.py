@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from io import BytesIO
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from datasets import Dataset, DatasetDict, Features, Value, concatenate_datasets
-from datasets import Image as ImageColumn
 from PIL import Image
 
 from pixfound_tasks.masks import Rle
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, Features
 
 _CHUNK = 64  # documents
 
@@ -41,26 +43,31 @@ class Document(NamedTuple):
     image: dict[str, Any]  # {"bytes": an encoded image, "path": None}
 
 
-FEATURES = Features({
-    "benchmark": Value("string"),
-    "id": Value("string"),
-    "file": Value("string"),
-    "pair": Value("int32"),
-    "question": Value("string"),
-    "options": [Value("string")],
-    "options_text": Value("string"),
-    "prompt": Value("string"),
-    "answer": Value("string"),
-    "pattern": Value("string"),
-    "task": Value("string"),
-    "source": Value("string"),
-    "expression": Value("string"),
-    "mask": {"size": [Value("int32")], "counts": Value("string")},
-    "width": Value("int32"),
-    "height": Value("int32"),
-    "origin": Value("string"),
-    "image": ImageColumn(),
-})  # fmt: skip
+@lru_cache
+def features() -> Features:
+    """The columns of a benchmark's data set and their types."""
+    from datasets import Features, Image, Value
+
+    return Features({
+        "benchmark": Value("string"),
+        "id": Value("string"),
+        "file": Value("string"),
+        "pair": Value("int32"),
+        "question": Value("string"),
+        "options": [Value("string")],
+        "options_text": Value("string"),
+        "prompt": Value("string"),
+        "answer": Value("string"),
+        "pattern": Value("string"),
+        "task": Value("string"),
+        "source": Value("string"),
+        "expression": Value("string"),
+        "mask": {"size": [Value("int32")], "counts": Value("string")},
+        "width": Value("int32"),
+        "height": Value("int32"),
+        "origin": Value("string"),
+        "image": Image(),
+    })  # fmt: skip
 
 
 def as_dataset(documents: Iterable[Document]) -> DatasetDict:
@@ -68,10 +75,12 @@ def as_dataset(documents: Iterable[Document]) -> DatasetDict:
 
     They are taken a few at a time: where they come one by one, their images are in memory once.
     """
+    from datasets import Dataset, DatasetDict, concatenate_datasets
+
     rows = (document._asdict() for document in documents)
     chunks = iter(lambda: list(islice(rows, _CHUNK)), [])
     return DatasetDict(
-        {"test": concatenate_datasets([Dataset.from_list(chunk, features=FEATURES) for chunk in chunks])}
+        {"test": concatenate_datasets([Dataset.from_list(chunk, features=features()) for chunk in chunks])}
     )
 
 

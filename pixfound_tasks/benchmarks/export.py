@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pixfound_tasks import benchmarks
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
 _PER_FILE = 500  # documents
 
-_TITLES = {"pixmmvp": "PixMMVP", "pixcvbench": "PixCV-Bench", "pixmini": "PixMini"}
-_LICENCES = {
-    "pixmmvp": "Images and questions are those of the data set MMVP/MMVP, expressions, masks and patterns those of "
-    "IVUlab/pixmmvp. The terms of both apply to this copy; look them up there before you pass it on.",
-    "pixcvbench": "Images and questions are those of the data set nyu-visionx/CV-Bench, the images from ADE20K and "
-    "COCO; expressions and masks are those of IVUlab/pixcvbench. The terms of all of them apply to this copy; look "
-    "them up there before you pass it on.",
-    "pixmini": "Drawn by the code of pixfound-tasks, Apache-2.0.",
-}
 _COLUMNS = {
     "benchmark": "its name",
     "id": "the image's number",
@@ -81,11 +73,12 @@ def _write(benchmark: str, documents: Dataset, folder: Path, log: Callable[[str]
 
 def card(benchmark: str, documents: Dataset) -> str:
     """The data set's README, with the header that tells `datasets` where the split is."""
-    title = _TITLES[benchmark]
+    record = get_benchmark(benchmark)
+    title = record.title
     rows = "\n".join(f"| `{name}` | {_COLUMNS[name]} |" for name in documents.column_names)
     origins = ", ".join(dict.fromkeys(documents["origin"]))
     return f"""---
-license: {"apache-2.0" if benchmark == "pixmini" else "other"}
+license: {record.licence_id}
 pretty_name: {title}
 task_categories:
 - visual-question-answering
@@ -116,5 +109,5 @@ in the Right Direction with Pixel-level Vision Foundation Models?" (arXiv 2502.0
 
 ## Licence
 
-{_LICENCES[benchmark]}
+{record.licence}
 """

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 
 from pixfound_tasks.benchmarks import cache, downloads, joining_of
+from pixfound_tasks.benchmarks.benchmark import HubFiles
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError, asked_revision, download, local_folder, remedy_named
 
 
@@ -16,12 +17,13 @@ def fetch(benchmark: str) -> Iterator[str]:
     The hub's client shows progress, goes on with what was interrupted, and downloads nothing that is there.
     """
     with remedy_named(benchmark):
-        if benchmark == "pixmini":
+        files = get_benchmark(benchmark).files
+        if files is None:
             yield "drawn by code, nothing to download"
-        elif folder := _local_folder(benchmark):
+        elif folder := local_folder(files.folder, files.layout):
             yield f"PIXFOUND_DATA has it: {folder}; nothing is downloaded"
         else:
-            yield from _discard_damaged(benchmark)
+            yield from _discard_damaged(benchmark, files)
         joining = joining_of(benchmark)
         yield f"origin: {joining.origin}"
         was_there = cache.is_whole(joining.place)
@@ -29,18 +31,12 @@ def fetch(benchmark: str) -> Iterator[str]:
         yield f"{'saved before' if was_there else 'joined, checked and saved'} in {place}"
 
 
-def _local_folder(benchmark: str) -> Path | None:
-    module = import_module(f"{__package__}.{benchmark}")
-    return local_folder(module.FOLDER, module.LAYOUT)
-
-
-def _discard_damaged(benchmark: str) -> Iterator[str]:
+def _discard_damaged(benchmark: str, files: HubFiles) -> Iterator[str]:
     """Offline they are kept: the error that they lead to names them."""
     from huggingface_hub import constants
 
-    module = import_module(f"{__package__}.{benchmark}")
-    for repo in () if constants.HF_HUB_OFFLINE else module.REPOSITORIES:
-        revision = asked_revision(benchmark) if repo == module.ANNOTATIONS else None
+    for repo in () if constants.HF_HUB_OFFLINE else files.repositories:
+        revision = asked_revision(benchmark) if repo == files.annotations else None
         broken = list(downloads.damaged(_kept(repo, revision)))
         if broken:
             downloads.discard(broken)

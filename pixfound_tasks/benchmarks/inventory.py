@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from fnmatch import filter as matching
-from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS, cache, joining_of, published
+from pixfound_tasks.benchmarks import cache, joining_of, published
+from pixfound_tasks.benchmarks.benchmark import HubFiles
 from pixfound_tasks.benchmarks.documents import Document
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, download, remedy_named
 
 
@@ -37,19 +38,20 @@ class Inventory(NamedTuple):
 
 def take(benchmark: str) -> Inventory:
     """The inventory of one benchmark; raises ValueError for settings in the environment that are none."""
-    source = "built in"
-    if benchmark != "pixmini":
+    record, source = get_benchmark(benchmark), "built in"
+    if record.files:
         source = f"local folder {data}" if (data := os.environ.get("PIXFOUND_DATA")) else "hub"
-    found = Inventory(benchmark, source, {}, 0, [], 0, DOCUMENT_COUNTS[benchmark], {}, "", 0, "")
+    found = Inventory(benchmark, source, {}, 0, [], 0, record.document_count, {}, "", 0, "")
     try:
         with remedy_named(benchmark):
-            if source == "hub":
-                found = found._replace(revisions=_revisions(benchmark))
+            if record.files and source == "hub":
+                found = found._replace(revisions=_revisions(benchmark, record.files))
             joining = joining_of(benchmark, local_only=True)
     except DataError as error:
         return found._replace(problem=str(error))
     if joining.files:
-        found = found._replace(files=len(joining.files.paths), missing=_missing(benchmark, joining.files))
+        missing = _missing(record.files.expected if record.files else (), joining.files)
+        found = found._replace(files=len(joining.files.paths), missing=missing)
     place = joining.place
     if not cache.is_whole(place):
         return found._replace(problem=f"{place} is damaged, and is made anew when it is used" * place.is_dir())
@@ -58,10 +60,9 @@ def take(benchmark: str) -> Inventory:
     return found._replace(documents=counts["images"], counts=counts, folder=str(place), bytes=size)
 
 
-def _revisions(benchmark: str) -> dict[str, str | None]:
-    module = import_module(f"{__package__}.{benchmark}")
-    asked = {module.ANNOTATIONS: asked_revision(benchmark)}
-    return {repo: _revision(repo, patterns, asked.get(repo)) for repo, patterns in module.REPOSITORIES.items()}
+def _revisions(benchmark: str, files: HubFiles) -> dict[str, str | None]:
+    asked = {files.annotations: asked_revision(benchmark)}
+    return {repo: _revision(repo, patterns, asked.get(repo)) for repo, patterns in files.repositories.items()}
 
 
 def _revision(repo: str, patterns: Iterable[str], asked: str | None) -> str | None:
@@ -71,8 +72,7 @@ def _revision(repo: str, patterns: Iterable[str], asked: str | None) -> str | No
         return None
 
 
-def _missing(benchmark: str, files: Files) -> list[str]:
-    expected = import_module(f"{__package__}.{benchmark}").EXPECTED
+def _missing(expected: Iterable[str], files: Files) -> list[str]:
     return [name for name in expected if not matching(files.paths, name)]
 
 

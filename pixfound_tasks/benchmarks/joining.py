@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pixfound_tasks.benchmarks import cache
-from pixfound_tasks.benchmarks.documents import Document, as_dataset
+from pixfound_tasks.benchmarks.documents import Document, as_dataset, fingerprint
 from pixfound_tasks.benchmarks.sources import Files
 
 
@@ -34,6 +34,12 @@ class Joining(NamedTuple):
     def saved(self) -> Path:
         """The same folder, with it in; raises DataError where files are missing or not what was published."""
         return cache.saved(self.name, self.key, lambda: as_dataset(self.checked(self.join())))
+
+
+def from_documents(documents: Sequence[Document]) -> Joining:
+    """A benchmark whose documents are made by code: they are saved under a key of their content."""
+    first = documents[0]
+    return Joining(first.benchmark, first.origin, None, fingerprint(documents), lambda: documents, lambda them: them)
 
 
 def content_key(digest: str, origin: str) -> str:

@@ -14,7 +14,16 @@ from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.expressions import expression, read_names
 from pixfound_tasks.benchmarks.joining import Joining, content_key
 from pixfound_tasks.benchmarks.readers import Row, image_size, read_table
-from pixfound_tasks.benchmarks.segmentations import SEGMENTATIONS, SOURCES
+from pixfound_tasks.benchmarks.records.pixcvbench import (
+    ANNOTATIONS,
+    FOLDER,
+    IMAGE_FOLDERS,
+    LAYOUT,
+    QUESTIONS,
+    REPOSITORIES,
+    SEGMENTATIONS,
+    SOURCES,
+)
 from pixfound_tasks.benchmarks.sources import (
     DataError,
     Files,
@@ -23,17 +32,6 @@ from pixfound_tasks.benchmarks.sources import (
     download,
     expect_published,
     local_folder,
-)
-
-ANNOTATIONS = "IVUlab/pixcvbench"
-# Which files of CV-Bench there are to be is said in its README.
-REPOSITORIES = {ANNOTATIONS: ["*Objects.csv", f"*{SEGMENTATIONS}"], cvbench.QUESTIONS: ["README.md"]}
-EXPECTED = ("Objects.csv", *(f"{source}/{SEGMENTATIONS}" for source in SOURCES), "*.parquet")
-FOLDER = "PixCVBench"
-IMAGE_FOLDERS = {"ADE20K": "ADE20K/validation/images", "COCO": "COCO/coco/images"}
-LAYOUT = (
-    f"PixCVBench/ with ADE20K/validation/{SEGMENTATIONS}, COCO/{SEGMENTATIONS}, CV-Bench/test.parquet and "
-    f"CV-Bench/Objects.csv, and where that parquet holds no images {' and '.join(IMAGE_FOLDERS.values())}"
 )
 
 
@@ -72,8 +70,8 @@ def find(local_only: bool = False) -> Files:
         return Files(folder.name, str(folder), LAYOUT, found)
     folder = download(ANNOTATIONS, REPOSITORIES[ANNOTATIONS], asked_revision("pixcvbench"), local_only)
     revision, questions = cvbench.fetch(local_only)
-    origin = f"{ANNOTATIONS} @ {folder.name}, {cvbench.QUESTIONS} @ {revision}"
-    place = f"the data sets {ANNOTATIONS} and {cvbench.QUESTIONS}"
+    origin = f"{ANNOTATIONS} @ {folder.name}, {QUESTIONS} @ {revision}"
+    place = f"the data sets {ANNOTATIONS} and {QUESTIONS}"
     return Files(origin, place, LAYOUT, _annotation_files(folder) | by_name(questions))
 
 
@@ -171,5 +169,5 @@ def checked(documents: Iterable[Document], counts: Counts) -> Iterator[Document]
 
 
 def _expect(holds: bool, expected: str, got: str) -> None:
-    data_sets = f"the annotations from the data set {ANNOTATIONS}, images and questions from {cvbench.QUESTIONS}"
+    data_sets = f"the annotations from the data set {ANNOTATIONS}, images and questions from {QUESTIONS}"
     expect_published(holds, expected, got, "PixCV-Bench", data_sets)

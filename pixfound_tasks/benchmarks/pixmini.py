@@ -8,8 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from pixfound_tasks.benchmarks.documents import Document, fingerprint
-from pixfound_tasks.benchmarks.joining import Joining
+from pixfound_tasks.benchmarks.documents import Document
+from pixfound_tasks.benchmarks.joining import Joining, from_documents
 from pixfound_tasks.masks import encode
 from pixfound_tasks.mini.pairs import Pair, sample_pair
 from pixfound_tasks.mini.questions import ASKERS
@@ -32,8 +32,7 @@ PATTERNS = {
 
 def joining(local_only: bool = False) -> Joining:
     """PixMini. Every process draws it anew, so that a stale copy is never used."""
-    documents = build()
-    return Joining("pixmini", documents[0].origin, None, fingerprint(documents), lambda: documents, lambda them: them)
+    return from_documents(build())
 
 
 @lru_cache

@@ -13,6 +13,14 @@ from pixfound_tasks import masks
 from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.joining import Joining, content_key
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
+from pixfound_tasks.benchmarks.records.pixmmvp import (
+    ANNOTATION_FILES,
+    ANNOTATIONS,
+    FOLDER,
+    IMAGES,
+    LAYOUT,
+    REPOSITORIES,
+)
 from pixfound_tasks.benchmarks.sources import (
     DataError,
     Files,
@@ -24,15 +32,6 @@ from pixfound_tasks.benchmarks.sources import (
 )
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Rle
-
-ANNOTATIONS = "IVUlab/pixmmvp"
-IMAGES = "MMVP/MMVP"
-ANNOTATION_FILES = ("Objects.csv", "Segmentations.json", "visual_patterns.csv")
-REPOSITORIES = {ANNOTATIONS: [f"*{name}" for name in ANNOTATION_FILES], IMAGES: ["*Questions.csv", "*.jpg"]}
-FOLDER = "PixMMVP"
-LAYOUT = f"PixMMVP/ with Questions.csv, {', '.join(ANNOTATION_FILES)} and the images as MMVP Images/1.jpg, 2.jpg, ..."
-
-EXPECTED = ("Questions.csv", *ANNOTATION_FILES, *(f"{number}.jpg" for number in range(1, 301)))
 
 ANSWERS = ("original", "corrected")
 # MMVP was published with the answers of these two pairs swapped. Some copies are corrected: a copy's own answers

@@ -11,11 +11,9 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.benchmarks.readers import read_json
+from pixfound_tasks.benchmarks.records.pixcvbench import SEGMENTATIONS, SOURCES
 from pixfound_tasks.benchmarks.sources import DataError, Files
 from pixfound_tasks.masks import InvalidMask, Rle, Size
-
-SOURCES = ("ADE20K", "COCO")
-SEGMENTATIONS = "FinalSegmentations.json"
 
 _SHORTEST_POLYGON = 6  # numbers: three corners. pycocotools takes four numbers for a box
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from loguru import logger
 
+from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.choices import check_choice
 
-_REVISED = ("pixmmvp", "pixcvbench")  # benchmarks whose annotations are on the hub
 _BLOCK = 1 << 20  # bytes
 
 
@@ -153,7 +153,8 @@ def asked_revision(benchmark: str) -> str | None:
                 "expected PIXFOUND_REVISION to be one revision, or each benchmark's once as in "
                 f"'pixmmvp=main,pixcvbench=main', but got {asked!r}; correct the part {part!r}"
             )
-        check_choice("the benchmark in PIXFOUND_REVISION", name, _REVISED)
+        on_the_hub = [each for each in benchmark_names() if get_benchmark(each).files]
+        check_choice("the benchmark in PIXFOUND_REVISION", name, on_the_hub)
         revisions[name] = revision
     return revisions.get(benchmark)
 

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
 from pixfound_tasks.benchmarks.cache import cache_folder
 from pixfound_tasks.benchmarks.inventory import Inventory, take
+from pixfound_tasks.benchmarks.registry import benchmark_names
 from pixfound_tasks.doctor.findings import ERROR, NOTE, OK, WARNING, Finding
 
 _DATA, _CACHES = "data", "caches"
@@ -19,10 +19,10 @@ _ELSEWHERE = "let {variable} name a folder that can be written to"
 
 def examine_places() -> Iterator[Finding]:
     """The data of each benchmark, then the caches."""
-    inventories = [take(name) for name in DOCUMENT_COUNTS]
+    inventories = [take(name) for name in benchmark_names()]
     yield from map(_examine_benchmark, inventories)
     # PixMini needs no download, but it is drawn into the cache once.
-    is_drawn = any(each.benchmark == "pixmini" and each.folder for each in inventories)
+    is_drawn = any(each.source == "built in" and each.folder for each in inventories)
     yield _examine_folder("PIXFOUND_CACHE", cache_folder(), WARNING if is_drawn else ERROR)
     yield _examine_folder("HF_HOME", _hub_cache(), WARNING)
 

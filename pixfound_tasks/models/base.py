@@ -13,6 +13,7 @@ from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from PIL import Image
 
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.protocols import protocol_of
 
 
 class Request(NamedTuple):
@@ -55,7 +56,8 @@ class ChatModel(lmms):
         if len(images) != 1:
             raise ValueError(f"expected one image per document, but document {doc_id} of {task} has {len(images)}")
         prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
-        protocol = protocol_of(task) if "expression" in doc else "choice"
+        found = protocol_of(task) if "expression" in doc else None
+        protocol = found.asks if found else "choice"
         # Where no object is asked about the expression is "None", as in the study.
         expression = None if protocol == "choice" else str(doc["expression"])
         image, identifier, file = images[0].convert("RGB"), str(doc.get("id", doc_id)), str(doc.get("file") or "")
@@ -70,14 +72,6 @@ class ChatModel(lmms):
 
     def generate_until_multi_round(self, requests: list[Instance]) -> NoReturn:
         raise NotImplementedError(f"{type(self).__name__} answers in one round")
-
-
-def protocol_of(task: str) -> str:
-    """What a task's name says it asks: "open" for `pixmmvp_vqa_open`, "referring" for `pixcvbench_ground_lang`."""
-    parts = set(task.split("_"))
-    if parts & {"ground", "when"}:
-        return "referring"
-    return "open" if {"vqa", "open"} <= parts else "choice"
 
 
 def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:

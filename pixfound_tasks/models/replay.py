@@ -12,6 +12,7 @@ from lmms_eval.api.instance import GenerationResult, Instance
 from loguru import logger
 
 from pixfound_tasks import masks
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.selection import SELECTIONS
 from pixfound_tasks.masks import Rle, Size
@@ -25,6 +26,7 @@ from pixfound_tasks.models.predictions import (
     read_judged,
     read_phrases,
 )
+from pixfound_tasks.protocols import find_task, protocol_of
 from pixfound_tasks.response import Candidate, Phrase, Response, Selection, from_text, to_text
 
 _ARGUMENTS = ("masks", "answers", "phrases", "select", "judged", "name")
@@ -171,8 +173,9 @@ class PixFoundReplay(ChatModel):
         return Response(answer, chosen, phrases=tuple(phrases), selected=selected, provenance=self.provenance)
 
     def _judged(self, request: Request, files: Mapping[MaskKey, Path]) -> MaskKey | None:
-        # The judge's ids count from 0, and so do those of PixCV-Bench; the other benchmarks' images count from 1.
-        place = int(request.image_id) - (request.task.split("_")[0] != "pixcvbench")
+        # The judge's ids count from 0, and those of a benchmark's images from its first index.
+        task = find_task(request.task)
+        place = int(request.image_id) - (get_benchmark(task.benchmark).first_index if task else 1)
         if place not in self.judged:
             self.notes["were not judged: they count as not there"] += 1
         choice = self.judged.get(place)
@@ -185,7 +188,8 @@ class PixFoundReplay(ChatModel):
 
 def _check_task(task: str) -> None:
     """Raise ValueError for a task that asks about an image several times: a prediction is of one asking."""
-    if {"lang", "visual", "evidence"} & set(task.split("_")):
+    protocol = protocol_of(task)
+    if protocol and protocol.is_repeated:
         raise ValueError(
             f"expected a task that asks about every image once, but got {task}, which asks in several ways; run the "
             "model itself on it"

@@ -108,7 +108,7 @@ def _outcomes(summary: Summary) -> Figure:
             if share > 4:
                 axes.text(left + share / 2, place, str(count), ha="center", va="center")
             left += share
-    axes.set(xlim=(0, 100), xlabel="percent of pairs" if summary.benchmark != "pixcvbench" else "percent of images")
+    axes.set(xlim=(0, 100), xlabel=f"percent of {summary.unit}")
     axes.set_yticks(range(len(bars)), [name for name, _ in bars])
     axes.invert_yaxis()
     figure.legend(loc="outside upper center", ncols=4, columnspacing=1, handlelength=1, handletextpad=0.4)

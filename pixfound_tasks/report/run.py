@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.hosts.incompatibilities import failure_hint
+from pixfound_tasks.protocols import PROTOCOL_OF_SUFFIX, PROTOCOLS, find_task
 from pixfound_tasks.report.check.results import model_name
 from pixfound_tasks.report.progress import Track, untracked
 from pixfound_tasks.report.samples import (
@@ -24,15 +25,10 @@ from pixfound_tasks.report.samples import (
     sample_files,
 )
 
-__all__ = ["PROTOCOLS", "Answer", "Document", "Record", "RepeatedSample", "Run", "RunError", "read_runs"]
+__all__ = ["RECORDED", "Answer", "Document", "Record", "RepeatedSample", "Run", "RunError", "read_runs"]
 
-# How the names end of tasks that ask about a document once, and the field of a record that holds what they ask.
-PROTOCOLS = {"vqa": "vqa", "vqa_open": "open", "ground": "ground", "when": "when"}
-# How the names end of those that ask several times.
-REPEATED = (
-    "vqa_evidence",
-    *(f"{task}{lite}" for task in ("vqa_lang", "ground_lang", "ground_visual") for lite in ("", "_lite")),
-)
+# The ends of the names of tasks that prompt once per document, and the field of a record that holds their answers.
+RECORDED = {protocol.suffix: protocol.record for protocol in PROTOCOLS if protocol.record}
 _NOTHING_WRITTEN = (
     "If an evaluation fails, lmms-eval writes nothing and exits with 0: read its log, and run `pixfound doctor`"
 )
@@ -67,7 +63,7 @@ class Run:
     @property
     def tasks(self) -> set[str]:
         """What was run: fields of records, and ends of names."""
-        return {name for name in PROTOCOLS.values() if any(getattr(record, name) for record in self.records)} | {
+        return {name for name in RECORDED.values() if any(getattr(record, name) for record in self.records)} | {
             *self.repeated
         }
 
@@ -96,7 +92,7 @@ def _joined(first: Run, second: Run) -> Run:
     """One run of two that share no task; settings are the first one's, names and arguments those of both."""
     parts = {record.document.id: record for record in first.records}
     for record in second.records:
-        answers = {name: answer for name in PROTOCOLS.values() if (answer := getattr(record, name))}
+        answers = {name: answer for name in RECORDED.values() if (answer := getattr(record, name))}
         parts[record.document.id] = replace(parts.get(record.document.id, record), **answers)
     arguments = dict.fromkeys(str(run.settings.get("model_args")) for run in (first, second))
     limits = [run.settings.get("limit") for run in (first, second)]
@@ -130,9 +126,8 @@ def _read_folder(folder: Path, track: Track) -> list[Run]:
         )
     found: dict[tuple[Path, str], dict[str, Path]] = {}
     for file, task in sample_files(folder):
-        benchmark, _, end = task.partition("_")
-        if benchmark in DOCUMENT_COUNTS and (end in PROTOCOLS or end in REPEATED):
-            found.setdefault((file.parent, benchmark), {})[end] = file  # later files are newer
+        if ours := find_task(task):
+            found.setdefault((file.parent, ours.benchmark), {})[ours.protocol.suffix] = file  # later files are newer
     if not found:
         raise RunError(_nothing_found(folder))
     return [_read_run(folder, place, benchmark, files, track) for (place, benchmark), files in sorted(found.items())]
@@ -143,7 +138,7 @@ def _nothing_found(folder: Path) -> str:
     results = [file.name for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}_results.json")]
     if samples:
         came = f"samples of other tasks only ({', '.join(sorted(samples)[:3])})"
-        ours = (f"{benchmark}_{protocol}" for benchmark in DOCUMENT_COUNTS for protocol in PROTOCOLS)
+        ours = (f"{benchmark}_{protocol}" for benchmark in benchmark_names() for protocol in RECORDED)
         todo = f"run one of the tasks {', '.join(ours)}"
     elif results:
         came = f"results without samples ({', '.join(sorted(results)[:3])})"
@@ -157,16 +152,17 @@ def _nothing_found(folder: Path) -> str:
 
 def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path], track: Track) -> Run:
     answers: dict[str, dict[str, Any]] = {}
-    for end in PROTOCOLS.keys() & files.keys():
+    count = get_benchmark(benchmark).document_count
+    for end in RECORDED.keys() & files.keys():
         samples = read_answers(files[end], benchmark)
-        for document, answer in track(samples, f"reading {benchmark}_{end}", DOCUMENT_COUNTS[benchmark]):
+        for document, answer in track(samples, f"reading {benchmark}_{end}", count):
             parts = answers.setdefault(document.id, {"document": document})
             if _is_scored(answer):
-                parts[PROTOCOLS[end]] = answer
+                parts[RECORDED[end]] = answer
     repeated = {
-        end: tuple(track(read_repeated(files[end], benchmark), f"reading {benchmark}_{end}"))
-        for end in REPEATED
-        if end in files
+        end: tuple(track(read_repeated(files[end], benchmark, protocol.variations > 0), f"reading {benchmark}_{end}"))
+        for end, protocol in PROTOCOL_OF_SUFFIX.items()
+        if end in files and protocol.is_repeated
     }
     settings = read_settings(max(files.values(), key=lambda file: file.name))
     records = _in_order(Record(**parts) for parts in answers.values())

@@ -89,9 +89,9 @@ def read_answers(file: Path, benchmark: str) -> Iterator[tuple[Document, Answer]
     return _read(file, benchmark, _answer)
 
 
-def read_repeated(file: Path, benchmark: str) -> Iterator[RepeatedSample]:
-    """The samples of a task that asks about each document several times; raises `RunError`."""
-    check_score = check_asking if file.stem.endswith("_evidence") else lambda score, id: check_varied(score)
+def read_repeated(file: Path, benchmark: str, is_varied: bool) -> Iterator[RepeatedSample]:
+    """The samples of a task that prompts several times per document, in variations or not; raises `RunError`."""
+    check_score = (lambda score, id: check_varied(score)) if is_varied else check_asking
     return _read(file, benchmark, partial(_repeated, check_score=check_score))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixfound_tasks.analysis.intervals import Interval
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.report import scores
 from pixfound_tasks.report.breakdown import BreakdownRow, break_down
 from pixfound_tasks.report.outcomes import ByRule, find_failures
@@ -24,7 +24,7 @@ class Summary:
     """One model on one benchmark. Scores are in 0..1; NaN is "not measured".
 
     Attributes:
-        model, benchmark: the model's name as lmms-eval has it; `pixmmvp`, `pixcvbench` or `pixmini`.
+        model, benchmark: the model's name as lmms-eval has it; the benchmark's name.
         documents, known_documents: images that every task of the run has, and those of the benchmark.
         partial: whether the former are fewer, or the run had a limit under the latter.
         answering, accuracy: A of choice questions (pair accuracy; plain where there are no pairs), plain accuracy.
@@ -69,6 +69,11 @@ class Summary:
     provenance: Mapping[str, Any]
 
     @property
+    def unit(self) -> str:
+        """What answering is counted by: "pairs" or "images"."""
+        return get_benchmark(self.benchmark).unit
+
+    @property
     def main_questions(self) -> str:
         """Those whose outcomes stand for the run: the choice questions, else the open ones."""
         return "open" if "open" in self.failures and "choice" not in self.failures else "choice"
@@ -82,7 +87,8 @@ def summarise(run: Run) -> Summary:
     answering, open_answering = scores.answering(records, "vqa"), scores.answering(records, "open")
     grounding, open_grounding = scores.miou(records), scores.open_miou(records)
     found, emergence = find_failures(run), when(records)
-    documents, known = _documents(run, [name for name, part in asked.items() if part]), DOCUMENT_COUNTS[run.benchmark]
+    documents = _documents(run, [name for name, part in asked.items() if part])
+    known = get_benchmark(run.benchmark).document_count
     return Summary(
         run.model,
         run.benchmark,

@@ -13,6 +13,7 @@ from loguru import logger
 from PIL.Image import Image
 
 from pixfound_tasks import benchmarks
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.grounding import segmenters
 from pixfound_tasks.grounding.segmenters import Segmenter
 from pixfound_tasks.grounding.words import read_words, with_masks
@@ -53,9 +54,8 @@ def read_answer(text: str, doc: dict[str, Any]) -> Grounded:
 
 
 def segmenter_name(benchmark: str) -> str:
-    """PIXFOUND_SEGMENTER, else SAM for photographs, and for PixMini's drawings one that needs no download."""
-    default = "region" if benchmark == "pixmini" else segmenters.DEFAULT
-    return os.environ.get("PIXFOUND_SEGMENTER") or default
+    """PIXFOUND_SEGMENTER, else the benchmark's own: SAM for photographs, for drawings one that needs no download."""
+    return os.environ.get("PIXFOUND_SEGMENTER") or get_benchmark(benchmark).segmenter
 
 
 class _Failed(Exception):

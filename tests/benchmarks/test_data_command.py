@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import huggingface_hub
 import numpy as np
@@ -14,7 +15,8 @@ from test_pixmmvp import TINY_COUNTS
 from typer.testing import CliRunner
 
 from pixfound_tasks import benchmarks
-from pixfound_tasks.benchmarks import cache, pixmmvp, published
+from pixfound_tasks.benchmarks import cache, pixmmvp
+from pixfound_tasks.benchmarks.registry import BUILT_IN
 from pixfound_tasks.masks import decode
 from pixfound_tasks.report import command
 
@@ -39,10 +41,12 @@ def no_settings(tmp_path, monkeypatch):
 def tiny(tmp_path, monkeypatch):
     """Three pairs in the authors' layout, of which is known what they hold; nothing finds them yet."""
     monkeypatch.setattr(pixmmvp, "PUBLISHED_COUNTS", TINY_COUNTS)
-    monkeypatch.setattr(pixmmvp, "EXPECTED", (*pixmmvp.ANNOTATION_FILES, "Questions.csv", "1.jpg", "6.jpg"))
-    monkeypatch.setitem(published.COUNTS, "pixmmvp", KNOWN)
-    monkeypatch.setitem(published.ANNOTATION_COUNTS, "pixmmvp", {"Segmentations.json": 4})
-    monkeypatch.setattr(published, "WITHOUT_EXPRESSION", ("5", "6"))
+    whole = BUILT_IN["pixmmvp"]
+    files = replace(whole.files, expected=(*pixmmvp.ANNOTATION_FILES, "Questions.csv", "1.jpg", "6.jpg"))
+    published = replace(
+        whole.published, counts=KNOWN, annotation_counts={"Segmentations.json": 4}, without_expression=("5", "6")
+    )
+    monkeypatch.setitem(BUILT_IN, "pixmmvp", replace(whole, files=files, published=published))
     return standins.make_tiny(tmp_path / "made")
 
 
@@ -176,7 +180,9 @@ def test_a_saved_benchmark_that_differs_from_its_files_is_found(tiny, monkeypatc
 def test_pixmini_must_be_the_same_bits(monkeypatch):
     assert lines(pixfound("verify", "pixmini"), "ok", "content: the same bits as everywhere")
     assert {each["source"] for each in json.loads(pixfound("info", "pixmini", "--json").stdout)} == {"built in"}
-    monkeypatch.setattr(published, "PIXMINI_DIGEST", "0" * 64)
+    whole = BUILT_IN["pixmini"]
+    other = replace(whole, published=replace(whole.published, digest="0" * 64))
+    monkeypatch.setitem(BUILT_IN, "pixmini", other)
     assert lines(pixfound("verify", "pixmini", status=1), "failed", "content: expected the same bits")
 
 

@@ -15,6 +15,7 @@ from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks import pixcvbench
 from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.pixcvbench import PUBLISHED_COUNTS, Counts, checked, find, join
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError
 from pixfound_tasks.masks import area, decode
 
@@ -146,7 +147,7 @@ def test_the_published_annotations_hold_what_is_known_of_them(shared, tmp_path, 
     made = standins_pixcv.make(shared / "data" / "pixcvbench", tmp_path / "data")
     monkeypatch.setenv("PIXFOUND_DATA", str(made.parent))
     documents = list(checked(join(find()), PUBLISHED_COUNTS))
-    assert len(documents) == benchmarks.DOCUMENT_COUNTS["pixcvbench"]
+    assert len(documents) == get_benchmark("pixcvbench").document_count
     assert [int(document.id) for document in documents] == list(range(1438))
     assert Counter((document.source, document.task) for document in documents) == {
         ("ADE20K", "Count"): 342, ("ADE20K", "Relation"): 291, ("COCO", "Count"): 446, ("COCO", "Relation"): 359,

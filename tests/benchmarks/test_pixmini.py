@@ -12,6 +12,7 @@ from PIL import Image
 from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks.documents import fingerprint
 from pixfound_tasks.benchmarks.pixmini import FIRST_SEED, PAIR_COUNT, PATTERNS, build
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.masks import area, decode
 from pixfound_tasks.mini import questions
 from pixfound_tasks.mini.pairs import sample_pair
@@ -98,7 +99,7 @@ def test_it_loads_from_where_yaml_says(tmp_path, monkeypatch):
     loaded = benchmarks.load("pixmini")["test"]
     assert [place.name for place in tmp_path.iterdir()] == [f"pixmini-v2-{GOLDEN[:16]}"]
     assert str(next(tmp_path.iterdir())) == benchmarks.PIXMINI
-    assert len(loaded) == benchmarks.DOCUMENT_COUNTS["pixmini"]
+    assert len(loaded) == get_benchmark("pixmini").document_count
     image = benchmarks.images("pixmini")["120"]
     assert (image.mode, image.size) == ("RGB", (112, 112))
 

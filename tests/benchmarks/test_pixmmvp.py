@@ -9,8 +9,9 @@ from PIL import Image
 
 from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks import pixmmvp
-from pixfound_tasks.benchmarks.documents import FEATURES, Document, as_dataset
+from pixfound_tasks.benchmarks.documents import Document, as_dataset, features
 from pixfound_tasks.benchmarks.pixmmvp import PUBLISHED_COUNTS, Counts, check, find, join, parse_options, right_answer
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError
 from pixfound_tasks.masks import area, decode
 
@@ -196,7 +197,7 @@ def test_it_is_joined_once_and_then_read(tiny, monkeypatch):
     documents = benchmarks.load("pixmmvp")["test"]
     monkeypatch.setattr(pixmmvp, "join", None)
     again = benchmarks.load("pixmmvp")["test"]
-    assert again.features == FEATURES and tuple(FEATURES) == Document._fields
+    assert again.features == features() and tuple(features()) == Document._fields
     assert again.remove_columns("image").to_list() == documents.remove_columns("image").to_list()
     assert again[0]["mask"]["size"] == [24, 32] and again[5]["expression"] is None
     assert benchmarks.folder("pixmmvp") == benchmarks.PIXMMVP
@@ -254,4 +255,4 @@ def test_corrected_answers_differ_in_two_pairs_of_the_published_ones(published_f
     differ = [a.id for a, b in zip(original, corrected) if a.answer != b.answer]
     assert differ == ["99", "100", "279", "280"]
     check(corrected, PUBLISHED_COUNTS)
-    assert len(as_dataset(corrected)["test"]) == benchmarks.DOCUMENT_COUNTS["pixmmvp"]
+    assert len(as_dataset(corrected)["test"]) == get_benchmark("pixmmvp").document_count

@@ -11,6 +11,7 @@ from lmms_eval.utils import load_yaml_config
 from running import evaluate, metrics
 
 from pixfound_tasks import benchmarks, mini, plugin
+from pixfound_tasks.benchmarks.registry import benchmark_names
 from pixfound_tasks.prompts.language import grounding_templates
 from pixfound_tasks.scoring import sensitivity
 
@@ -33,14 +34,12 @@ def test_all_tasks_are_found():
     import lmms_eval.models  # noqa: F401 - loads the plugin
     from lmms_eval.tasks import TaskManager
 
-    names = {
-        f"{benchmark}_{kind}{lite}" for benchmark in benchmarks.DOCUMENT_COUNTS for kind in KINDS for lite in COUNTS
-    }
+    names = {f"{benchmark}_{kind}{lite}" for benchmark in benchmark_names() for kind in KINDS for lite in COUNTS}
     manager = TaskManager(include_defaults=False)
     assert len(names) == 18 and names <= set(manager.all_tasks)
 
 
-@pytest.mark.parametrize("benchmark", benchmarks.DOCUMENT_COUNTS)
+@pytest.mark.parametrize("benchmark", benchmark_names())
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lite", COUNTS)
 def test_the_metadata_says_the_number_of_variations(monkeypatch, benchmark, kind, lite):

@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset
 
 from pixfound_tasks import benchmarks, masks
-from pixfound_tasks.benchmarks.documents import FEATURES
+from pixfound_tasks.benchmarks.documents import features
 from pixfound_tasks.prompts import CHOICE_INSTRUCTION, varied
 from pixfound_tasks.prompts.alterations import Draws, alter
 from pixfound_tasks.prompts.language import grounding_templates
@@ -29,7 +29,7 @@ def pictured(benchmark):
 def cv_row():
     """A document of a benchmark with prompts of its own."""
     question = "How many wings are in the image? Select from the following choices."
-    row = dict.fromkeys(FEATURES) | {"benchmark": "pixcvbench", "id": "0", "question": "How many wings?"}
+    row = dict.fromkeys(features()) | {"benchmark": "pixcvbench", "id": "0", "question": "How many wings?"}
     return row | {"options": ["2", "hundreds"], "prompt": f"{question}\n(A) 2\n(B) hundreds"}
 
 
@@ -85,7 +85,7 @@ def test_choice_prompts_of_two_documents_by_hand(benchmark):
 
 
 def test_a_benchmarks_own_prompt_keeps_its_layout(cv_row):
-    found = varied.choice_language_2(Dataset.from_list([cv_row], features=FEATURES))
+    found = varied.choice_language_2(Dataset.from_list([cv_row], features=features()))
     draws = Draws.seeded(2024)
     question = alter("How many wings are in the image? Select from the following choices.", 7, draws)
     sentence, two, hundreds = (
@@ -98,7 +98,7 @@ def test_a_benchmarks_own_prompt_keeps_its_layout(cv_row):
 
 def test_a_prompt_that_ends_otherwise_is_varied_as_a_whole(cv_row):
     cv_row["prompt"] += "\nThink."
-    found = varied.choice_language_1(Dataset.from_list([cv_row], features=FEATURES))
+    found = varied.choice_language_1(Dataset.from_list([cv_row], features=features()))
     draws = Draws.seeded(2024)
     expected = f"{alter(cv_row['prompt'], 7, draws)}\n{alter(CHOICE_INSTRUCTION, 7, draws)}"
     assert asked(found, "0", "spelling", 0)["varied_prompt"] == expected
@@ -119,7 +119,7 @@ def test_referring_variations_of_two_documents_by_hand(benchmark):
 def test_where_no_object_is_asked_about_there_is_still_none(benchmark):
     rows = benchmark.select(range(2)).to_list()
     rows[0]["expression"] = None
-    found = varied.referring_language_2(Dataset.from_list(rows, features=FEATURES))
+    found = varied.referring_language_2(Dataset.from_list(rows, features=features()))
     assert [row["expression"] for row in found.to_list() if row["id"] == rows[0]["id"]] == [None] * 5
 
 

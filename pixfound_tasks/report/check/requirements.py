@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.protocols import is_own_name
 
 TOLERANCE = 1e-9  # sums of floats differ in their last digits: 0.1 + 0.2 reaches 0.3
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -53,7 +53,7 @@ def read_requirement(text: str) -> Requirement:
             f"but got {text!r}"
         )
     bound = float(match["bound"])
-    if match["task"].partition("_")[0] in DOCUMENT_COUNTS and abs(bound) > 1:
+    if is_own_name(match["task"]) and abs(bound) > 1:
         raise InvalidRequirement(
             f"expected a fraction, 0..1, in {text!r}, but got {bound:g}; if percent are meant, "
             f"write {match['task']}.{match['metric']}{match['operator']}{bound / 100:g}"

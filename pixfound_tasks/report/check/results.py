@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.benchmarks.registry import get_benchmark
+from pixfound_tasks.protocols import find_task
 
 _RESULTS, _SAMPLES = "_results.json", "_samples_"
 _FAILED_KEYS = ("error", "failed", "exception")
-_WHOLE = ("vqa", "vqa_open", "ground", "when")  # tasks of as many documents as their benchmark has
 
 
 class Coverage(NamedTuple):
@@ -140,9 +140,9 @@ def _coverages(content: Mapping[str, Any], task: str) -> tuple[Coverage, ...]:
 
 def _coverage(task: str, counts: Mapping[str, Any], config: Mapping[str, Any]) -> Coverage:
     documents, known = (counts.get(key) if isinstance(counts.get(key), int) else None for key in _COUNTS)
-    benchmark, _, protocol = task.partition("_")
-    if known is not None and benchmark in DOCUMENT_COUNTS and protocol in _WHOLE:
-        known = max(known, DOCUMENT_COUNTS[benchmark])
+    ours = find_task(task)
+    if known is not None and ours and not ours.protocol.is_repeated:
+        known = max(known, get_benchmark(ours.benchmark).document_count)
     limit, offset = config.get("limit"), config.get("offset")
     if offset:
         return Coverage(task, documents, known, f"--offset {offset}")

@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Benchmarks = Annotated[list[str] | None, typer.Argument(help="pixmmvp, pixcvbench, pixmini; all where none is named.")]
+Benchmarks = Annotated[list[str] | None, typer.Argument(help="Names of benchmarks; all if none is named.")]
 
 
 @app.command()
@@ -63,7 +63,7 @@ def verify(benchmark: Benchmarks = None) -> None:
 
 @app.command()
 def export(
-    benchmark: Annotated[str, typer.Argument(help="pixmmvp, pixcvbench or pixmini.")],
+    benchmark: Annotated[str, typer.Argument(help="The name of a benchmark, such as pixmini.")],
     folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
 ) -> None:
     """Write a joined benchmark as a folder of parquet files that datasets.load_dataset loads."""
@@ -89,14 +89,14 @@ def _quietly() -> Iterator[None]:
 
 
 def _names(asked: list[str] | None) -> list[str]:
-    from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+    from pixfound_tasks.benchmarks.registry import benchmark_names
     from pixfound_tasks.choices import check_choice
     from pixfound_tasks.report.console import errors_shown
 
     with errors_shown(ValueError):
         for name in asked or ():
-            check_choice("the benchmark", name, DOCUMENT_COUNTS)
-    return list(dict.fromkeys(asked or DOCUMENT_COUNTS))
+            check_choice("the benchmark", name, benchmark_names())
+    return list(dict.fromkeys(asked or benchmark_names()))
 
 
 def _print_checks(name: str) -> int:

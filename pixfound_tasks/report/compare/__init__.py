@@ -39,7 +39,7 @@ from pixfound_tasks.report.compare import values
 from pixfound_tasks.report.compare.flips import Flips, Regression, find_flips, find_regressions
 from pixfound_tasks.report.compare.settings import Setting, differing_settings, warn
 from pixfound_tasks.report.compare.values import Runs
-from pixfound_tasks.report.run import PROTOCOLS, Record, Run, RunError
+from pixfound_tasks.report.run import RECORDED, Record, Run, RunError
 from pixfound_tasks.report.scores import Protocol
 from pixfound_tasks.scoring import metrics
 
@@ -128,7 +128,7 @@ def _shared(first: Run, second: Run) -> list[tuple[Record, Record]]:
     return [
         (record, other)
         for record, other in found
-        if other and any(getattr(record, name) and getattr(other, name) for name in PROTOCOLS.values())
+        if other and any(getattr(record, name) and getattr(other, name) for name in RECORDED.values())
     ]
 
 

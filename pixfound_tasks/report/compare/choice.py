@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.report.run import PROTOCOLS, Run, RunError
+from pixfound_tasks.report.run import RECORDED, Run, RunError
 
 
 def runs_of_model(runs: Sequence[Run], folder: Path, model: str | None, option: str) -> list[Run]:
@@ -39,10 +39,10 @@ def pair_up(first: Sequence[Run], second: Sequence[Run]) -> list[tuple[Run, Run]
             f"expected a benchmark that both runs have, but got {next(has)} and {next(has)}; evaluate both on one."
         )
     for run, other in pairs:
-        if not run.tasks & other.tasks & {*PROTOCOLS.values()}:
+        if not run.tasks & other.tasks & {*RECORDED.values()}:
             has = (", ".join(sorted(each.tasks)) for each in (run, other))
             raise RunError(
-                f"expected one of {', '.join(PROTOCOLS)} of {run.benchmark} in both runs, but got {next(has)} and "
+                f"expected one of {', '.join(RECORDED)} of {run.benchmark} in both runs, but got {next(has)} and "
                 f"{next(has)}; evaluate both on one."
             )
     return pairs

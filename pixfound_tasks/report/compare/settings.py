@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pixfound_tasks.report.provenance import provenance
-from pixfound_tasks.report.run import PROTOCOLS, Record, Run
+from pixfound_tasks.report.run import RECORDED, Record, Run
 
 Both = Sequence[tuple[Record, Record]]
 
@@ -60,14 +60,14 @@ def warn(settings: Iterable[Setting], both: Both) -> list[str]:
 
 def _shared_answers(*records: Record) -> tuple[Record, ...]:
     """The records of one document without the answers that not all of them have."""
-    names = PROTOCOLS.values()
+    names = RECORDED.values()
     alone: dict[str, Any] = {name: None for name in names if not all(getattr(record, name) for record in records)}
     return tuple(replace(record, **alone) for record in records)
 
 
 def _settings(run: Run) -> dict[str, str]:
     said = provenance(run)
-    answers = [answer for record in run.records for name in PROTOCOLS.values() if (answer := getattr(record, name))]
+    answers = [answer for record in run.records for name in RECORDED.values() if (answer := getattr(record, name))]
     chosen_by = dict.fromkeys(answer.response.selected.by for answer in answers if answer.response.selected)
     judged_by = dict.fromkeys(
         str(notes.get("name"))
@@ -81,7 +81,7 @@ def _settings(run: Run) -> dict[str, str]:
 
 def _about_prompts(both: Both) -> list[str]:
     warnings = []
-    for name in PROTOCOLS.values():
+    for name in RECORDED.values():
         asked = [(getattr(record, name), getattr(other, name)) for record, other in both]
         asked = [(answer.prompt, other.prompt) for answer, other in asked if answer and other]
         different = [prompts for prompts in asked if prompts[0] != prompts[1]]

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.report.formats import OUTCOME_NAMES
 from pixfound_tasks.scoring.metrics import score
 
@@ -71,7 +71,7 @@ ROW = {
     "schema": Choice((SCHEMA,)),
     "model": Text(LONGEST_NAME, optional=False),
     "revision": Text(LONGEST_NAME),
-    "benchmark": Choice(tuple(DOCUMENT_COUNTS)),
+    "benchmark": Choice(benchmark_names()),
     "data": {"origin": Text(optional=False), "content": Text(LONGEST_NAME)},
     "documents": Number(_LARGEST, whole=True),
     "known_documents": Number(_LARGEST, whole=True),
@@ -130,7 +130,7 @@ def _refuse(constant: str) -> None:
 def check_row(row: Any, where: str) -> None:
     """Raise LeaderboardError unless it is a row, naming `where` and the field."""
     _check(row, ROW, where, "")
-    known = DOCUMENT_COUNTS[row["benchmark"]]
+    known = get_benchmark(row["benchmark"]).document_count
     _expect(row["known_documents"] == known, str(known), row["known_documents"], where, "known_documents")
     _expect(row["documents"] <= known, f"at most {known}", row["documents"], where, "documents")
     if row["documents"] < known:

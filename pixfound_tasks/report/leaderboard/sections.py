@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pixfound_tasks.benchmarks import DOCUMENT_COUNTS
+from pixfound_tasks.benchmarks.registry import benchmark_names
 from pixfound_tasks.report.leaderboard.schema import COMPARED, SETTINGS
 
 Row = Mapping[str, Any]
@@ -45,7 +45,7 @@ class Board:
 
 def boards(rows: Sequence[Row]) -> list[Board]:
     """A board for each benchmark that there are rows of, its sections in order of their best rows."""
-    found = ((name, [row for row in rows if row["benchmark"] == name]) for name in DOCUMENT_COUNTS)
+    found = ((name, [row for row in rows if row["benchmark"] == name]) for name in benchmark_names())
     return [_board(name, members) for name, members in found if members]
 
 

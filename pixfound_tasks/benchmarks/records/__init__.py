@@ -1,0 +1,1 @@
+"""The records of the benchmarks of this package; they import nothing heavy."""

@@ -1,0 +1,67 @@
+"""The benchmarks that there are: those of this package, of installed packages, and of `register_benchmark`.
+
+An installed package brings a benchmark by an entry point of the group `pixfound_tasks.benchmarks`: its name is the
+benchmark's, and it refers to a `Benchmark`, or to a function without arguments that gives one. Looking up names imports
+no benchmark.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+
+from pixfound_tasks.benchmarks.benchmark import Benchmark
+from pixfound_tasks.benchmarks.records import pixcvbench, pixmini, pixmmvp
+from pixfound_tasks.choices import check_choice
+
+GROUP = "pixfound_tasks.benchmarks"
+BUILT_IN = {each.name: each for each in (pixmmvp.BENCHMARK, pixcvbench.BENCHMARK, pixmini.BENCHMARK)}
+_registered: dict[str, Benchmark] = {}
+
+
+def benchmark_names() -> tuple[str, ...]:
+    """The names of all benchmarks, those of this package first."""
+    return tuple(dict.fromkeys((*BUILT_IN, *_plugins(), *_registered)))
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """The benchmark of this name.
+
+    Raises ValueError for an unknown name, or if what an installed package refers to is no benchmark of this name.
+    """
+    check_choice("the benchmark", name, benchmark_names())
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if name in _registered:
+        return _registered[name]
+    return _load(_plugins()[name])
+
+
+def register_benchmark(benchmark: Benchmark) -> Benchmark:
+    """Add a benchmark in this process, and return it; registering the same one again changes nothing.
+
+    Raises ValueError if another benchmark has the name.
+    """
+    if benchmark.name in benchmark_names() and _registered.get(benchmark.name) != benchmark:
+        raise ValueError(f"expected a new name for a benchmark, but there is a {benchmark.name!r} already; rename it")
+    _registered[benchmark.name] = benchmark
+    return benchmark
+
+
+@lru_cache
+def _plugins() -> dict[str, EntryPoint]:
+    found = entry_points(group=GROUP)
+    return {plugin.name: plugin for plugin in sorted(found, key=lambda each: each.name) if plugin.name not in BUILT_IN}
+
+
+@lru_cache
+def _load(plugin: EntryPoint) -> Benchmark:
+    loaded = plugin.load()
+    benchmark = loaded if isinstance(loaded, Benchmark) or not callable(loaded) else loaded()
+    if not isinstance(benchmark, Benchmark) or benchmark.name != plugin.name:
+        came = f"the benchmark {benchmark.name!r}" if isinstance(benchmark, Benchmark) else type(benchmark).__name__
+        raise ValueError(
+            f"expected the entry point {plugin.name} = {plugin.value} of the group {GROUP} to give a Benchmark of "
+            f"that name, but got {came}; correct the package that declares it"
+        )
+    return benchmark
