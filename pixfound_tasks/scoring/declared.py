@@ -14,19 +14,10 @@ from typing import Any, NamedTuple
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.coordinates import check_convention
+from pixfound_tasks.grounding.coordinates.conventions import conventions_of_models
 from pixfound_tasks.prompts import REFERRING
 
 _KINDS = {"pixfound": "attention", "pixfound_replay": "mask", "sam3": "phrase"}
-_COORDINATES = {
-    # Within the bounds that lmms-eval's own wrapper gives the processor, unless its model arguments say others.
-    "resized:28:200704:1605632": ("qwen2_5_vl",),
-    "thousand": (
-        "qwen_vl", "qwen2_vl", "qwen3_vl", "qwen3_5",
-        "internvl", "internvl2", "internvl3", "internvl3_5", "internvl_hf", "minicpm_v",
-    ),
-    "thousand_yx": ("gemini", "gemma3"),
-    "fraction_padded": ("llava",),
-}  # fmt: skip
 
 
 class Declared(NamedTuple):
@@ -44,8 +35,8 @@ _noted: dict[str, Declared] = {}
 def by_model() -> dict[str, dict[str, Any]]:
     """How every known model is asked and what its numbers mean, in the form of the tasks' YAMLs."""
     models = {model: {"kind": kind} for model, kind in _KINDS.items()}
-    for convention, names in _COORDINATES.items():
-        models |= {model: {"kind": "box", "coordinates": convention} for model in names}
+    for model, convention in conventions_of_models().items():
+        models[model] = {"kind": "box", "coordinates": convention}
     return models | {"default": {"kind": "box"}}
 
 

@@ -37,6 +37,8 @@ from pixfound_tasks.grounding.coordinates.conventions import (
     check_convention,
     convention_of_architecture,
     grid_of,
+    keeps_decimals,
+    register_convention,
 )
 from pixfound_tasks.grounding.coordinates.denials import is_denial
 from pixfound_tasks.grounding.coordinates.scanning import scan
@@ -44,7 +46,14 @@ from pixfound_tasks.grounding.coordinates.syntax import Found
 from pixfound_tasks.masks import Size
 from pixfound_tasks.response import Box, Point
 
-__all__ = ["CONVENTIONS", "Reading", "check_convention", "convention_of_architecture", "read_coordinates"]
+__all__ = [
+    "CONVENTIONS",
+    "Reading",
+    "check_convention",
+    "convention_of_architecture",
+    "read_coordinates",
+    "register_convention",
+]
 
 _LONGEST_REPLY = 300_000  # characters; more than the longest output that models are allowed
 _MOST_PLACES = 1000  # boxes and points: who loops writes the same one for ever
@@ -164,8 +173,8 @@ def _convention(item: Found, declared: str | None) -> tuple[str, str]:
     """The convention of a find, and whether its syntax or the declaration decided."""
     if item.fixed:
         return item.fixed, "by syntax"
-    keeps = (declared or item.default or "").startswith(("fraction", "percent"))
-    if item.is_fraction and not keeps:
+    meant = declared or item.default
+    if item.is_fraction and not (meant and keeps_decimals(meant)):
         return "fraction", "by syntax"
     if declared:
         return declared, "declared"

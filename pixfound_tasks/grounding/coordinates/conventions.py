@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
 from typing import Any, NamedTuple
+
+from loguru import logger
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Size
 
+GROUP = "pixfound_tasks.conventions"  # of entry points, each of which refers to a `Convention`
 _TOLERANCE = 0.01  # of the range: models drift a few units over its end
 # What lmms-eval's qwen2_5_vl gives its processor; also a patch pair's side, by which Qwen2.5-VL's boxes drift over the
 # edge (QwenLM/Qwen3-VL issue 1035).
@@ -49,11 +54,30 @@ class Grid:
     offset: float = 0.0
 
 
-class Convention(NamedTuple):
-    """What it means, and its grid on an image of a size, given the parameters after its name."""
+@dataclass(frozen=True)
+class Convention:
+    """What numbers mean, and which models write such numbers.
 
+    Args:
+        name: as PIXFOUND_COORDINATES names it.
+        meaning: in words.
+        grid: gives the grid on an image of a size (height, width), and of the parameters behind the name, if any.
+        keeps_decimals: whether numbers with decimal points, all within 0..1, are of this convention too. Under any
+            other they are fractions of the image.
+        architectures: values of transformers' `model_type`; only those that the authors or their papers name.
+        models: values of lmms-eval's `--model` that write in this convention only.
+        parameters: what lmms-eval's wrappers of these models use, as behind the name.
+        takes_parameters: whether three integers can stand behind the name: a factor, and bounds of the pixels.
+    """
+
+    name: str
     meaning: str
     grid: Callable[..., Grid]
+    keeps_decimals: bool = False
+    architectures: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    parameters: str = ""
+    takes_parameters: bool = False
 
 
 def _even(span: float, **options: Any) -> Callable[[Size], Grid]:
@@ -97,63 +121,120 @@ def _square(pick: Callable[..., int]) -> Callable[[Size], Grid]:
     return grid
 
 
-CONVENTIONS: dict[str, Convention] = {
-    "pixel": Convention("pixels of the original image", _pixel),
-    "resized": Convention("pixels of the image as Qwen2.5-VL resizes it: resized[:FACTOR:MIN:MAX]", _resized),
-    "thousand": Convention("0..1000 along each side", _even(1000)),
-    "thousand_yx": Convention("0..1000 along each side, y before x", _even(1000, is_y_first=True)),
-    "percent": Convention("0..100 along each side", _even(100)),
-    "fraction": Convention("0..1 along each side", _even(1)),
-    "fraction_padded": Convention("0..1 of the image padded to a centred square", _square(max)),
-    "fraction_cropped": Convention("0..1 of the centred square cut out of the image", _square(min)),
-    "deepseek": Convention("0..999 along each side, both ends on the edges", _even(999)),
-    "paligemma": Convention("1024 bins along each side, y before x", _even(1024, is_y_first=True)),
-    "florence2": Convention("centres of 1000 bins along each side", _even(1000, offset=0.5)),
-    "kosmos-2": Convention("cells of a 32 x 32 grid", _even(32)),
-}
+_THOUSAND = (
+    "qwen2_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "internvl", "internvl_chat", "glm4v", "glm4v_moe",
+    "glm46v", "minicpmv", "molmo2",
+)  # fmt: skip
+_THOUSAND_MODELS = (
+    "qwen_vl", "qwen2_vl", "qwen3_vl", "qwen3_5", "internvl", "internvl2", "internvl3", "internvl3_5", "internvl_hf",
+    "minicpm_v",
+)  # fmt: skip
+_TABLE = (
+    Convention("pixel", "pixels of the original image", _pixel),
+    Convention(
+        "resized",
+        "pixels of the image as Qwen2.5-VL resizes it: resized[:FACTOR:MIN:MAX]",
+        _resized,
+        architectures=("qwen2_5_vl",),
+        models=("qwen2_5_vl",),
+        parameters=":".join(map(str, _QWEN_RESIZE)),
+        takes_parameters=True,
+    ),
+    Convention("thousand", "0..1000 along each side", _even(1000), architectures=_THOUSAND, models=_THOUSAND_MODELS),
+    Convention(
+        "thousand_yx",
+        "0..1000 along each side, y before x",
+        _even(1000, is_y_first=True),
+        architectures=("gemma3",),
+        models=("gemini", "gemma3"),
+    ),
+    Convention("percent", "0..100 along each side", _even(100), keeps_decimals=True, architectures=("molmo",)),
+    Convention("fraction", "0..1 along each side", _even(1), keeps_decimals=True),
+    Convention(
+        "fraction_padded",
+        "0..1 of the image padded to a centred square",
+        _square(max),
+        keeps_decimals=True,
+        architectures=("llava",),
+        models=("llava",),
+    ),
+    Convention(
+        "fraction_cropped", "0..1 of the centred square cut out of the image", _square(min), keeps_decimals=True
+    ),
+    Convention(
+        "deepseek", "0..999 along each side, both ends on the edges", _even(999), architectures=("deepseek_vl_v2",)
+    ),
+    Convention(
+        "paligemma",
+        "1024 bins along each side, y before x",
+        _even(1024, is_y_first=True),
+        architectures=("paligemma",),
+    ),
+    Convention(
+        "florence2", "centres of 1000 bins along each side", _even(1000, offset=0.5), architectures=("florence2",)
+    ),
+    Convention("kosmos-2", "cells of a 32 x 32 grid", _even(32), architectures=("kosmos-2",)),
+)
+CONVENTIONS: dict[str, Convention] = {convention.name: convention for convention in _TABLE}
 
-# By transformers' model_type; only what the authors or their papers say.
-_ARCHITECTURES = {
-    "qwen2_vl": "thousand",
-    "qwen2_5_vl": "resized",
-    "qwen3_vl": "thousand",
-    "qwen3_vl_moe": "thousand",
-    "qwen3_5": "thousand",
-    "qwen3_5_moe": "thousand",
-    "internvl": "thousand",
-    "internvl_chat": "thousand",
-    "glm4v": "thousand",
-    "glm4v_moe": "thousand",
-    "glm46v": "thousand",
-    "minicpmv": "thousand",
-    "molmo": "percent",
-    "molmo2": "thousand",
-    "gemma3": "thousand_yx",
-    "llava": "fraction_padded",
-    "deepseek_vl_v2": "deepseek",
-    "paligemma": "paligemma",
-    "florence2": "florence2",
-    "kosmos-2": "kosmos-2",
-}
+
+def register_convention(convention: Convention) -> Convention:
+    """Add a convention, and return it; it takes the models that it names from others.
+
+    Raises ValueError if another convention has the name.
+    """
+    if CONVENTIONS.setdefault(convention.name, convention) != convention:
+        raise ValueError(f"expected a new name for a convention, but there is a {convention.name!r}; rename it")
+    return convention
+
+
+def all_conventions() -> dict[str, Convention]:
+    """The conventions by name, those of installed packages (entry points of the group `GROUP`) among them."""
+    _load_plugins()
+    return CONVENTIONS
+
+
+@lru_cache
+def _load_plugins() -> None:
+    for plugin in entry_points(group=GROUP):
+        try:
+            register_convention(plugin.load())
+        except Exception as error:  # in another package: answers that do not need it are read all the same
+            logger.warning(f"the convention {plugin.name} = {plugin.value} cannot be loaded: {error}")
 
 
 def convention_of_architecture(model_type: str) -> str | None:
-    """The convention of a transformers `model_type`, None where none is published.
+    """The convention of a transformers `model_type`, None if none is published.
 
     `resized` is the resizing by lmms-eval's bounds: add those of the processor at hand, `resized:FACTOR:MIN:MAX`.
     LLaVA-1.5 is trained on padded squares: with a processor that crops instead, it is shown `fraction_cropped`.
     """
-    return _ARCHITECTURES.get(model_type)
+    found = [each.name for each in all_conventions().values() if model_type in each.architectures]
+    return found[-1] if found else None
+
+
+def conventions_of_models() -> dict[str, str]:
+    """The convention of every `--model` that writes in one only, with the parameters that lmms-eval uses."""
+    return {
+        model: f"{each.name}:{each.parameters}" if each.parameters else each.name
+        for each in all_conventions().values()
+        for model in each.models
+    }
+
+
+def keeps_decimals(name: str) -> bool:
+    """Whether a checked convention keeps numbers with decimal points within 0..1."""
+    return all_conventions()[name.partition(":")[0]].keeps_decimals
 
 
 def check_convention(name: str) -> None:
     """Raise ValueError, naming the nearest, unless `name` is a convention with parameters that it takes."""
     base, *parameters = name.split(":")
-    check_choice("a coordinate convention", base, CONVENTIONS)
+    check_choice("a coordinate convention", base, all_conventions())
     if not parameters:
         return
     numbers = [int(text) if text.isdecimal() and len(text) < 12 else 0 for text in parameters]
-    if base != "resized" or len(numbers) != 3 or min(numbers) < 1 or numbers[1] > numbers[2]:
+    if not CONVENTIONS[base].takes_parameters or len(numbers) != 3 or min(numbers) < 1 or numbers[1] > numbers[2]:
         raise ValueError(
             f"expected parameters as in resized:28:200704:1605632 (factor, least and most pixels), but got {name!r}; "
             "leave them out, or take them from the model's processor"
@@ -163,4 +244,4 @@ def check_convention(name: str) -> None:
 def grid_of(convention: str, size: Size) -> Grid:
     """The grid of a checked convention on an image of `size`."""
     base, *parameters = convention.split(":")
-    return CONVENTIONS[base].grid(size, *map(int, parameters))
+    return all_conventions()[base].grid(size, *map(int, parameters))
