@@ -1,43 +1,160 @@
-"""The environment variables that this package reads, in one table."""
+"""The environment variables that this package reads: one table, and the one place that reads them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import os
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from threading import Lock
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Setting(NamedTuple):
-    """An environment variable: what it sets, and what holds if it is unset. A secret's value is never printed."""
+    """An environment variable.
+
+    `default` is the value if it is unset; empty if there is none, or another part of the program decides, which
+    `otherwise` then says. `check` is the place of a function, "module:function", that raises ValueError for a value
+    that means nothing. The value of a secret is never printed.
+    """
 
     name: str
     meaning: str
-    default: str
+    default: str = ""
+    otherwise: str = ""
+    check: str = ""
     is_secret: bool = False
 
 
 OWN = (
-    Setting("PIXFOUND_ANSWERS", "which answers of PixMMVP count: original or corrected", "original"),
-    Setting("PIXFOUND_CACHE", "the folder for joined benchmarks and judges' replies", "~/.cache/pixfound"),
-    Setting("PIXFOUND_CONCEPTS", "the classifier of what a phrase is about", "words"),
-    Setting("PIXFOUND_COORDINATES", "the convention of the coordinates in an answer", "by --model, or by the syntax"),
-    Setting("PIXFOUND_DATA", "the folder that holds PixMMVP/ and PixCVBench/", "download from the hub"),
-    Setting("PIXFOUND_JUDGE", "the judge of open answers", "rule"),
-    Setting("PIXFOUND_KIND", "the kind of referring prompt", "by --model"),
-    Setting("PIXFOUND_PARAPHRASER", "the judge that writes missing paraphrases", "none"),
-    Setting("PIXFOUND_PARAPHRASES", "the file of paraphrased questions", "none"),
-    Setting("PIXFOUND_REVISION", "the revision of the annotations on the hub", "main"),
     Setting(
-        "PIXFOUND_SEGMENTER", "the segmenter that turns boxes and points into masks", "SAM ViT-H, region on PixMini"
+        "PIXFOUND_ANSWERS",
+        "Which answers of PixMMVP count: `original`, or `corrected`, with those of images 99/100 and 279/280 swapped.",
+        default="original",
+        check="pixfound_tasks.benchmarks.pixmmvp:check_answers",
+    ),
+    Setting(
+        "PIXFOUND_CACHE",
+        "The folder for joined benchmarks and for judges' replies.",
+        otherwise="`pixfound` in `XDG_CACHE_HOME`, else `~/.cache/pixfound`",
+    ),
+    Setting(
+        "PIXFOUND_CONCEPTS",
+        "What classifies the best phrases: `words` (a word list), `auto` (the same with spaCy's tags if an English "
+        "package is installed), `spacy:PACKAGE`, `openai:MODEL` or `local:CHECKPOINT`.",
+        default="words",
+        check="pixfound_tasks.scoring.concepts:check_classifier",
+    ),
+    Setting(
+        "PIXFOUND_COORDINATES",
+        "The convention of the coordinates in a model's answers, see `pixfound_tasks.grounding.coordinates`.",
+        otherwise="by `--model`, else by the syntax of the answer",
+        check="pixfound_tasks.grounding.coordinates.conventions:check_convention",
+    ),
+    Setting(
+        "PIXFOUND_DATA",
+        "The folder that holds `PixMMVP/` and `PixCVBench/`.",
+        otherwise="the data sets are downloaded from the hub",
+    ),
+    Setting(
+        "PIXFOUND_JUDGE",
+        "The judge of open answers: `rule` (offline), `openai:MODEL` or `local:CHECKPOINT`.",
+        default="rule",
+        check="pixfound_tasks.scoring.judge:check_judge",
+    ),
+    Setting(
+        "PIXFOUND_KIND",
+        "The kind of referring prompt, a key of `pixfound_tasks.prompts.REFERRING`.",
+        otherwise="by `--model`",
+        check="pixfound_tasks.prompts:check_kind",
+    ),
+    Setting(
+        "PIXFOUND_PARAPHRASER",
+        "The judge that writes the paraphrases that `PIXFOUND_PARAPHRASES` lacks: `openai:MODEL` or "
+        "`local:CHECKPOINT`, which is loaded beside the evaluated model.",
+        otherwise="missing paraphrases are an error",
+        check="pixfound_tasks.judges:check_judge_name",
+    ),
+    Setting(
+        "PIXFOUND_PARAPHRASES",
+        "The .csv or .jsonl file of paraphrased questions.",
+        otherwise="questions are not paraphrased",
+    ),
+    Setting(
+        "PIXFOUND_REVISION",
+        "The revision of the annotations on the hub: one for all, or `pixmmvp=REVISION,pixcvbench=REVISION`.",
+        otherwise="the newest",
+        check="pixfound_tasks.benchmarks.sources:check_revision",
+    ),
+    Setting(
+        "PIXFOUND_SEGMENTER",
+        "The segmenter that turns boxes and points into masks: `sam:CHECKPOINT`, `sam2:CHECKPOINT`, `sam3:CHECKPOINT` "
+        "or `region`.",
+        otherwise="the benchmark's: SAM ViT-H for photographs, `region` for drawings",
+        check="pixfound_tasks.grounding.segmenters:check_segmenter",
     ),
 )
 
 # Variables of other programs that change what a run does.
 FOREIGN = (
-    Setting("CUDA_VISIBLE_DEVICES", "the GPUs that a run may use", "all"),
-    Setting("HF_HOME", "the folder of the hub's caches", "~/.cache/huggingface"),
-    Setting("HF_HUB_OFFLINE", "whether the hub must not be asked", "0"),
-    Setting("HF_TOKEN", "the token for gated models and data sets", "the one of hf auth login", is_secret=True),
-    Setting("LMMS_EVAL_PLUGINS", "plugins that lmms-eval loads beside the installed ones", "none"),
-    Setting("OPENAI_API_KEY", "the key of the judge openai:MODEL", "none", is_secret=True),
-    Setting("OPENAI_API_URL", "the chat-completions server of the judge openai:MODEL", "OpenAI's"),
-    Setting("XDG_CACHE_HOME", "the folder of all caches", "~/.cache"),
+    Setting("CUDA_VISIBLE_DEVICES", "The GPUs that a run may use.", otherwise="all"),
+    Setting("HF_HOME", "The folder of the hub's caches.", otherwise="`~/.cache/huggingface`"),
+    Setting("HF_HUB_OFFLINE", "Whether the hub must not be contacted.", otherwise="it is contacted"),
+    Setting(
+        "HF_TOKEN", "The token for gated models and data sets.", otherwise="that of `hf auth login`", is_secret=True
+    ),
+    Setting("LMMS_EVAL_PLUGINS", "Plugins that lmms-eval loads beside the installed ones.", otherwise="none"),
+    Setting("OPENAI_API_KEY", "The key of the judge `openai:MODEL`.", otherwise="no such judge", is_secret=True),
+    Setting("OPENAI_API_URL", "The chat-completions server of the judge `openai:MODEL`.", otherwise="OpenAI's"),
+    Setting("XDG_CACHE_HOME", "The folder of all caches.", otherwise="`~/.cache`"),
 )
+_TABLE = {setting.name: setting for setting in (*OWN, *FOREIGN)}
+
+
+def read_setting(name: str) -> str:
+    """The value of a variable of the table, or its default; empty if there is neither."""
+    return os.environ.get(name) or _TABLE[name].default
+
+
+def check_setting(setting: Setting, value: str) -> None:
+    """Raise ValueError for a value that means nothing; ImportError if what knows it is not installed."""
+    if setting.check:
+        module, _, function = setting.check.partition(":")
+        getattr(import_module(module), function)(value)
+
+
+def made_once(make: Callable[[str], T]) -> Callable[[str], T]:
+    """`make`, called once for each name, also if several threads need it at the same time."""
+    lock, made = Lock(), dict[str, T]()
+
+    @wraps(make)
+    def get(name: str) -> T:
+        with lock:
+            if name not in made:
+                made[name] = make(name)
+            return made[name]
+
+    get.__dict__["cache_clear"] = made.clear
+    return get
+
+
+def as_markdown() -> str:
+    """Both tables, as docs/settings.md has them."""
+    heads = {"This package": OWN, "Other programs": FOREIGN}
+    parts = [
+        "# Environment variables",
+        "Written by `python -m pixfound_tasks.settings`. `pixfound settings` prints them.",
+    ]
+    for head, table in heads.items():
+        rows = [
+            f"| `{each.name}` | {each.meaning} | {f'`{each.default}`' if each.default else each.otherwise} |"
+            for each in table
+        ]
+        parts += [f"## {head}", "\n".join(["| variable | meaning | default |", "|---|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(as_markdown(), end="")

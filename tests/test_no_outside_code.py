@@ -95,3 +95,13 @@ def test_what_is_harmless_is_not(source):
 def test_the_model_takes_no_argument_that_runs_a_checkpoints_code():
     with pytest.raises(ValueError, match="trust_remote_code"):
         PixFound(pretrained="pixfound/mini", trust_remote_code=True)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_transformers_never_asks_whether_to_run_a_checkpoints_code(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    loads = [call for call in calls if ast.unparse(call.func).endswith(".from_pretrained")]
+    if path.is_relative_to(PACKAGE / "mini"):  # the embedded weights
+        return
+    asking = [call.lineno for call in loads if "trust_remote_code" not in {each.arg for each in call.keywords}]
+    assert asking == [], "without trust_remote_code=False, transformers asks on standard input"

@@ -7,7 +7,6 @@ interrupted, or damaged later, is not read back but made anew.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from pixfound_tasks.benchmarks.sources import DataError
+from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -37,9 +37,9 @@ class SaveError(DataError):
 
 def cache_folder() -> Path:
     """PIXFOUND_CACHE, else `pixfound` in XDG_CACHE_HOME, else `~/.cache/pixfound`."""
-    if chosen := os.environ.get("PIXFOUND_CACHE"):
+    if chosen := read_setting("PIXFOUND_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "pixfound"
+    return Path(read_setting("XDG_CACHE_HOME") or "~/.cache").expanduser() / "pixfound"
 
 
 def place_of(name: str, key: str) -> Path:

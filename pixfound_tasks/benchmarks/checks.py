@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
@@ -14,6 +13,7 @@ from pixfound_tasks.benchmarks.joining import Joining
 from pixfound_tasks.benchmarks.readers import read_json
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError, Files, file_digest, remedy_named
+from pixfound_tasks.settings import read_setting
 
 _LISTED = 5  # names in a message
 
@@ -39,7 +39,7 @@ def verify(benchmark: str) -> Iterator[Check]:
         return
     if joining.files:
         yield Check("files", "ok", f"{len(joining.files.paths)} from {joining.origin}")
-        if not os.environ.get("PIXFOUND_DATA"):
+        if not read_setting("PIXFOUND_DATA"):
             yield _downloaded(benchmark, joining.files)
         yield from _annotations(benchmark, joining.files)
     yield from _documents(joining)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from fnmatch import filter as matching
 from pathlib import Path
@@ -13,6 +12,7 @@ from pixfound_tasks.benchmarks.benchmark import HubFiles
 from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, download, remedy_named
+from pixfound_tasks.settings import read_setting
 
 
 class Inventory(NamedTuple):
@@ -40,7 +40,7 @@ def take(benchmark: str) -> Inventory:
     """The inventory of one benchmark; raises ValueError for settings in the environment that are none."""
     record, source = get_benchmark(benchmark), "built in"
     if record.files:
-        source = f"local folder {data}" if (data := os.environ.get("PIXFOUND_DATA")) else "hub"
+        source = f"local folder {data}" if (data := read_setting("PIXFOUND_DATA")) else "hub"
     found = Inventory(benchmark, source, {}, 0, [], 0, record.document_count, {}, "", 0, "")
     try:
         with remedy_named(benchmark):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -32,6 +31,7 @@ from pixfound_tasks.benchmarks.sources import (
 )
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Rle
+from pixfound_tasks.settings import read_setting
 
 ANSWERS = ("original", "corrected")
 # MMVP was published with the answers of these two pairs swapped. Some copies are corrected: a copy's own answers
@@ -56,14 +56,19 @@ def joining(local_only: bool = False) -> Joining:
 
     Raises ValueError for other answers, DataError where files are missing.
     """
-    answers = os.environ.get("PIXFOUND_ANSWERS") or "original"
-    check_choice("PIXFOUND_ANSWERS", answers, ANSWERS)
+    answers = read_setting("PIXFOUND_ANSWERS")
+    check_answers(answers)
     files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
     return Joining(
         "pixmmvp", origin, files, content_key(digest, origin), lambda: join(files, answers, origin), _checked
     )
+
+
+def check_answers(answers: str) -> None:
+    """Raise ValueError unless this can be the value of PIXFOUND_ANSWERS."""
+    check_choice("PIXFOUND_ANSWERS", answers, ANSWERS)
 
 
 def find(local_only: bool = False) -> Files:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from loguru import logger
 
 from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.settings import read_setting
 
 _BLOCK = 1 << 20  # bytes
 
@@ -44,7 +44,7 @@ def _remedy(benchmark: str, is_absent: bool) -> str:
             f"Let PIXFOUND_DATA name a folder that holds it, run {fetch} where the hub can be reached, or evaluate on "
             "PixMini (pixmini_...), which needs no data"
         )
-    if os.environ.get("PIXFOUND_DATA"):
+    if read_setting("PIXFOUND_DATA"):
         return f"To mend it: put the published file into PIXFOUND_DATA, or unset PIXFOUND_DATA and run {fetch}"
     revision = " (without PIXFOUND_REVISION, where an older revision lacks it)" * bool(asked_revision(benchmark))
     return f"To mend it: {fetch}{revision}, which downloads anew what is damaged"
@@ -124,7 +124,7 @@ def local_folder(name: str, layout: str) -> Path | None:
 
     Raises DataError where it is not there: who names a folder does not want other data instead.
     """
-    data = os.environ.get("PIXFOUND_DATA")
+    data = read_setting("PIXFOUND_DATA")
     if not data:
         return None
     folder = Path(data).expanduser() / name
@@ -142,9 +142,19 @@ def asked_revision(benchmark: str) -> str | None:
     It holds one revision for whatever is loaded, or some by name: `pixmmvp=REVISION,pixcvbench=REVISION`. Raises
     ValueError for anything between the two, and for unknown names.
     """
-    asked = os.environ.get("PIXFOUND_REVISION", "").strip()
+    asked = read_setting("PIXFOUND_REVISION").strip()
     if "=" not in asked:
         return asked or None
+    return _revisions(asked).get(benchmark)
+
+
+def check_revision(asked: str) -> None:
+    """Raise ValueError unless this can be the value of PIXFOUND_REVISION."""
+    if "=" in asked:
+        _revisions(asked)
+
+
+def _revisions(asked: str) -> dict[str, str]:
     revisions = {}
     for part in asked.split(","):
         name, _, revision = (text.strip() for text in part.partition("="))
@@ -156,7 +166,7 @@ def asked_revision(benchmark: str) -> str | None:
         on_the_hub = [each for each in benchmark_names() if get_benchmark(each).files]
         check_choice("the benchmark in PIXFOUND_REVISION", name, on_the_hub)
         revisions[name] = revision
-    return revisions.get(benchmark)
+    return revisions
 
 
 def download(repo: str, patterns: Sequence[str], revision: str | None = None, local_only: bool = False) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 
 from pixfound_tasks.doctor.findings import NOTE, OK, Finding
+from pixfound_tasks.settings import read_setting
 
 _SECTION = "optional"
 _SPACY_PACKAGES = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
@@ -45,7 +45,7 @@ def _examine_segmenters() -> Iterator[Finding]:
 
 
 def _examine_judge() -> Finding:
-    if os.environ.get("OPENAI_API_KEY"):
+    if read_setting("OPENAI_API_KEY"):
         return Finding(_SECTION, "judge openai:MODEL", OK, "OPENAI_API_KEY is set")
     return Finding(_SECTION, "judge openai:MODEL", NOTE, "OPENAI_API_KEY is not set: rule and local:CHECKPOINT work")
 

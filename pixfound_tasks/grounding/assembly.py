@@ -49,9 +49,19 @@ def open_lens(
     # The embedded model is stored in half precision to be small, not to be run in it.
     dtype = dtype or ("float32" if pretrained == mini.NAME else "auto")
     model = AutoModelForImageTextToText.from_pretrained(
-        path, device_map=device_map, dtype=dtype, attn_implementation=attn_implementation
+        path,
+        device_map=device_map,
+        dtype=dtype,
+        attn_implementation=attn_implementation,
+        trust_remote_code=False,
     )
-    lens = Lens(model.eval(), AutoProcessor.from_pretrained(path), reducer, layers, query=check_query(query))
+    lens = Lens(
+        model.eval(),
+        AutoProcessor.from_pretrained(path, trust_remote_code=False),
+        reducer,
+        layers,
+        query=check_query(query),
+    )
     return lens.calibrate(*calibration_scenes()) if reducer == "heads" else lens
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -16,6 +15,7 @@ from pixfound_tasks.grounding.segmenters import Segmenter
 from pixfound_tasks.grounding.selection import surest_candidate
 from pixfound_tasks.masks import Size
 from pixfound_tasks.response import Box, Candidate, Point, Probe, Response, from_text, parse_json
+from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention.lens import Answer
@@ -72,7 +72,7 @@ def convention_of(config: Any, processor: Any) -> str | None:
     What the image processor does to an image is taken from it. None where neither is known: then only what the syntax
     of an answer says is read. Raises ValueError for a convention that there is not.
     """
-    if named := os.environ.get("PIXFOUND_COORDINATES"):
+    if named := read_setting("PIXFOUND_COORDINATES"):
         check_convention(named)
         return named
     convention, images = convention_of_architecture(config.model_type), getattr(processor, "image_processor", None)

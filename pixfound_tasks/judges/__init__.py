@@ -59,6 +59,20 @@ class Judge(Protocol):
         """
 
 
+def is_judge_form(name: str) -> bool:
+    """Whether a name begins as one of the `FORMS`, such as "openai:"."""
+    kind, colon, _ = name.partition(":")
+    return bool(colon) and kind in [form.partition(":")[0] for form in FORMS]
+
+
+def check_judge_name(name: str) -> None:
+    """Raise ValueError unless a name has one of the `FORMS`."""
+    kind, _, model = name.partition(":")
+    if not model:
+        raise ValueError(f"expected a judge as one of {list(FORMS)}, but got {name!r}; name its model behind a colon")
+    check_choice("the kind of judge", kind, [form.partition(":")[0] for form in FORMS])
+
+
 def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
     """The judge of this name. Its replies are kept on disk; it stops asking where it fails again and again.
 
@@ -71,10 +85,8 @@ def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
     Raises ValueError for other names, where the key is missing, and where there is no such checkpoint or it takes no
     images and shall.
     """
+    check_judge_name(name)
     kind, _, model = name.partition(":")
-    if not model:
-        raise ValueError(f"expected a judge as one of {list(FORMS)}, but got {name!r}; name its model behind a colon")
-    check_choice("the kind of judge", kind, [form.partition(":")[0] for form in FORMS])
 
     from pixfound_tasks.judges.breaker import CircuitBreaker
     from pixfound_tasks.judges.cache import CachedJudge

@@ -6,7 +6,6 @@ such as `http://localhost:8000/v1`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from lmms_eval.llm_judge.providers.openai import build_sampling_kwargs
 
 from pixfound_tasks.judges import JudgeDown, NoReply
 from pixfound_tasks.judges.retries import PATIENT, Patience, describe, is_about_the_question, retrying
+from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +32,7 @@ class ChatJudge:
 
     def __init__(self, model: str, patience: Patience = PATIENT) -> None:
         self.name = f"openai:{model}"
-        if not os.environ.get("OPENAI_API_KEY"):
+        if not read_setting("OPENAI_API_KEY"):
             raise ValueError(
                 f"expected OPENAI_API_KEY to hold a key for the judge {self.name!r}, but it is not set; "
                 "set it (any text for a server of your own, which OPENAI_API_URL names) or choose another judge"

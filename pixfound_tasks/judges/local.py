@@ -30,8 +30,8 @@ class LocalJudge:
     def __init__(self, checkpoint: str, max_new_tokens: int = MAX_NEW_TOKENS) -> None:
         self.name = f"local:{checkpoint}"
         try:
-            self._processor = AutoProcessor.from_pretrained(checkpoint)
-            revision = getattr(AutoConfig.from_pretrained(checkpoint), "_commit_hash", None)
+            self._processor = AutoProcessor.from_pretrained(checkpoint, trust_remote_code=False)
+            revision = getattr(AutoConfig.from_pretrained(checkpoint, trust_remote_code=False), "_commit_hash", None)
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"expected the judge {self.name!r} to name a transformers checkpoint, but its processor or tokenizer "
@@ -66,7 +66,7 @@ class LocalJudge:
     def _load(self) -> Any:
         kind = AutoModelForImageTextToText if self.takes_images else AutoModelForCausalLM
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return kind.from_pretrained(self._checkpoint, dtype="auto", device_map=device).eval()
+        return kind.from_pretrained(self._checkpoint, dtype="auto", device_map=device, trust_remote_code=False).eval()
 
     @torch.inference_mode()
     def _generate(self, prompt: str, images: list[Image.Image]) -> str:

@@ -33,7 +33,12 @@ def choice_question(question: str, options: Sequence[str]) -> str:
     return "\n".join([f"{question} Options:", *lines, CHOICE_INSTRUCTION])
 
 
+def check_kind(kind: str) -> None:
+    """Raise ValueError unless there is such a kind of referring prompt."""
+    check_choice("the kind of referring prompt", kind, REFERRING)
+
+
 def referring_prompt(expression: str, kind: str = "attention") -> str:
     """Protocol 3 in the wording for one of the kinds in `REFERRING`."""
-    check_choice("the kind of referring prompt", kind, REFERRING)
+    check_kind(kind)
     return REFERRING[kind].format(expr=expression)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from pixfound_tasks.files import replacing
+from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges import Judge
@@ -31,7 +31,7 @@ Texts = Mapping[str, Sequence[str]]  # by document id
 
 def are_wanted() -> bool:
     """Whether PIXFOUND_PARAPHRASES is set. Raises ValueError where only PIXFOUND_PARAPHRASER is."""
-    path, maker = os.environ.get(VARIABLE), os.environ.get(MAKER)
+    path, maker = read_setting(VARIABLE), read_setting(MAKER)
     if maker and not path:
         raise ValueError(
             f"expected {VARIABLE} to name the .jsonl file for what {maker} ({MAKER}) makes, but it is not set; set it, "
@@ -45,7 +45,7 @@ def paraphrases(benchmark: str, questions: Mapping[str, str], count: int) -> dic
 
     Raises ValueError where there is no file, or it lacks some, and no judge made them.
     """
-    path, maker = Path(os.environ[VARIABLE]), os.environ.get(MAKER)
+    path, maker = Path(read_setting(VARIABLE)), read_setting(MAKER)
     if not path.exists() and not maker:
         raise ValueError(
             f"expected {path}, which {VARIABLE} names, to hold paraphrases (columns id and paraphrase, one a row), but "

@@ -6,11 +6,9 @@ judge's name in its place.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -18,9 +16,10 @@ from loguru import logger
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.phrases import content_words, load_pipeline, make_chunker
-from pixfound_tasks.judges import FORMS, Judge, JudgeDown, make_judge
+from pixfound_tasks.judges import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
 from pixfound_tasks.scoring.best_phrase import ConceptClassifier
 from pixfound_tasks.scoring.concept_words import HEADS, MODIFIERS, NAMES, NO_PARTICIPLES
+from pixfound_tasks.settings import made_once, read_setting
 
 VARIABLE = "PIXFOUND_CONCEPTS"
 CONCEPTS = {
@@ -40,8 +39,6 @@ _QUESTION = """A model described an image: "{answer}"
 What is the phrase "{phrase}" about?
 {choices}
 Reply with one of these letters alone."""
-
-_making = Lock()
 
 
 @dataclass(frozen=True)
@@ -137,20 +134,24 @@ def classifier_from_environment() -> ConceptClassifier:
 
     Raises ValueError for a name that is none, and what `make_classifier` and `make_judge` raise.
     """
-    # lru_cache alone would let threads that come first at once make one each.
-    with _making:
-        return _made(os.environ.get(VARIABLE) or "words")
+    return _made(read_setting(VARIABLE))
 
 
-@lru_cache
+@made_once
 def _made(name: str) -> ConceptClassifier:
-    kind, colon, _ = name.partition(":")
-    if f"{kind}{colon}" not in ("spacy:", *(form.partition(":")[0] + ":" for form in FORMS)):
-        check_choice(VARIABLE, name, ("words", "auto", "spacy:PACKAGE", *FORMS))
-    is_judge = colon and kind != "spacy"
-    classifier = make_classifier("judge", make_judge(name)) if is_judge else make_classifier(name)
+    check_classifier(name)
+    classifier = make_classifier("judge", make_judge(name)) if is_judge_form(name) else make_classifier(name)
     logger.info(f"what phrases are about is said by: {classifier.name} ({VARIABLE})")
     return classifier
+
+
+def check_classifier(name: str) -> None:
+    """Raise ValueError unless this can be the value of PIXFOUND_CONCEPTS."""
+    kind, _, package = name.partition(":")
+    if is_judge_form(name):
+        check_judge_name(name)
+    elif kind != "spacy" or not package:
+        check_choice(VARIABLE, name, ("words", "auto", "spacy:PACKAGE", *FORMS))
 
 
 class Classified(NamedTuple):

@@ -8,14 +8,13 @@ say it for them, and go before what stands here.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.coordinates import check_convention
 from pixfound_tasks.grounding.coordinates.conventions import conventions_of_models
-from pixfound_tasks.prompts import REFERRING
+from pixfound_tasks.prompts import check_kind
+from pixfound_tasks.settings import read_setting
 
 _KINDS = {"pixfound": "attention", "pixfound_replay": "mask", "sam3": "phrase"}
 
@@ -52,9 +51,9 @@ def note(benchmark: str, entry: Mapping[str, Any] | None) -> Declared:
     Raises ValueError for a kind or a convention that there is not, before a model has answered anything.
     """
     entry = entry or {}
-    kind = os.environ.get("PIXFOUND_KIND") or entry.get("kind") or Declared().kind
-    coordinates = os.environ.get("PIXFOUND_COORDINATES") or entry.get("coordinates")
-    check_choice("the kind of referring prompt", kind, REFERRING)
+    kind = read_setting("PIXFOUND_KIND") or entry.get("kind") or Declared().kind
+    coordinates = read_setting("PIXFOUND_COORDINATES") or entry.get("coordinates")
+    check_kind(kind)
     if coordinates:
         check_convention(coordinates)
     _noted[benchmark] = Declared(kind, coordinates)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from pixfound_tasks.grounding.words import read_words, with_masks
 from pixfound_tasks.prompts.varied import changed_image
 from pixfound_tasks.response import Box, Candidate, Point, Response
 from pixfound_tasks.scoring import declared
+from pixfound_tasks.settings import read_setting
 
 _lock = threading.Lock()  # lmms-eval scores in several threads, and a segmenter holds one image
 
@@ -55,7 +55,7 @@ def read_answer(text: str, doc: dict[str, Any]) -> Grounded:
 
 def segmenter_name(benchmark: str) -> str:
     """PIXFOUND_SEGMENTER, else the benchmark's own: SAM for photographs, for drawings one that needs no download."""
-    return os.environ.get("PIXFOUND_SEGMENTER") or get_benchmark(benchmark).segmenter
+    return read_setting("PIXFOUND_SEGMENTER") or get_benchmark(benchmark).segmenter
 
 
 class _Failed(Exception):

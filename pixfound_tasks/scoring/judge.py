@@ -6,18 +6,16 @@ again, asks only for what is missing.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from functools import lru_cache
-from threading import Lock
 from typing import NamedTuple
 
 from loguru import logger
 
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.judges import FORMS, Judge, JudgeDown, make_judge
+from pixfound_tasks.judges import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
 from pixfound_tasks.response import whole_characters
 from pixfound_tasks.scoring.answers import lenient_choice, letter_of
+from pixfound_tasks.settings import made_once, read_setting
 
 VARIABLE = "PIXFOUND_JUDGE"
 RULE = "rule"
@@ -28,12 +26,10 @@ QUESTION = (
 )
 _VERDICTS = {"yes": True, "yes.": True, "no": False, "no.": False}
 
-_making = Lock()
-
 
 def __getattr__(attribute: str) -> str:
     if attribute == "NAME":  # of the judge, for the metadata of the tasks, which lmms-eval writes beside their results
-        return os.environ.get(VARIABLE) or RULE
+        return read_setting(VARIABLE)
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
@@ -79,17 +75,19 @@ def judge_from_environment() -> Judge | None:
 
     Raises ValueError for a name that is none, and what `make_judge` raises.
     """
-    # lru_cache alone would let threads that come first at once make one each.
-    with _making:
-        return _made(os.environ.get(VARIABLE) or RULE)
+    return _made(read_setting(VARIABLE))
 
 
-@lru_cache
+@made_once
 def _made(name: str) -> Judge | None:
+    check_judge(name)
     logger.info(f"open answers are judged by {name} ({VARIABLE})")
-    if name == RULE:
-        return None
-    kinds = [form.partition(":")[0] for form in FORMS]
-    if name.partition(":")[0] not in kinds or ":" not in name:
+    return None if name == RULE else make_judge(name)
+
+
+def check_judge(name: str) -> None:
+    """Raise ValueError unless this can be the value of PIXFOUND_JUDGE."""
+    if is_judge_form(name):
+        check_judge_name(name)
+    elif name != RULE:
         check_choice(VARIABLE, name, [RULE, *FORMS])
-    return make_judge(name)

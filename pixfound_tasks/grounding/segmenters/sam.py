@@ -102,11 +102,13 @@ def _load(family: str, checkpoint: str, dtype: str) -> tuple[Any, Any]:
     """Processor and model of a checkpoint."""
     kinds = _PROCESSORS[family]
     try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint)
+        config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
         if config.model_type in kinds:
-            processor = getattr(transformers, kinds[config.model_type]).from_pretrained(checkpoint)
+            processor = getattr(transformers, kinds[config.model_type]).from_pretrained(
+                checkpoint, trust_remote_code=False
+            )
             model, loading = transformers.AutoModelForMaskGeneration.from_pretrained(
-                checkpoint, dtype=dtype, output_loading_info=True
+                checkpoint, dtype=dtype, output_loading_info=True, trust_remote_code=False
             )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]

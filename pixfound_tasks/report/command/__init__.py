@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from pixfound_tasks.report.command import check, compare, data, doctor, explain, leaderboard, report
+from pixfound_tasks.report.command import check, compare, data, doctor, explain, leaderboard, report, settings
 
 
 class Commands(TyperGroup):
@@ -44,6 +44,7 @@ app.command()(check.check)
 app.command()(explain.explain)
 app.command()(leaderboard.leaderboard)
 app.command()(doctor.doctor)
+app.command()(settings.settings)
 app.add_typer(data.app, name="data")
 
 

@@ -77,7 +77,7 @@ def _device(name: str | None) -> str:
 
 def _check_model(name: str) -> None:
     try:
-        config = AutoConfig.from_pretrained(assembly.checkpoint(name))
+        config = AutoConfig.from_pretrained(assembly.checkpoint(name), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(name, error) from error
     check_family(config.model_type)

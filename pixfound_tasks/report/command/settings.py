@@ -1,0 +1,46 @@
+"""`pixfound settings`: the environment variables, and what they are set to."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def settings(as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
+    """Print every environment variable that this package reads: its value, where that is from, and its meaning.
+
+    `pixfound doctor` checks the values.
+    """
+    import json
+
+    from pixfound_tasks.settings import FOREIGN, OWN, Setting
+
+    def row(setting: Setting) -> dict[str, str]:
+        value = os.environ.get(setting.name, "")
+        return {
+            "name": setting.name,
+            "value": "(set)" if value and setting.is_secret else value or setting.default,
+            "from": "environment" if value else "default",
+            "default": setting.default or setting.otherwise,
+            "meaning": setting.meaning,
+        }
+
+    rows = [row(setting) for setting in (*OWN, *FOREIGN)]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+
+    from rich.text import Text
+
+    from pixfound_tasks.report.console import make_console, printable
+
+    console = make_console()
+    for each in rows:
+        line = Text(each["name"], "bold").append(
+            f" = {printable(each['value'])}" if each["value"] else " is not set", ""
+        )
+        console.print(line.append(f"  ({each['from']})", "dim"), soft_wrap=True)
+        plain = each["meaning"].replace("`", "")
+        console.print(Text(f"    {plain} Default: {each['default'].replace('`', '')}.", "dim"), soft_wrap=True)
