@@ -16,16 +16,16 @@ from loguru import logger
 from PIL import Image
 
 from pixfound_tasks import masks
-from pixfound_tasks.grounding.coordinates import CONVENTIONS, read_coordinates
+from pixfound_tasks.grounding.coordinates.reading import CONVENTIONS, read_coordinates
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.models.png_masks import UnreadableMask, read_png
 from pixfound_tasks.models.predictions import read_answers, read_judged, read_phrases
-from pixfound_tasks.report.files import write_files
-from pixfound_tasks.report.page import write_page
+from pixfound_tasks.report.export import write_files
+from pixfound_tasks.report.html.page import write_page
 from pixfound_tasks.report.plots import plots
-from pixfound_tasks.report.run import RunError, read_runs
-from pixfound_tasks.report.summary import summarise
 from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, coarse_map, from_text, to_text
+from pixfound_tasks.runs.run import RunError, read_runs
+from pixfound_tasks.runs.summary import summarise
 from pixfound_tasks.scoring import evidence, hooks
 from pixfound_tasks.scoring.answers import is_right, lenient_choice
 

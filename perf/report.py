@@ -71,8 +71,8 @@ def compare(runs: list[Path], images: int) -> None:
 def report(runs: list[Path]) -> dict[str, float]:
     from typer.testing import CliRunner
 
-    from pixfound_tasks.report import command
-    from pixfound_tasks.report.page import pictures
+    from pixfound_tasks.cli import app as command
+    from pixfound_tasks.report.html import pictures
 
     photos = Photos()
     pictures.load = lambda benchmarks: {"pixcvbench": photos}

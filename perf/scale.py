@@ -33,7 +33,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import Lens, mini
 from pixfound_tasks.benchmarks.registry import get_benchmark
-from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.mini.calibration import calibration_scenes
 
 GPUS = (1, 8, 64)

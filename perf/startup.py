@@ -19,7 +19,7 @@ from statistics import median
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-COMMAND = (sys.executable, "-c", "from pixfound_tasks.report.command import app; app()")
+COMMAND = (sys.executable, "-c", "from pixfound_tasks.cli.app import app; app()")
 TASKS = 24
 _SLOWEST = 12
 

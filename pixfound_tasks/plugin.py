@@ -59,7 +59,7 @@ def let_runs_resume() -> None:
     plain = getattr(ResponseCache, "create", None)
     if plain is None or getattr(plain, "resumes_pixfound", False):
         return  # lmms-eval 0.7.0 has no `create`: all runs of a model share one cache, and the next one goes on with it
-    from pixfound_tasks.models.resume import ResumableCache
+    from pixfound_tasks.hosts.response_cache import ResumableCache
 
     @functools.wraps(plain)
     def create(cache_root: str, *, model: Any = "", **options: Any) -> Any:

@@ -49,7 +49,7 @@ OWN = (
     ),
     Setting(
         "PIXFOUND_COORDINATES",
-        "The convention of the coordinates in a model's answers, see `pixfound_tasks.grounding.coordinates`.",
+        "The convention of the coordinates in a model's answers, see `pixfound_tasks/grounding/coordinates/reading.py`.",
         otherwise="by `--model`, else by the syntax of the answer",
         check="pixfound_tasks.grounding.coordinates.conventions:check_convention",
     ),
@@ -66,16 +66,16 @@ OWN = (
     ),
     Setting(
         "PIXFOUND_KIND",
-        "The kind of referring prompt, a key of `pixfound_tasks.prompts.REFERRING`.",
+        "The kind of referring prompt, a key of `REFERRING` in `pixfound_tasks/prompts/text.py`.",
         otherwise="by `--model`",
-        check="pixfound_tasks.prompts:check_kind",
+        check="pixfound_tasks.prompts.text:check_kind",
     ),
     Setting(
         "PIXFOUND_PARAPHRASER",
         "The judge that writes the paraphrases that `PIXFOUND_PARAPHRASES` lacks: `openai:MODEL` or "
         "`local:CHECKPOINT`, which is loaded beside the evaluated model.",
         otherwise="missing paraphrases are an error",
-        check="pixfound_tasks.judges:check_judge_name",
+        check="pixfound_tasks.judges.base:check_judge_name",
     ),
     Setting(
         "PIXFOUND_PARAPHRASES",
@@ -93,7 +93,7 @@ OWN = (
         "The segmenter that turns boxes and points into masks: `sam:CHECKPOINT`, `sam2:CHECKPOINT`, `sam3:CHECKPOINT` "
         "or `region`.",
         otherwise="the benchmark's: SAM ViT-H for photographs, `region` for drawings",
-        check="pixfound_tasks.grounding.segmenters:check_segmenter",
+        check="pixfound_tasks.grounding.segmenters.base:check_segmenter",
     ),
 )
 

@@ -67,8 +67,8 @@ def test_the_wheel_holds_tasks_weights_and_the_page(built):
         "pixfound_tasks/mini/weights/model.safetensors",
         "pixfound_tasks/mini/words.txt",
         "pixfound_tasks/mini/chat_template.jinja",
-        "pixfound_tasks/report/page/page.html.jinja",
-        "pixfound_tasks/report/page/gallery.js",
+        "pixfound_tasks/report/html/page.html.jinja",
+        "pixfound_tasks/report/html/gallery.js",
     }
     assert expected <= names
     assert not [name for name in names if name.startswith(("tests/", "task_yamls/"))]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from doctor.environments import distribution
+from doctor.broken_environments import distribution
 from running import command, environment
 
 from pixfound_tasks.benchmarks import registry

@@ -14,8 +14,8 @@ import standins
 from running import command, evaluate, metrics
 
 from pixfound_tasks import mini
-from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.scores import iou, is_right
+from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.scores import iou, is_right
 from pixfound_tasks.scoring.metrics import mean
 
 

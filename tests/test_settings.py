@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 import pixfound_tasks
 from pixfound_tasks import settings
-from pixfound_tasks.report import command
+from pixfound_tasks.cli import app as command
 
 PACKAGE = Path(pixfound_tasks.__file__).parent
 # Those that examine the environment as a whole, and one variable of the CI's, which is no setting.
-READERS = {"settings.py", "doctor/variables.py", "report/command/settings.py", "report/command/check.py"}
+READERS = {"settings.py", "doctor/variables.py", "cli/settings.py", "cli/check.py"}
 
 
 def test_variables_are_read_in_one_place():

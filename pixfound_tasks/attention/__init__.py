@@ -1,6 +1,6 @@
 """What each output token looked at: recording, token-to-pixel geometry, reducers."""
 
-from pixfound_tasks.attention.families import GEOMETRIES, token_geometry
+from pixfound_tasks.attention.families.registry import GEOMETRIES, token_geometry
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.lens import Lens
 from pixfound_tasks.attention.look import Look

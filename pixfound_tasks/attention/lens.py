@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from pixfound_tasks.attention.activations import record_activations
-from pixfound_tasks.attention.families import token_geometries
+from pixfound_tasks.attention.families.registry import token_geometries
 from pixfound_tasks.attention.geometry import TokenGeometry
 from pixfound_tasks.attention.inputs import answer_ids, append_answers, end_tokens, prompt_inputs, token_spans
 from pixfound_tasks.attention.localization_heads import choose_heads

@@ -35,7 +35,7 @@ def _examine_segmenters() -> Iterator[Finding]:
     """Whether the default checkpoint of each family of SAM is in the hub's cache."""
     from huggingface_hub import try_to_load_from_cache
 
-    from pixfound_tasks.grounding.segmenters import CHECKPOINTS
+    from pixfound_tasks.grounding.segmenters.base import CHECKPOINTS
 
     yield Finding(_SECTION, "segmenter region", OK, "built in")
     for family, checkpoint in CHECKPOINTS.items():

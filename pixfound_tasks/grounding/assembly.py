@@ -11,12 +11,12 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from pixfound_tasks import __version__, mini
 from pixfound_tasks.attention import Lens
 from pixfound_tasks.attention.record import check_query
-from pixfound_tasks.grounding import segmenters
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.judged import LensJudge
 from pixfound_tasks.grounding.phrases import make_chunker
+from pixfound_tasks.grounding.segmenters import base as segmenters
 from pixfound_tasks.grounding.similarity import make_similarity
-from pixfound_tasks.judges import Judge, make_judge
+from pixfound_tasks.judges.base import Judge, make_judge
 from pixfound_tasks.mini.calibration import calibration_scenes
 
 

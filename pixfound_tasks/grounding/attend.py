@@ -13,14 +13,14 @@ from PIL import Image
 from pixfound_tasks.attention.geometry import peak
 from pixfound_tasks.attention.look import Look, tokens_within
 from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rule_phrases
-from pixfound_tasks.grounding.segmenters import Segmenter
+from pixfound_tasks.grounding.segmenters.base import Segmenter
 from pixfound_tasks.grounding.selection import make_selector
 from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Phrase, Point, Probe, Response, coarse_map
 
 if TYPE_CHECKING:
-    from pixfound_tasks.judges import Judge
+    from pixfound_tasks.judges.base import Judge
 
 
 @dataclass(frozen=True)

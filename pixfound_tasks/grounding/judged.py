@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pixfound_tasks import masks
-from pixfound_tasks.judges import Judge, JudgeDown, OneImageOnly, check_images
+from pixfound_tasks.judges.base import Judge, JudgeDown, OneImageOnly, check_images
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Candidate, Phrase, Selection, all_candidates
 

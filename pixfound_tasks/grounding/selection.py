@@ -17,7 +17,7 @@ from pixfound_tasks.grounding.phrases import content_words, is_denied, named_wor
 from pixfound_tasks.response import Phrase, Probe, Selection
 
 if TYPE_CHECKING:
-    from pixfound_tasks.judges import Judge
+    from pixfound_tasks.judges.base import Judge
 
 THRESHOLD = 0.7  # a phrase less similar than this is about something else: the object is "not there"
 

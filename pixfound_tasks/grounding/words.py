@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from pixfound_tasks.grounding.coordinates import check_convention, convention_of_architecture, read_coordinates
-from pixfound_tasks.grounding.segmenters import Segmenter
+from pixfound_tasks.grounding.coordinates.reading import check_convention, convention_of_architecture, read_coordinates
+from pixfound_tasks.grounding.segmenters.base import Segmenter
 from pixfound_tasks.grounding.selection import surest_candidate
 from pixfound_tasks.masks import Size
 from pixfound_tasks.response import Box, Candidate, Point, Probe, Response, from_text, parse_json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from pixfound_tasks.judges import Judge, JudgeDown, NoReply
+from pixfound_tasks.judges.base import Judge, JudgeDown, NoReply
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,7 +14,7 @@ from loguru import logger
 
 from pixfound_tasks.benchmarks.cache import cache_folder
 from pixfound_tasks.files import replacing
-from pixfound_tasks.judges import Judge
+from pixfound_tasks.judges.base import Judge
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lmms_eval.llm_judge import ProviderFactory, Request, ServerConfig
 from lmms_eval.llm_judge.providers.openai import build_sampling_kwargs
 
-from pixfound_tasks.judges import JudgeDown, NoReply
+from pixfound_tasks.judges.base import JudgeDown, NoReply
 from pixfound_tasks.judges.retries import PATIENT, Patience, describe, is_about_the_question, retrying
 from pixfound_tasks.settings import read_setting
 

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks.attention.inputs import answer_ids, end_tokens, prompt_inputs
-from pixfound_tasks.judges import JudgeDown, OneImageOnly, check_images
+from pixfound_tasks.judges.base import JudgeDown, OneImageOnly, check_images
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pixfound_tasks.judges import Judge, JudgeDown
+from pixfound_tasks.judges.base import Judge, JudgeDown
 
 ATTEMPTS = 5
 _REQUEST = """Write {count} paraphrases of the question below, which is about an image.

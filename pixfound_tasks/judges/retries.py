@@ -12,7 +12,7 @@ import openai
 from loguru import logger
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
-from pixfound_tasks.judges import NoReply
+from pixfound_tasks.judges.base import NoReply
 
 # Beside 5xx: request timeout, conflict, too many requests.
 _TEMPORARY = (408, 409, 429)

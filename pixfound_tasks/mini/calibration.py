@@ -7,7 +7,7 @@ from PIL import Image
 
 from pixfound_tasks.mini.exchanges import refer
 from pixfound_tasks.mini.scenes import draw, pick, sample_scene
-from pixfound_tasks.prompts import referring_prompt
+from pixfound_tasks.prompts.text import referring_prompt
 
 FIRST_SEED = 900_000_000
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pixfound_tasks.mini.questions import absent_shape, plural, sample_question
 from pixfound_tasks.mini.scenes import COLORS, SHAPES, Scene, Shape, pick
-from pixfound_tasks.prompts import open_question, referring_prompt
+from pixfound_tasks.prompts.text import open_question, referring_prompt
 
 
 class Exchange(NamedTuple):

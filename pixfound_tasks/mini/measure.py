@@ -23,7 +23,7 @@ from pixfound_tasks.mini.exchanges import describe_target, refer
 from pixfound_tasks.mini.pairs import sample_pair
 from pixfound_tasks.mini.questions import ASKERS
 from pixfound_tasks.mini.scenes import draw, pick, sample_scene
-from pixfound_tasks.prompts import open_question, referring_prompt
+from pixfound_tasks.prompts.text import open_question, referring_prompt
 
 SEED = 31_000_000  # neither training's nor PixMini's
 BATCH = 50

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pixfound_tasks.mini.scenes import COLORS, SHAPES, Scene, Shape, pick, sample_shape
-from pixfound_tasks.prompts import choice_question
+from pixfound_tasks.prompts.text import choice_question
 
 # Options always stand in this order; a model this small learns choices only where their order is canonical.
 _ORDER = (

@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from pixfound_tasks import mini
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.grounding import assembly, segmenters
+from pixfound_tasks.grounding import assembly
 from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.segmenters import base as segmenters
 from pixfound_tasks.grounding.selection import check_select
 from pixfound_tasks.grounding.words import WordGrounder, convention_of
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
-from pixfound_tasks.prompts import referring_prompt
+from pixfound_tasks.prompts.text import referring_prompt
 from pixfound_tasks.response import to_text
 
 _ARGUMENTS = (

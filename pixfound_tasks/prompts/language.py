@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pixfound_tasks.prompts import CHOICE_INSTRUCTION, REFERRING, choice_question
 from pixfound_tasks.prompts.alterations import SEED, Draws, alter
+from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION, REFERRING, choice_question
 
 CHOICE_TEMPLATES = (
     "Ques:{question}\n{options}\nInstruct:{sentence}\nAns:",

@@ -19,7 +19,7 @@ from pixfound_tasks.files import replacing
 from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
-    from pixfound_tasks.judges import Judge
+    from pixfound_tasks.judges.base import Judge
     from pixfound_tasks.judges.paraphrasing import Paraphrased
 
 VARIABLE, MAKER = "PIXFOUND_PARAPHRASES", "PIXFOUND_PARAPHRASER"
@@ -95,7 +95,7 @@ def _complete(
     """Have made what the file lacks, and save it: what the file then holds, and why that may be too few, or ""."""
     from filelock import FileLock
 
-    from pixfound_tasks.judges import make_judge
+    from pixfound_tasks.judges.base import make_judge
 
     if path.suffix != ".jsonl":
         raise ValueError(

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from pixfound_tasks.analysis.concepts import CONCEPTS
 from pixfound_tasks.analysis.sensitivity import ALL
 from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured, one_line
-from pixfound_tasks.report.summary import Summary
+from pixfound_tasks.runs.summary import Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pixfound_tasks.analysis.evidence import Evidence, Rates
     from pixfound_tasks.analysis.intervals import Interval
     from pixfound_tasks.analysis.sensitivity import Sensitivity
-    from pixfound_tasks.report.when import When
+    from pixfound_tasks.runs.emergence import When
 
 OUTCOME_COLORS = dict(zip(OUTCOME_NAMES, ("#44aa99", "#88ccee", "#ddcc77", "#cc6677")))
 _BLUE, _ORANGE, _GREY, _INK = "#3b6fa5", "#d55e00", "#8a929d", "#1b1f24"

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from pixfound_tasks.report import sentences
-from pixfound_tasks.report.breakdown import BreakdownRow
+from pixfound_tasks.report import narrative as sentences
 from pixfound_tasks.report.console import make_console, make_table
 from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is_measured, one_line, percent
-from pixfound_tasks.report.summary import Summary
+from pixfound_tasks.runs.breakdown import BreakdownRow
+from pixfound_tasks.runs.summary import Summary
 
 _COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
     "A\N{DAGGER}": "open_answering",

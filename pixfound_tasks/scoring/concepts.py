@@ -16,7 +16,7 @@ from loguru import logger
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.phrases import content_words, load_pipeline, make_chunker
-from pixfound_tasks.judges import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
+from pixfound_tasks.judges.base import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
 from pixfound_tasks.scoring.best_phrase import ConceptClassifier
 from pixfound_tasks.scoring.concept_words import HEADS, MODIFIERS, NAMES, NO_PARTICIPLES
 from pixfound_tasks.settings import made_once, read_setting

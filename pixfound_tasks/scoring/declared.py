@@ -1,7 +1,7 @@
 """What is declared of each model of lmms-eval: how it is asked to find something, and how it says where.
 
 `BY_MODEL` is the `lmms_eval_specific_kwargs` of the grounding tasks, by the value of `--model`: `kind` names a wording
-in `prompts.REFERRING`, `coordinates` a convention in `grounding.coordinates`. It names models of one convention only:
+in `prompts.text.REFERRING`, `coordinates` a convention in `grounding.coordinates.conventions`. It names models of one convention only:
 what a backend such as `vllm` or `huggingface` runs is not known by its name. PIXFOUND_KIND and PIXFOUND_COORDINATES
 say it for them, and go before what stands here.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pixfound_tasks.grounding.coordinates import check_convention
 from pixfound_tasks.grounding.coordinates.conventions import conventions_of_models
-from pixfound_tasks.prompts import check_kind
+from pixfound_tasks.grounding.coordinates.reading import check_convention
+from pixfound_tasks.prompts.text import check_kind
 from pixfound_tasks.settings import read_setting
 
 _KINDS = {"pixfound": "attention", "pixfound_replay": "mask", "sam3": "phrase"}

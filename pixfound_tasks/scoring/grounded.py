@@ -13,8 +13,8 @@ from PIL.Image import Image
 
 from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks.registry import get_benchmark
-from pixfound_tasks.grounding import segmenters
-from pixfound_tasks.grounding.segmenters import Segmenter
+from pixfound_tasks.grounding.segmenters import base as segmenters
+from pixfound_tasks.grounding.segmenters.base import Segmenter
 from pixfound_tasks.grounding.words import read_words, with_masks
 from pixfound_tasks.prompts.varied import changed_image
 from pixfound_tasks.response import Box, Candidate, Point, Response

@@ -10,8 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pixfound_tasks import masks, prompts
-from pixfound_tasks.grounding.segmenters import check_segmenter
+from pixfound_tasks import masks
+from pixfound_tasks.grounding.segmenters.base import check_segmenter
+from pixfound_tasks.prompts import text as prompts
 from pixfound_tasks.response import Response, from_text, to_text
 from pixfound_tasks.scoring import declared, metrics
 from pixfound_tasks.scoring.aggregations import OpenPart

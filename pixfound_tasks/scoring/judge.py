@@ -12,7 +12,7 @@ from typing import NamedTuple
 from loguru import logger
 
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.judges import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
+from pixfound_tasks.judges.base import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
 from pixfound_tasks.response import whole_characters
 from pixfound_tasks.scoring.answers import lenient_choice, letter_of
 from pixfound_tasks.settings import made_once, read_setting

@@ -16,7 +16,7 @@ import torch
 from attention.families import FAMILIES, build_family
 from PIL import Image
 
-from pixfound_tasks.attention.families import GEOMETRIES, token_geometries
+from pixfound_tasks.attention.families.registry import GEOMETRIES, token_geometries
 from pixfound_tasks.attention.geometry import _layers
 
 SIZES = {  # (height, width)

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks import cache, pixmmvp
 from pixfound_tasks.benchmarks.registry import BUILT_IN
+from pixfound_tasks.cli import app as command
 from pixfound_tasks.masks import decode
-from pixfound_tasks.report import command
 
 KNOWN = {
     "images": 6,

@@ -10,17 +10,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from doctor.environments import distribution, filelock_4
+from doctor.broken_environments import distribution, filelock_4
 from running import command
 from typer.testing import CliRunner
 
 import pixfound_tasks
+from pixfound_tasks.cli import app as commands
 from pixfound_tasks.doctor import examination, versions
 from pixfound_tasks.doctor.findings import Finding
 from pixfound_tasks.doctor.places import examine_places
 from pixfound_tasks.doctor.variables import examine_variables
 from pixfound_tasks.hosts.incompatibilities import KNOWN, find_incompatibilities
-from pixfound_tasks.report import command as commands
 from pixfound_tasks.settings import OWN
 
 

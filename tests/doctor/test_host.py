@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from doctor.environments import distribution, plugin
+from doctor.broken_environments import distribution, plugin
 
 from pixfound_tasks.doctor import host
 

@@ -12,7 +12,7 @@ from pixfound_tasks.attention.geometry import peak
 from pixfound_tasks.attention.look import tokens_within
 from pixfound_tasks.attention.reducers import Recorded, mean_centered
 from pixfound_tasks.grounding.attend import AttentionGrounder
-from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
 from pixfound_tasks.grounding.selection import select_by_similarity, select_first
 from pixfound_tasks.grounding.similarity import lexical_similarity, make_similarity

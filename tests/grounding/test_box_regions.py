@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pixfound_tasks import benchmarks, masks
-from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.mini.calibration import FIRST_SEED
 from pixfound_tasks.mini.scenes import Drawing, draw, sample_scene
 

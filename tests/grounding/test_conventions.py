@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from doctor.environments import distribution
+from doctor.broken_environments import distribution
 
-from pixfound_tasks.grounding import coordinates
-from pixfound_tasks.grounding.coordinates import conventions, read_coordinates, register_convention
+from pixfound_tasks.grounding.coordinates import conventions
+from pixfound_tasks.grounding.coordinates import reading as coordinates
 from pixfound_tasks.grounding.coordinates.conventions import CONVENTIONS, Axis, Convention, Grid
+from pixfound_tasks.grounding.coordinates.reading import read_coordinates, register_convention
 from pixfound_tasks.scoring import declared
 
 SIZE = (100, 200)

@@ -7,7 +7,7 @@ from grounding.coordinate_replies import ABSENT, REPLIES, SQUARE, TALL, UNREAD, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixfound_tasks.grounding.coordinates import (
+from pixfound_tasks.grounding.coordinates.reading import (
     CONVENTIONS,
     check_convention,
     convention_of_architecture,

@@ -12,9 +12,9 @@ from PIL import Image
 from pixfound_tasks import masks, response
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.judged import LensJudge, contact_sheet, highlight
-from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.grounding.selection import make_selector
-from pixfound_tasks.judges import JudgeDown, OneImageOnly
+from pixfound_tasks.judges.base import JudgeDown, OneImageOnly
 from pixfound_tasks.response import Candidate, Phrase, Selection
 
 PRESENCE = "Does this image have the red square? Answer yes/no only."

@@ -15,7 +15,7 @@ from pixfound_tasks.attention.look import Look
 from pixfound_tasks.attention.reducers import Recorded, usable
 from pixfound_tasks.attention.rows import attention_rows
 from pixfound_tasks.grounding.attend import AttentionGrounder
-from pixfound_tasks.grounding.segmenters import make_segmenter
+from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.response import from_text, to_text
 
 PROMPT = "Identify the red circle in the scene."

@@ -15,7 +15,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pixfound_tasks import masks
-from pixfound_tasks.grounding.segmenters import CHECKPOINTS, DEFAULT, make_segmenter, sam
+from pixfound_tasks.grounding.segmenters import sam
+from pixfound_tasks.grounding.segmenters.base import CHECKPOINTS, DEFAULT, make_segmenter
 
 # The classes that the documentation of transformers names for single images.
 CLASSES = {
@@ -216,7 +217,7 @@ def test_names_go_into_the_provenance(kind, folder, segmenter):
 
 def test_a_segmenter_without_weights_needs_no_torch():
     code = (
-        "import sys; from pixfound_tasks.grounding.segmenters import make_segmenter; make_segmenter('region'); "
+        "import sys; from pixfound_tasks.grounding.segmenters.base import make_segmenter; make_segmenter('region'); "
         "print({'torch', 'transformers'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

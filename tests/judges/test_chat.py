@@ -10,7 +10,7 @@ import pytest
 from judges.chat_server import ChatServer, dawdles, drops, fails, raves, says
 from PIL import Image
 
-from pixfound_tasks.judges import JudgeDown, make_judge
+from pixfound_tasks.judges.base import JudgeDown, make_judge
 from pixfound_tasks.judges.chat import ChatJudge
 from pixfound_tasks.judges.retries import PATIENT, Patience, retry_after
 

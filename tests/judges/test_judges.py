@@ -13,7 +13,7 @@ import pytest
 from judges.chat_server import ChatServer, fails, says, waits
 from PIL import Image
 
-from pixfound_tasks.judges import JudgeDown, NoReply, make_judge
+from pixfound_tasks.judges.base import JudgeDown, NoReply, make_judge
 from pixfound_tasks.judges.breaker import CircuitBreaker
 from pixfound_tasks.judges.cache import CachedJudge
 

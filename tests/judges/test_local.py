@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from pixfound_tasks import Lens, mini
-from pixfound_tasks.judges import JudgeDown, make_judge
+from pixfound_tasks.judges.base import JudgeDown, make_judge
 from pixfound_tasks.judges.local import LocalJudge
 
 WORDS = "yes no is it the wings open closed user assistant : ?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixfound_tasks.judges import JudgeDown, make_judge
+from pixfound_tasks.judges.base import JudgeDown, make_judge
 from pixfound_tasks.judges.paraphrasing import ATTEMPTS, paraphrase, usable
 
 QUESTION = 'Are the words "STOP" left of the cup(s)?'

@@ -14,7 +14,7 @@ from lmms_eval.caching.response_cache import ResponseCache
 
 from pixfound_tasks import plugin
 from pixfound_tasks.files import replacing
-from pixfound_tasks.models.resume import ResumableCache
+from pixfound_tasks.hosts.response_cache import ResumableCache
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -112,7 +112,7 @@ def test_a_second_run_of_the_same_evaluation_is_refused_and_of_another_not(tmp_p
 
 def test_the_lock_of_a_killed_process_is_none(tmp_path):
     code = (
-        "import os, signal, sys; from pixfound_tasks.models.resume import ResumableCache\n"
+        "import os, signal, sys; from pixfound_tasks.hosts.response_cache import ResumableCache\n"
         "cache = ResumableCache.open(sys.argv[1], model='pixfound', model_args='pretrained=m')\n"
         "lock = cache._cache_root + '/runs/.merge.lock'; os.mkdir(lock)\n"
         "import json, socket; owner = {'pid': os.getpid(), 'hostname': socket.gethostname()}\n"

@@ -4,7 +4,6 @@ from difflib import SequenceMatcher
 
 import pytest
 
-from pixfound_tasks.prompts import CHOICE_INSTRUCTION, choice_question
 from pixfound_tasks.prompts.alterations import Draws, alter
 from pixfound_tasks.prompts.language import (
     CHOICE_TEMPLATES,
@@ -14,6 +13,7 @@ from pixfound_tasks.prompts.language import (
     spelled_questions,
     templated_prompts,
 )
+from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION, choice_question
 
 QUESTIONS = [
     ChoiceQuestion("Are the butterfly's wings closer to being open or closed?", ("Open", "Closed")),

@@ -8,9 +8,10 @@ from datasets import Dataset
 
 from pixfound_tasks import benchmarks, masks
 from pixfound_tasks.benchmarks.documents import features
-from pixfound_tasks.prompts import CHOICE_INSTRUCTION, varied
+from pixfound_tasks.prompts import varied
 from pixfound_tasks.prompts.alterations import Draws, alter
 from pixfound_tasks.prompts.language import grounding_templates
+from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION
 
 DOCUMENTS = 12
 

@@ -64,7 +64,7 @@ HEAVY = {"torch", "numpy", "scipy", "pycocotools", "datasets", "lmms_eval", "mat
 @pytest.mark.parametrize("arguments", [["--help"], ["check", "RUN", "--require", "pixmini.score>=0.3"]])
 def test_help_and_check_import_nothing_heavy(run, arguments):
     code = (
-        "import sys\nfrom pixfound_tasks.report.command import app\n"
+        "import sys\nfrom pixfound_tasks.cli.app import app\n"
         "try:\n    app()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
     )
     arguments = [str(run) if each == "RUN" else each for each in arguments]

@@ -13,14 +13,15 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from pixfound_tasks.attention.look import Look
+from pixfound_tasks.cli import app as command
+from pixfound_tasks.explain import figure, overlays, page, wording
+from pixfound_tasks.explain.explanation import ExplainedPhrase, Explanation, explain
+from pixfound_tasks.explain.subject import Subject, drawn_scene, read_image
+from pixfound_tasks.explain.terminal import print_explanation
 from pixfound_tasks.grounding.attend import AttentionGrounder
 from pixfound_tasks.grounding.judged import Judged
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
-from pixfound_tasks.judges import JudgeDown
-from pixfound_tasks.report import command
-from pixfound_tasks.report.explain import ExplainedPhrase, Explanation, explain, figure, overlays, page, wording
-from pixfound_tasks.report.explain.subject import Subject, drawn_scene, read_image
-from pixfound_tasks.report.explain.terminal import print_explanation
+from pixfound_tasks.judges.base import JudgeDown
 from pixfound_tasks.response import Candidate, Phrase, Selection
 
 SIZE = (10, 20)

@@ -11,9 +11,9 @@ from PIL import Image
 from written_run import HOSTILE, IMAGES, SIZE, box, vqa_sample, write_run, write_samples
 
 from pixfound_tasks import masks
-from pixfound_tasks.report.page import gallery, pictures
-from pixfound_tasks.report.run import Record, read_runs
+from pixfound_tasks.report.html import gallery, pictures
 from pixfound_tasks.response import Candidate, Phrase, Response
+from pixfound_tasks.runs.run import Record, read_runs
 
 IMAGE = Image.new("RGB", SIZE[::-1], "white")
 

@@ -13,13 +13,13 @@ from untrusted import OUTPUTS, broken
 from written_run import DATE, document, ground_sample, open_sample, vqa_sample, write_results, write_run, write_samples
 
 from pixfound_tasks import masks
-from pixfound_tasks.report.files import write_files
-from pixfound_tasks.report.page import write_page
+from pixfound_tasks.report.export import write_files
+from pixfound_tasks.report.html.page import write_page
 from pixfound_tasks.report.plots import plots
-from pixfound_tasks.report.run import RunError, read_runs
-from pixfound_tasks.report.samples import sample_files
 from pixfound_tasks.report.score_tables import print_scores
-from pixfound_tasks.report.summary import summarise
+from pixfound_tasks.runs.run import RunError, read_runs
+from pixfound_tasks.runs.samples import sample_files
+from pixfound_tasks.runs.summary import summarise
 
 
 def varied(id):

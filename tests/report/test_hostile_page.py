@@ -9,8 +9,8 @@ from browser import complaints, find, open_page, requests, scroll_to_gallery, wa
 from typer.testing import CliRunner
 from written_run import document, grounding, open_sample, vqa_sample, write_results, write_samples
 
-from pixfound_tasks.report import command
-from pixfound_tasks.report.page import pictures
+from pixfound_tasks.cli import app as command
+from pixfound_tasks.report.html import pictures
 
 RUN = "window.ran = 1"  # what each of these would do
 HOSTILE = (

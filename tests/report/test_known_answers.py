@@ -8,10 +8,11 @@ import pytest
 from known_run import IDS, PHRASES, evidence_samples, ground_sample, grounded_at, varied_samples, vqa_sample, write
 from typer.testing import CliRunner
 
-from pixfound_tasks.report import command, sentences
-from pixfound_tasks.report.page import pictures
-from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.summary import summarise
+from pixfound_tasks.cli import app as command
+from pixfound_tasks.report import narrative as sentences
+from pixfound_tasks.report.html import pictures
+from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.summary import summarise
 
 Z2 = 1.959964**2
 

@@ -12,14 +12,14 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 from written_run import HOSTILE, OPEN, open_sample, write_results, write_run, write_samples
 
-from pixfound_tasks.report import command
+from pixfound_tasks.cli import app as command
+from pixfound_tasks.report.html import pictures
 from pixfound_tasks.report.leaderboard import SCHEMA, LeaderboardError, read_rows, rows, write_rows
 from pixfound_tasks.report.leaderboard.schema import COMPARED, ROW, SCORES, SETTINGS, check_row
 from pixfound_tasks.report.leaderboard.sections import boards
 from pixfound_tasks.report.leaderboard.tables import as_html, as_markdown, visible
-from pixfound_tasks.report.page import pictures
-from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.summary import summarise
+from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.summary import summarise
 from pixfound_tasks.scoring.metrics import harmonic_mean
 
 

@@ -10,10 +10,10 @@ from browser import complaints, find, open_page, requests, scroll_to_gallery, wa
 from PIL import Image
 from written_run import IMAGES, SIZE, box, ground_sample, vqa_sample, write_run, write_samples
 
-from pixfound_tasks.report import page
-from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.summary import summarise
+from pixfound_tasks.report.html import page as page
 from pixfound_tasks.response import Candidate, CoarseMap, Phrase, Response, Selection, to_text
+from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.summary import summarise
 
 # One cell of 5 x 10 is looked at: row 1, column 8. The answer's phrases are told in another order than they are read.
 LOOKED_AT = CoarseMap((5, 10), bytes(15 if cell == 18 else 0 for cell in range(50)))

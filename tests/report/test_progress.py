@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pixfound_tasks.report import progress
+from pixfound_tasks.runs import progress
 
 
 @pytest.fixture

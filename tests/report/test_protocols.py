@@ -19,13 +19,14 @@ from written_run import (
     write_samples,
 )
 
-from pixfound_tasks.report import command, page
+from pixfound_tasks.cli import app as command
 from pixfound_tasks.report.formats import NOT_MEASURED
-from pixfound_tasks.report.numbers import as_json
-from pixfound_tasks.report.page import gallery, pictures
-from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.scores import iou
-from pixfound_tasks.report.summary import summarise
+from pixfound_tasks.report.html import gallery, pictures
+from pixfound_tasks.report.html import page as page
+from pixfound_tasks.report.report_json import as_json
+from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.scores import iou
+from pixfound_tasks.runs.summary import summarise
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,12 @@ from PIL import Image
 from typer.testing import CliRunner
 from written_run import DATE, HOSTILE, IMAGES, SIZE, ground_sample, vqa_sample, write_results, write_run, write_samples
 
-from pixfound_tasks.report import command, page
-from pixfound_tasks.report.numbers import as_json
-from pixfound_tasks.report.page import gallery, pictures
-from pixfound_tasks.report.run import read_runs
-from pixfound_tasks.report.summary import summarise
+from pixfound_tasks.cli import app as command
+from pixfound_tasks.report.html import gallery, pictures
+from pixfound_tasks.report.html import page as page
+from pixfound_tasks.report.report_json import as_json
+from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.summary import summarise
 
 IMAGE = Image.new("RGB", SIZE[::-1], "white")
 
@@ -253,6 +254,6 @@ def test_tasks_path():
 
 
 def test_importing_the_command_stays_light():
-    code = "import sys, pixfound_tasks.report.command; print({'torch', 'lmms_eval', 'datasets'} & set(sys.modules))"
+    code = "import sys, pixfound_tasks.cli.app; print({'torch', 'lmms_eval', 'datasets'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -20,7 +20,7 @@ from written_run import write_run
 import pixfound_tasks
 
 LOCK = REPOSITORY / "requirements-report.txt"
-PROGRAM = "from pixfound_tasks.report.command import app\n\nif __name__ == '__main__':\n    app()\n"
+PROGRAM = "from pixfound_tasks.cli.app import app\n\nif __name__ == '__main__':\n    app()\n"
 
 pytestmark = pytest.mark.skipif(not LOCK.is_file(), reason="needs the sources")
 

@@ -5,7 +5,7 @@ import json
 from typer.testing import CliRunner
 from written_run import box, ground_sample, vqa_sample, write_results, write_samples
 
-from pixfound_tasks.report import command
+from pixfound_tasks.cli import app as command
 
 SURE = "maker__model"
 

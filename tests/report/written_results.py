@@ -4,8 +4,8 @@ import json
 
 from typer.testing import CliRunner
 
-from pixfound_tasks.report import command
-from pixfound_tasks.report.check import STATUSES
+from pixfound_tasks.cli import app as command
+from pixfound_tasks.runs.check.verdicts import STATUSES
 
 DATE = "20260102_030405"
 COUNTS = {"original": 120, "effective": 120}

@@ -7,7 +7,7 @@ import pytest
 from judges.chat_server import ChatServer, fails, says
 
 from pixfound_tasks.grounding import phrases
-from pixfound_tasks.judges import JudgeDown
+from pixfound_tasks.judges.base import JudgeDown
 from pixfound_tasks.scoring import concepts
 from pixfound_tasks.scoring.concepts import (
     CONCEPTS,

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from judges.chat_server import ChatServer, fails, says
 
-from pixfound_tasks.judges import JudgeDown
+from pixfound_tasks.judges.base import JudgeDown
 from pixfound_tasks.judges.breaker import FAILURES, CircuitBreaker
 from pixfound_tasks.judges.cache import CachedJudge
 from pixfound_tasks.judges.chat import ChatJudge

@@ -12,7 +12,7 @@ from pixfound_tasks.attention.families.tiles import tile_boxes
 from pixfound_tasks.attention.geometry import Size, grid_boxes
 
 if TYPE_CHECKING:
-    from pixfound_tasks.attention.families import Settings
+    from pixfound_tasks.attention.families.registry import Settings
 
 
 def llava_next_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from pixfound_tasks.attention.geometry import Size, grid_boxes
 
 if TYPE_CHECKING:
-    from pixfound_tasks.attention.families import Settings
+    from pixfound_tasks.attention.families.registry import Settings
 
 Region = tuple[float, float, float, float]  # (x0, y0, x1, y1) in pixels of the original image
 

@@ -11,7 +11,7 @@ from pixfound_tasks.attention.families.dynamic import patch_boxes, whole
 from pixfound_tasks.attention.geometry import Size, grid_boxes
 
 if TYPE_CHECKING:
-    from pixfound_tasks.attention.families import Settings
+    from pixfound_tasks.attention.families.registry import Settings
 
 
 def idefics3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:

@@ -10,7 +10,7 @@ from pixfound_tasks.attention.families.dynamic import Region, patch_boxes, pixtr
 from pixfound_tasks.attention.geometry import Size
 
 if TYPE_CHECKING:
-    from pixfound_tasks.attention.families import Settings
+    from pixfound_tasks.attention.families.registry import Settings
 
 PAN_AND_SCAN = ("pan_and_scan_min_crop_size", "pan_and_scan_max_num_crops", "pan_and_scan_min_ratio_to_activate")
 

@@ -9,7 +9,7 @@ import numpy as np
 from pixfound_tasks.attention.geometry import Size, grid_boxes
 
 if TYPE_CHECKING:
-    from pixfound_tasks.attention.families import Settings
+    from pixfound_tasks.attention.families.registry import Settings
 
 
 def tile_boxes(tiles: np.ndarray, side: int, shares: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:

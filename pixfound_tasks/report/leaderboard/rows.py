@@ -19,7 +19,7 @@ from pixfound_tasks.report.leaderboard.schema import (
     SETTINGS,
     check_row,
 )
-from pixfound_tasks.report.summary import Summary
+from pixfound_tasks.runs.summary import Summary
 
 _FROM_RESPONSES = (
     "grounding", "phrases", "select", "similarity", "segmenter", "coordinates", "reducer", "query", "layers", "heads",

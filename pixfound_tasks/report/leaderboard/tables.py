@@ -153,7 +153,7 @@ def as_html(rows: Sequence[Row]) -> str:
     functions: dict[str, Callable[..., Any]] = {
         each.__name__: each for each in (apart_note, columns_of, place, interval_text, images, made_with, percent)
     }
-    style = (_HERE.parent / "page" / "page.css").read_text(encoding="utf-8")
+    style = (_HERE.parent / "html" / "page.css").read_text(encoding="utf-8")
     return environment.get_template("leaderboard.html.jinja").render(
         boards=boards(rows), note=NOTE, outcomes=OUTCOME_NAMES, schema=SCHEMA, style=Markup(style), **functions
     )

@@ -1,0 +1,123 @@
+"""The families of models whose image tokens have known places, and how to add one.
+
+A rule gives the boxes of one image's tokens, in the order in which the prompt holds them:
+
+    def my_geometry(config, settings, size):
+        height, width = size
+        return grid_boxes(24, 24, (0, 0, width, height))
+
+    GEOMETRIES["my_model"] = my_geometry  # by `config.model_type`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from pixfound_tasks.attention.families.anyres import llava_next_geometry, llava_onevision_geometry
+from pixfound_tasks.attention.families.dynamic import glm4v_geometry, pixtral_geometry, qwen_vl_geometry
+from pixfound_tasks.attention.families.idefics import idefics3_geometry
+from pixfound_tasks.attention.families.squares import gemma3_geometry, llava_geometry, paligemma_geometry
+from pixfound_tasks.attention.families.tiles import internvl_geometry, mllama_geometry
+from pixfound_tasks.attention.geometry import Size, TokenGeometry
+
+# (model config, settings of the processor, (height, width) of the image) -> boxes, float64 (tokens, 4).
+GeometryRule = Callable[[Any, "Settings", Size], np.ndarray]
+
+GEOMETRIES: dict[str, GeometryRule] = {
+    "gemma3": gemma3_geometry,
+    "glm46v": glm4v_geometry,
+    "glm4v": glm4v_geometry,
+    "glm4v_moe": glm4v_geometry,
+    "idefics3": idefics3_geometry,
+    "internvl": internvl_geometry,
+    "llava": llava_geometry,
+    "llava_next": llava_next_geometry,
+    "llava_onevision": llava_onevision_geometry,
+    "mistral3": pixtral_geometry,
+    "mllama": mllama_geometry,
+    "paligemma": paligemma_geometry,
+    "qwen2_5_vl": qwen_vl_geometry,
+    "qwen2_vl": qwen_vl_geometry,
+    "qwen3_5": qwen_vl_geometry,
+    "qwen3_5_moe": qwen_vl_geometry,
+    "qwen3_vl": qwen_vl_geometry,
+    "qwen3_vl_moe": qwen_vl_geometry,
+    "smolvlm": idefics3_geometry,
+}
+
+
+class Settings:
+    """What a processor does to an image: the call's own options, before the processor's defaults for images, before
+    the attributes of its image processor, before its own attributes. What nobody sets is None.
+
+    `images_in_prompt` counts the images of the prompt, on which some processors let the tiles depend.
+    """
+
+    def __init__(self, processor: Any, images_kwargs: dict[str, Any] | None = None, images_in_prompt: int = 1) -> None:
+        self.options = {**(getattr(processor, "images_kwargs", None) or {}), **(images_kwargs or {})}
+        self.sources = (getattr(processor, "image_processor", processor), processor)
+        self.images_in_prompt = images_in_prompt
+
+    def __getattr__(self, name: str) -> Any:
+        if self.options.get(name) is not None:
+            return self.options[name]
+        return next((value for value in (getattr(s, name, None) for s in self.sources) if value is not None), None)
+
+
+def token_geometry(
+    config: Any, processor: Any, size: Size, count: int | None = None, images_kwargs: dict[str, Any] | None = None
+) -> TokenGeometry:
+    """The geometry of the tokens of a prompt's only image; see `token_geometries`."""
+    return token_geometries(config, processor, [size], count, images_kwargs)[0]
+
+
+def token_geometries(
+    config: Any,
+    processor: Any,
+    sizes: Sequence[Size],
+    count: int | None = None,
+    images_kwargs: dict[str, Any] | None = None,
+) -> tuple[TokenGeometry, ...]:
+    """The geometries of the tokens of a prompt's images, one after the other.
+
+    Args:
+        config: the model's configuration; its `model_type` names the family.
+        processor: the model's processor, or its image processor.
+        sizes: (height, width) of the original images in pixels.
+        count: how many image tokens the prompt holds for them; compared with the rule's unless None.
+        images_kwargs: options that the processor is called with, such as `do_pan_and_scan`.
+
+    Raises:
+        ValueError: for a family without a rule, or a rule that gives another number of tokens. Never a guess.
+    """
+    family = config.model_type
+    check_family(family)
+    settings = Settings(processor, images_kwargs, len(sizes))
+    geometries = tuple(TokenGeometry(GEOMETRIES[family](config, settings, size), size) for size in sizes)
+    expected = sum(len(geometry.boxes) for geometry in geometries)
+    if count is not None and expected != count:
+        raise ValueError(
+            f"expected {expected} image tokens of {family!r} for images of (height, width) {list(sizes)}, but the "
+            f"prompt holds {count}: the processor works otherwise than the rule; register one that fits, {_how(family)}"
+        )
+    return geometries
+
+
+def check_family(family: str) -> None:
+    """Raise ValueError for a `config.model_type` without a rule."""
+    if family in GEOMETRIES:
+        return
+    nearest = get_close_matches(family, GEOMETRIES, n=1)
+    hint = f" (nearest: {nearest[0]!r})" if nearest else ""
+    raise ValueError(
+        f"expected a model of one of the families {sorted(GEOMETRIES)}, but got {family!r}{hint}: "
+        f"register its rule, {_how(family)}"
+    )
+
+
+def _how(family: str) -> str:
+    return f"GEOMETRIES[{family!r}] = my_geometry, as pixfound_tasks.attention.families shows"

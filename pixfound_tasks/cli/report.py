@@ -1,0 +1,44 @@
+"""`pixfound report`: a run's scores as tables, as a page and as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[list[Path], typer.Argument(help="The --output_path of an lmms-eval run with --log_samples.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; report in the first RUN if not given.")] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="Hold one model's answers against another's groundings.")
+    ] = False,
+    leaderboard: Annotated[
+        Path | None, typer.Option(help="File for the scores as rows that pixfound leaderboard reads.")
+    ] = None,
+) -> None:
+    """Print the scores of one or several runs, and write them as a page to read and as JSON."""
+    from pixfound_tasks.report.console import errors_shown
+    from pixfound_tasks.report.export import write_files
+    from pixfound_tasks.report.html import pictures
+    from pixfound_tasks.report.html.page import write_page
+    from pixfound_tasks.report.leaderboard import LeaderboardError, write_rows
+    from pixfound_tasks.report.plots import plots
+    from pixfound_tasks.report.score_tables import print_scores
+    from pixfound_tasks.runs.progress import progress_shown
+    from pixfound_tasks.runs.run import RunError, read_runs
+    from pixfound_tasks.runs.summary import summarise
+
+    folder = out or run[0] / "report"
+    with errors_shown(RunError), progress_shown(f"writing {folder / 'index.html'} ...") as track:
+        runs = read_runs(*run, join=join, track=track)
+        summaries = [summarise(each) for each in track(runs, "computing scores", len(runs))]
+        drawn = [plots(summary) for summary in summaries]
+        page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn, track)
+        write_files(runs, summaries, drawn, folder)
+    if leaderboard:
+        with errors_shown(LeaderboardError, OSError):
+            write_rows(leaderboard, summaries)
+    print_scores(summaries)
+    typer.echo(page)

@@ -1,0 +1,1 @@
+"""One image, one answer, and what every phrase of the answer looked at."""

@@ -1,0 +1,114 @@
+"""One picture explained: an answer, what every phrase of it looked at, and the masks that come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pixfound_tasks import masks
+from pixfound_tasks.explain.subject import Subject
+from pixfound_tasks.grounding.judged import Judged, select_by_judge
+from pixfound_tasks.masks import Rle
+from pixfound_tasks.response import Phrase, Response, Selection
+
+if TYPE_CHECKING:
+    from pixfound_tasks.attention import Lens, Look
+    from pixfound_tasks.grounding.attend import AttentionGrounder
+    from pixfound_tasks.judges.base import Judge
+
+MAP_SIDE = 256  # pixels, the longest side of a map: it is smooth, and photographs are large
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedPhrase:
+    """A noun phrase of the answer with its point and candidates.
+
+    `map` is float32 (height, width) over the image, NaN where no image token is. `ious` has each candidate's IoU with
+    the true mask, and is empty where that is not known or the object is absent.
+    """
+
+    phrase: Phrase
+    map: np.ndarray
+    ious: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """How an answer to a prompt about `expression` in `image` (RGB) became a mask.
+
+    `selection` is what the chosen selection takes, `judged` what a judge would take who was asked beside it. `truth`
+    is None where it is not known, the empty mask where the object is absent.
+    """
+
+    image: Image.Image
+    expression: str
+    prompt: str
+    answer: str
+    phrases: tuple[ExplainedPhrase, ...]
+    selection: Selection
+    judged: Judged | None
+    truth: Rle | None
+    provenance: dict[str, Any]
+
+    def mask(self, selection: Selection | None) -> Rle | None:
+        """The candidate that a selection takes; None for "not there"."""
+        if selection is None or selection.phrase is None or selection.candidate is None:
+            return None
+        return self.phrases[selection.phrase].phrase.candidates[selection.candidate].mask
+
+    def iou(self, selection: Selection | None) -> float | None:
+        """The IoU of what a selection takes with the truth, as tasks score it; None where the truth is not known."""
+        if self.truth is None:
+            return None
+        taken = self.mask(selection)
+        return masks.iou(taken or masks.empty(tuple(self.truth["size"])), self.truth)
+
+
+def explain(
+    lens: Lens,
+    grounder: AttentionGrounder,
+    subject: Subject,
+    prompt: str,
+    judge: Judge | None = None,
+    **generation: Any,
+) -> Explanation:
+    """Ask the prompt, ground the answer, and keep everything on the way.
+
+    A judge is asked beside the grounder's selection, or, where that is the judge's, by the grounder alone.
+    """
+    look = lens.look(subject.image, prompt, **generation)
+    response = grounder.ground(look, subject.image, subject.expression)
+    selection = response.selected
+    assert selection is not None
+    return Explanation(
+        image=subject.image,
+        expression=subject.expression,
+        prompt=prompt,
+        answer=response.text,
+        phrases=tuple(_explained(look, response, subject.truth)),
+        selection=selection,
+        judged=_judged(response, selection, subject, judge),
+        truth=subject.truth,
+        provenance={"picture": subject.name} | response.provenance,
+    )
+
+
+def _explained(look: Look, response: Response, truth: Rle | None) -> list[ExplainedPhrase]:
+    small = replace(look, geometries=tuple(geometry.shrunk(MAP_SIDE) for geometry in look.geometries))
+    present = truth if truth is not None and masks.area(truth) > 0 else None
+    found = []
+    for phrase in response.phrases:
+        assert phrase.chars is not None
+        ious = masks.ious([c.mask for c in phrase.candidates], present) if present else ()
+        found.append(ExplainedPhrase(phrase, small.phrase_map(phrase.chars), tuple(ious)))
+    return found
+
+
+def _judged(response: Response, selection: Selection, subject: Subject, judge: Judge | None) -> Judged | None:
+    if "judge" in response.provenance:
+        # Where the judge was down the grounder has fallen back on similarity.
+        return Judged(selection if selection.by == "judge" else None, response.provenance["judge"])
+    return select_by_judge(response.phrases, subject.image, subject.expression, judge) if judge else None

@@ -1,0 +1,123 @@
+"""An explanation as one HTML file without any script; it loads nothing, and all text from outside is escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+from PIL import Image
+
+from pixfound_tasks.explain import overlays, wording
+from pixfound_tasks.explain.explanation import Explanation
+from pixfound_tasks.masks import Rle
+from pixfound_tasks.report.console import printable
+from pixfound_tasks.report.html.pictures import data_uri
+from pixfound_tasks.report.templates import make_environment
+from pixfound_tasks.response import Point
+
+_HERE = Path(__file__).parent
+
+
+class Panel(NamedTuple):
+    """The picture with something over it: `overlay` is a data URI, `points` are in pixels of the panel, each with the
+    index of its phrase. `labels` are those of `wording.labels`."""
+
+    title: str
+    note: str = ""
+    overlay: str | None = None
+    points: tuple[tuple[float, float, int], ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+def write_page(explanation: Explanation, path: Path) -> None:
+    """Write the page, and the folder it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(explanation), encoding="utf-8")
+
+
+def render(explanation: Explanation) -> str:
+    """The page as text."""
+    environment = make_environment(_HERE, _shown)
+    height, width = overlays.shown_size(explanation.image)
+    said = (wording.judgement(explanation), wording.true_mask(explanation))
+    return environment.get_template("page.html.jinja").render(
+        found=explanation,
+        parts=list(wording.parts(explanation)),
+        verdict=wording.verdict(explanation),
+        remarks=[each for each in said if each],
+        overview=_overview(explanation),
+        phrases=_phrases(explanation),
+        color_of=wording.color_of,
+        provenance=flat(explanation.provenance),
+        exchanges=explanation.judged.notes["exchanges"] if explanation.judged else [],
+        picture=data_uri(explanation.image),
+        is_drawing=overlays.is_drawing(explanation.image),
+        tokens=wording.tokens,
+        labels=wording.LABELS,
+        width=width,
+        height=height,
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+    )
+
+
+def _shown(value: Any) -> Any:
+    """What the template puts out: a sentence quotes foreign text, which could turn its direction or have no UTF-8."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _overview(explanation: Explanation) -> list[Panel]:
+    """The picture with all points, what is taken from it, and what should be."""
+    points = [
+        point for i, each in enumerate(explanation.phrases) for point in _points(explanation, i, each.phrase.point)
+    ]
+    panels = [Panel("Where the phrases look", points=tuple(points))]
+    for taken in wording.taken(explanation):
+        overlay = _mask_uri(explanation, taken.mask, taken.color)
+        panels.append(Panel(taken.title, taken.note, overlay, labels=(taken.label,)))
+    return panels
+
+
+def _phrases(explanation: Explanation) -> list[list[Panel]]:
+    """Of every phrase its map with its point, and its candidates."""
+    scale = overlays.common_scale([each.map for each in explanation.phrases])
+    found = []
+    for index, each in enumerate(explanation.phrases):
+        point = _points(explanation, index, each.phrase.point)
+        note = "{:.2f}, {:.2f}".format(*each.phrase.point) if each.phrase.point else "it looks nowhere in particular"
+        panels = [Panel("Map and point", note, _uri(overlays.map_overlay(each.map, scale)), point)]
+        for number, candidate in enumerate(each.phrase.candidates):
+            overlay = _mask_uri(explanation, candidate.mask, wording.color_of(index).ground)
+            labels = tuple(wording.labels(explanation, index, number))
+            note = wording.measured(explanation, index, number)
+            panels.append(Panel(f"Mask {number + 1}", note, overlay, labels=labels))
+        found.append(panels)
+    return found
+
+
+def _points(explanation: Explanation, phrase: int, point: Point | None) -> tuple[tuple[float, float, int], ...]:
+    height, width = overlays.shown_size(explanation.image)
+    return ((point[0] * width, point[1] * height, phrase),) if point else ()
+
+
+def _mask_uri(explanation: Explanation, mask: Rle | None, color: str) -> str:
+    return _uri(overlays.mask_overlay(mask, overlays.shown_size(explanation.image), color))
+
+
+def _uri(overlay: Image.Image) -> str:
+    file = io.BytesIO()
+    overlay.save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def flat(values: dict[str, Any], before: str = "") -> dict[str, str]:
+    """Nested values by their names joined with blanks; what is None is left out."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{before}{name} ")
+        elif value is not None and name != "exchanges":
+            found[f"{before}{name}"] = str(value)
+    return found

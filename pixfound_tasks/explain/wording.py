@@ -1,0 +1,196 @@
+"""What an explanation says in words and colours, the same in the terminal, on the page and in the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pixfound_tasks import masks
+from pixfound_tasks.explain.explanation import Explanation
+from pixfound_tasks.grounding.phrases import is_denied
+from pixfound_tasks.grounding.selection import THRESHOLD
+from pixfound_tasks.report.formats import percent
+from pixfound_tasks.response import Candidate, Phrase, Selection
+
+
+class Color(NamedTuple):
+    """A colour that also people with a colour vision deficiency tell apart, and that of text on it."""
+
+    ground: str
+    ink: str
+
+
+# Okabe and Ito, "Color Universal Design" (2008), without black and without vermilion, which is for what is selected.
+_COLORS = (
+    Color("#0072b2", "#ffffff"),
+    Color("#e69f00", "#000000"),
+    Color("#009e73", "#ffffff"),
+    Color("#cc79a7", "#000000"),
+    Color("#56b4e9", "#000000"),
+    Color("#f0e442", "#000000"),
+)
+
+_BY = {"first": "order", "phrase": "name", "judge": "the judge"}
+_LONGEST = 80  # characters of a phrase within a sentence
+TRUTH, TAKEN = "#1b1f24", "#d55e00"
+LABELS = {"selected": "selected", "judge": "judge's choice", "best": "best IoU"}
+
+
+def color_of(phrase: int) -> Color:
+    """The colours repeat from the seventh phrase on: numbers tell all of them apart."""
+    return _COLORS[phrase % len(_COLORS)]
+
+
+class Part(NamedTuple):
+    """A passage of the answer, and the index of the phrase that it is; None between phrases."""
+
+    text: str
+    phrase: int | None
+
+
+def parts(explanation: Explanation) -> Iterator[Part]:
+    """The answer from beginning to end; of phrases that overlap, the first."""
+    end = 0
+    for index, found in enumerate(explanation.phrases):
+        if found.phrase.chars is None or found.phrase.chars[0] < end:
+            continue
+        start, stop = found.phrase.chars
+        if start > end:
+            yield Part(explanation.answer[end:start], None)
+        yield Part(explanation.answer[start:stop], index)
+        end = stop
+    if end < len(explanation.answer):
+        yield Part(explanation.answer[end:], None)
+
+
+def verdict(explanation: Explanation) -> str:
+    """What the selection takes, or why it is "not there"."""
+    selection = explanation.selection
+    if selection.phrase is not None and selection.candidate is not None:
+        named = _named(explanation, selection.phrase, selection.candidate)
+        found = f"Found by {_BY.get(selection.by, selection.by)}: {named}."
+        return found + _iou(explanation, selection)
+    return f"Not there: {_why_not(explanation)}.{_iou(explanation, selection)}"
+
+
+def _why_not(explanation: Explanation) -> str:
+    by, found = explanation.selection.by, [each.phrase for each in explanation.phrases]
+    if not found:
+        return "the answer has no noun phrase that could be followed"
+    denials = [phrase.text for phrase in found if is_denied(phrase.text)]
+    if denials:
+        return f"the answer says {_quoted(denials[0])}"
+    if by == "similarity":
+        known = [phrase.similarity for phrase in found if phrase.similarity is not None and phrase.candidates]
+        nearest = f"; the nearest has {max(known):.2f}" if known else ""
+        return f"no phrase is as similar to the expression as {THRESHOLD}{nearest}"
+    return {"phrase": "no phrase names it", "judge": "the judge takes no mask"}.get(by, "no phrase has a mask")
+
+
+def judgement(explanation: Explanation) -> str | None:
+    """What the judge would take, None where none was asked."""
+    if explanation.judged is None:
+        return None
+    selection, notes = explanation.judged
+    name, status = f"Judge {notes['name']}", notes["status"]
+    if selection is None:
+        return f"{name} gave no reply: {notes.get('reason', status)}"
+    if selection.phrase is None or selection.candidate is None:
+        reason = "says that it is not there" if status == "absent" else "had no mask to choose from"
+        return f"{name} {reason}.{_iou(explanation, selection)}"
+    how = {
+        "only candidate": "says that it is there, and there is one mask only",
+        "unread: first candidate": "gave no number that could be read, so that the first mask stands",
+    }.get(status, "chooses")
+    named = _named(explanation, selection.phrase, selection.candidate)
+    return f"{name} {how}: {named}.{_iou(explanation, selection)}"
+
+
+def true_mask(explanation: Explanation) -> str | None:
+    """What is known of the truth, None where nothing is."""
+    if explanation.truth is None:
+        return None
+    if masks.area(explanation.truth) == 0:
+        return "In truth it is not in the picture."
+    return f"In truth it covers {area(explanation.truth)} of the picture."
+
+
+class Taken(NamedTuple):
+    """A mask that somebody takes, None for "not there", and how it is shown; `label` is a key of `LABELS`."""
+
+    title: str
+    note: str
+    mask: masks.Rle | None
+    color: str
+    label: str
+
+
+def taken(explanation: Explanation) -> Iterator[Taken]:
+    """What the selection takes, what the judge takes who was asked beside it, and the truth where it is known."""
+    selection, judged = explanation.selection, explanation.judged
+    yield _taken(explanation, f"Taken by {_BY.get(selection.by, selection.by)}", selection, "selected")
+    if judged and judged.selection and selection.by != "judge":
+        yield _taken(explanation, "Taken by the judge", judged.selection, "judge")
+    if explanation.truth is not None:
+        mask = explanation.truth if masks.area(explanation.truth) else None
+        yield Taken("The truth", _area_or_none(mask), mask, TRUTH, "best")
+
+
+def _taken(explanation: Explanation, title: str, selection: Selection, label: str) -> Taken:
+    mask = explanation.mask(selection)
+    color = TRUTH if mask is None or selection.phrase is None else color_of(selection.phrase).ground
+    return Taken(title, _area_or_none(mask), mask, color, label)
+
+
+def _area_or_none(mask: masks.Rle | None) -> str:
+    return "not there" if mask is None else area(mask)
+
+
+def labels(explanation: Explanation, phrase: int, candidate: int) -> list[str]:
+    """What is to be said of one candidate: who takes it, and whether it is the phrase's best by the truth."""
+    taken = {"selected": explanation.selection, "judge": explanation.judged and explanation.judged.selection}
+    found = [label for label, by in taken.items() if by and (by.phrase, by.candidate) == (phrase, candidate)]
+    best = [max(each.ious) for each in explanation.phrases if each.ious]
+    ious = explanation.phrases[phrase].ious
+    is_best = bool(ious) and ious[candidate] == max(best, default=0)
+    return [*found, "best"] if is_best else found
+
+
+def tokens(phrase: Phrase) -> str:
+    """The first and the last of a phrase's tokens, counted from 0."""
+    start, end = phrase.tokens or (0, 0)
+    return "" if end <= start else str(start) if end == start + 1 else f"{start}\N{EN DASH}{end - 1}"
+
+
+def area(mask: masks.Rle) -> str:
+    """A mask's share of the picture."""
+    height, width = mask["size"]
+    return f"{percent(masks.area(mask) / (height * width))} %"
+
+
+def measured(explanation: Explanation, phrase: int, candidate: int) -> str:
+    """A candidate's numbers on one line."""
+    found = explanation.phrases[phrase]
+    shown: Candidate = found.phrase.candidates[candidate]
+    iou = f" \N{MIDDLE DOT} IoU {found.ious[candidate]:.2f}" if found.ious else ""
+    return f"score {shown.score:.2f} \N{MIDDLE DOT} area {area(shown.mask)}{iou}"
+
+
+def shortened(text: str, length: int) -> str:
+    """A text of at most so many characters, with an ellipsis where it was cut."""
+    return text if len(text) <= length else f"{text[: length - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _quoted(text: str) -> str:
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{shortened(text, _LONGEST)}\N{RIGHT DOUBLE QUOTATION MARK}"
+
+
+def _named(explanation: Explanation, phrase: int, candidate: int) -> str:
+    return f"phrase {phrase + 1}, {_quoted(explanation.phrases[phrase].phrase.text)}, mask {candidate + 1}"
+
+
+def _iou(explanation: Explanation, selection: Selection) -> str:
+    """Of what is absent, the IoU would be 1 or 0 and say no more than the truth does."""
+    if explanation.truth is None or masks.area(explanation.truth) == 0:
+        return ""
+    return f" IoU with the truth: {explanation.iou(selection):.2f}."

@@ -1,0 +1,44 @@
+"""The wording of the three protocols (PixFoundation, arXiv 2502.04192)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pixfound_tasks.choices import check_choice
+
+CHOICE_INSTRUCTION = "Answer with the option's letter from the given choices directly."
+
+# Protocol 3, by the kind of model that is asked to find a referring expression.
+REFERRING = {
+    "attention": "Identify {expr} in the scene.",
+    "mask": "Can you please segment {expr} in the given image",
+    "grounded": "Can you identify {expr} in this image? (with grounding)",
+    "box": (
+        "Locate the {expr} and output all the coordinates in JSON format for a tight bounding box surrounding the "
+        "object. If the object does not exist in the image dont generate any boxes."
+    ),
+    "point": "Point to the {expr}, output its coordinates in point-format as JSON",
+    "phrase": "{expr}",
+}
+
+
+def open_question(question: str, options: str) -> str:
+    """Protocol 1: the question and its options as the benchmark writes them, `(a) Open (b) Closed`."""
+    return f"{question} {options}"
+
+
+def choice_question(question: str, options: Sequence[str]) -> str:
+    """Protocol 2: one line per option, lettered from A, and the sentence that asks for the letter."""
+    lines = [f"{chr(ord('A') + index)}. {option}" for index, option in enumerate(options)]
+    return "\n".join([f"{question} Options:", *lines, CHOICE_INSTRUCTION])
+
+
+def check_kind(kind: str) -> None:
+    """Raise ValueError unless there is such a kind of referring prompt."""
+    check_choice("the kind of referring prompt", kind, REFERRING)
+
+
+def referring_prompt(expression: str, kind: str = "attention") -> str:
+    """Protocol 3 in the wording for one of the kinds in `REFERRING`."""
+    check_kind(kind)
+    return REFERRING[kind].format(expr=expression)

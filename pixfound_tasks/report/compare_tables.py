@@ -1,0 +1,137 @@
+"""A comparison of two runs as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pixfound_tasks.report.console import make_console, make_table
+from pixfound_tasks.report.formats import NOT_MEASURED, is_measured, one_line, percent
+from pixfound_tasks.runs.compare.comparison import Difference, RunComparison
+from pixfound_tasks.runs.compare.flips import Flips, Regression
+
+_NAMES = {
+    "open_answering": "A\N{DAGGER}",
+    "open_accuracy": "accuracy\N{DAGGER}",
+    "answering": "A",
+    "accuracy": "accuracy",
+    "open_grounding": "M\N{DAGGER}",
+    "grounding": "M",
+    "oracle_miou": "oracle",
+    "score": "S",
+}
+_IDS = 12  # flipped documents that a line names; all are in the JSON
+_TEXT = 34  # characters of an expression or an answer
+_SETTING = 60
+
+
+def print_comparisons(comparisons: Sequence[RunComparison], worst: int) -> None:
+    """Everything, with the `worst` largest falls in IoU."""
+    console = make_console()
+    for comparison in comparisons:
+        _print(console, comparison, worst)
+    if sum(len(comparison.differences) for comparison in comparisons) > 1:
+        console.print(Text("adjusted: p-values of all scores above together, by Holm's method", "dim"))
+
+
+def _print(console: Console, comparison: RunComparison, worst: int) -> None:
+    left_out = f"left out: {comparison.only_first} only in the first run, {comparison.only_second} only in the second"
+    console.print(Text(f"{comparison.first.benchmark}: {comparison.documents} documents compared; {left_out}", "bold"))
+    for name, run in (("first", comparison.first), ("second", comparison.second)):
+        console.print(Text(f"{name + ':':8}{one_line(run.model)} ({one_line(str(run.folder))})"))
+    for warning in comparison.warnings:
+        console.print(Text(f"Warning: {one_line(warning)}", "yellow"))
+    console.print(_differences(comparison.differences))
+    for each in comparison.differences:
+        if each.effect.reason:
+            console.print(Text(f"{_NAMES[each.score]}: no interval, since {each.effect.reason}", "dim"))
+    if comparison.flips:
+        console.print(_flips(comparison.flips))
+    if worst and comparison.regressions:
+        console.print(_regressions(comparison.regressions, worst))
+    if comparison.settings:
+        console.print(_settings(comparison))
+
+
+def _differences(differences: Sequence[Difference]) -> Table:
+    headings = "second \N{MINUS SIGN} first", "95 %", "first", "second", "units", "left out", "p", "adjusted"
+    table = make_table("score", *headings, "test", named=1)
+    table.columns[-1].justify = "left"
+    for each in differences:
+        test = each.test
+        if each.only_first is not None:
+            test += f", {each.only_first} : {each.only_second}"
+        effect = each.effect
+        table.add_row(
+            _NAMES[each.score],
+            Text(_points(effect.value), "bold"),
+            f"{_points(effect.low)} to {_points(effect.high)}" if is_measured(effect.low) else NOT_MEASURED,
+            percent(each.first),
+            percent(each.second),
+            str(effect.units),
+            str(effect.left_out),
+            _p_value(each.p_value),
+            _p_value(each.p_adjusted),
+            test,
+        )
+    return table
+
+
+def _flips(flips: Sequence[Flips]) -> Table:
+    headings = "compared", "right \N{RIGHTWARDS ARROW} wrong", "wrong \N{RIGHTWARDS ARROW} right", "which"
+    table = make_table("flipped", *headings, named=1)
+    table.columns[-1].justify = "left"
+    for each in flips:
+        ids = (f"{sign} {_ids(found)}" for sign, found in (("lost", each.lost), ("gained", each.gained)) if found)
+        table.add_row(each.what, *(str(n) for n in (each.compared, len(each.lost), len(each.gained))), "; ".join(ids))
+    return table
+
+
+def _regressions(regressions: Sequence[Regression], worst: int) -> Table:
+    headings = "expression", "change in IoU", "first", "second", "answered", "second run's words"
+    table = make_table("image", *headings, named=2)
+    table.columns[-1].justify = table.columns[-2].justify = "left"
+    for each in regressions[:worst]:
+        table.add_row(
+            Text(one_line(each.id)),
+            Text(one_line(each.expression, _TEXT)),
+            _points(each.second_iou - each.first_iou),
+            percent(each.first_iou),
+            percent(each.second_iou),
+            f"{_right(each.first_right)} \N{RIGHTWARDS ARROW} {_right(each.second_right)}",
+            Text(one_line(each.second_text, _TEXT)),
+        )
+    more = len(regressions) - worst
+    table.caption = f"and {more} more images whose IoU fell" if more > 0 else None
+    return table
+
+
+def _settings(comparison: RunComparison) -> Table:
+    table = make_table("setting that differs", "first", "second", named=3)
+    for each in comparison.settings:
+        name = f"{one_line(each.name, _TEXT)}{' (!)' if each.matters else ''}"
+        table.add_row(Text(name), *(Text(one_line(value, _SETTING)) for value in (each.first, each.second)))
+    return table
+
+
+def _ids(ids: Sequence[str]) -> str:
+    more = len(ids) - _IDS
+    return one_line(" ".join(ids[:_IDS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _points(change: float) -> str:
+    """A change of a share in percentage points, with its sign."""
+    return f"{100 * change:+.1f}" if is_measured(change) else NOT_MEASURED
+
+
+def _p_value(value: float) -> str:
+    if not is_measured(value):
+        return NOT_MEASURED
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _right(right: bool | None) -> str:
+    return NOT_MEASURED if right is None else "right" if right else "wrong"

@@ -1,0 +1,143 @@
+"""The files beside the page: the numbers as JSON and CSV, the plots as SVG and PNG.
+
+| file | holds |
+|---|---|
+| `report.json` | all numbers, see `numbers.as_json` |
+| `scores.csv` | a row for each model and benchmark; with intervals |
+| `parts.csv` | a row for each visual pattern, source and task |
+| `samples.csv` | a row for each image: answers, IoU, outcome, best phrase |
+| `BENCHMARK_MODEL_PLOT.svg`, `.png` | the plots |
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from pixfound_tasks.analysis.intervals import Interval
+from pixfound_tasks.files import replacing
+from pixfound_tasks.report.plots import Plot, png, svg
+from pixfound_tasks.report.report_json import as_json
+from pixfound_tasks.runs.run import Run
+from pixfound_tasks.runs.scores import iou, is_right
+from pixfound_tasks.runs.summary import Summary
+
+_SCORES = (
+    "open_answering", "open_accuracy", "answering", "accuracy", "open_grounding", "grounding", "oracle_miou",
+    "chance_miou", "score",
+)  # fmt: skip
+# The wide ones too, which spreadsheets in Japanese and Chinese take for the others.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def write_files(
+    runs: Sequence[Run], summaries: Sequence[Summary], drawn: Sequence[Sequence[Plot]], folder: Path
+) -> None:
+    """Write them all; there is one summary and one list of plots for each run. A file that is there is replaced."""
+    write(folder / "report.json", json.dumps(as_json(summaries), indent=2, allow_nan=False).encode())
+    _write_table(folder / "scores.csv", map(_score_row, summaries))
+    _write_table(folder / "parts.csv", chain.from_iterable(map(_part_rows, summaries)))
+    _write_table(
+        folder / "samples.csv",
+        chain.from_iterable(_sample_rows(run, summary) for run, summary in zip(runs, summaries)),
+    )
+    for stem, plots in zip(_stems(summaries), drawn):
+        for plot in plots:
+            write(folder / f"{stem}_{plot.name}.svg", svg(plot.figure))
+            write(folder / f"{stem}_{plot.name}.png", png(plot.figure))
+
+
+def write(path: Path, content: bytes) -> None:
+    """Who reads sees a whole file; a link is replaced, not followed."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)
+
+
+def _stems(summaries: Sequence[Summary]) -> list[str]:
+    """The beginning of the files' names, one for each summary; of names alike the later ones are numbered."""
+    found: list[str] = []
+    for summary in summaries:
+        stem = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{summary.benchmark}-{summary.model}")[:80].strip("-.")
+        found.append(stem if stem not in found else f"{stem}-{len(found)}")
+    return found
+
+
+def _score_row(summary: Summary) -> dict[str, Any]:
+    row = {name: getattr(summary, name) for name in ("model", "benchmark", "documents", "known_documents", "partial")}
+    for name in _SCORES:
+        row |= {name: getattr(summary, name), **_ends(name, summary.intervals.get(name))}
+    row |= {name: getattr(summary, name) for name in ("unparsed_vqa", "unparsed_ground", "unjudged")}
+    for asked, by_rule in summary.failures.items():
+        for rule, found in by_rule.items():
+            row |= {f"{name}_{asked}_{rule}": count for name, count in found.counts.items()}
+    return row
+
+
+def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
+    return {f"{name}_{end}": getattr(interval, end, None) for end in ("low", "high")}
+
+
+def _part_rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    for part in summary.patterns:
+        row = {"model": summary.model, "benchmark": summary.benchmark, "partial": summary.partial}
+        row |= {name: getattr(part, name) for name in ("kind", "name", "images", "pair_accuracy")}
+        for name, interval in part.intervals.items():
+            row |= {name: getattr(part, name), **_ends(name, interval)}
+        for asked, by_rule in part.outcomes.items():
+            for rule, found in by_rule.items():
+                row |= {f"{name}_{asked}_{rule}": count for name, count in found.counts.items()}
+        yield row
+
+
+def _sample_rows(run: Run, summary: Summary) -> Iterator[dict[str, Any]]:
+    outcomes = _outcomes_by_image(summary)
+    best = {record.image: record for record in (summary.when.records if summary.when else ())}
+    for record in run.records:
+        document, found = record.document, best.get(record.document.id)
+        row = {"model": run.model, "benchmark": run.benchmark, "partial": summary.partial}
+        row |= {name: getattr(document, name) for name in ("id", "pair", "pattern", "source", "task", "expression")}
+        row |= {
+            "answer": record.vqa and record.vqa.response.text,
+            "right": record.vqa and is_right(record),
+            "open_right": record.open and is_right(record, "open"),
+            "iou": record.ground and document.expression is not None and iou(record),
+            **outcomes.get(document.id, {}),
+        }
+        names = ("oracle_iou", "chance_iou", "phrase", "match", "concept", "token_location", "char_location")
+        yield row | {name: getattr(found, name, None) for name in names}
+
+
+def _outcomes_by_image(summary: Summary) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for asked, by_rule in summary.failures.items():
+        for rule, failures in by_rule.items():
+            for outcome, units in failures.units.items():
+                for id in chain.from_iterable(units):
+                    found.setdefault(id, {})[f"outcome_{asked}_{rule}"] = outcome
+    return found
+
+
+def _write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """A column for each name that any row has; what is None or NaN is left empty."""
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, names)
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    write(path, file.getvalue().encode("utf-8", "replace"))
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or value != value:
+        return ""
+    # What a model wrote shall not be taken for a formula by a spreadsheet.
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,189 @@
+"""What the page's gallery shows of every image, as plain JSON values.
+
+What filters, sorting and search need is in the `listing`, which the page reads at once. All that only a card needs once
+it is looked at (masks, phrases, maps, the image) stands apart, in `blocks`, which the page unpacks one by one. An entry
+of the listing has the number of its block. Nothing a model wrote makes the page long: what is shown of it is cut.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import os
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any, NamedTuple
+
+from pixfound_tasks import masks
+from pixfound_tasks.masks import Rle
+from pixfound_tasks.report.html import pictures
+from pixfound_tasks.response import Phrase, Response, Selection
+from pixfound_tasks.response.maps import to_fields
+from pixfound_tasks.runs.outcomes import KINDS, find_failures
+from pixfound_tasks.runs.progress import Track, untracked
+from pixfound_tasks.runs.run import Answer, Document, Record, Run
+from pixfound_tasks.runs.scores import iou, is_right
+from pixfound_tasks.scoring import metrics
+
+_LONGEST_TEXT = 4000  # characters
+_LONGEST_NAME = 200
+_MOST_PHRASES, _MOST_CANDIDATES = 100, 12
+# How many answers a page has at most, and the longest side in pixels that its masks are then kept at: three models on
+# PixCV-Bench take some 10 MB each.
+_MASK_SIDES = ((500, 256), (2000, 128), (math.inf, 96))
+
+
+class Gallery(NamedTuple):
+    """The listing as JSON values, and blocks of text of harmless characters: base64, and images as data URIs."""
+
+    listing: dict[str, Any]
+    blocks: list[str]
+
+
+def contents(runs: Sequence[Run], images: pictures.Images, track: Track = untracked) -> Gallery:
+    """`documents` by benchmark and id, once for all runs, and of every run the `answers` in order of their ids."""
+    blocks: list[str] = []
+
+    def add(block: str) -> int:
+        blocks.append(block)
+        return len(blocks) - 1
+
+    documents: dict[str, dict[str, Any]] = {}
+    count = sum(len(run.records) for run in runs)
+    side = next(side for most, side in _MASK_SIDES if count <= most)
+    for run in runs:
+        of_benchmark = documents.setdefault(run.benchmark, {})
+        of_benchmark |= {record.document.id: _document(record.document, side) for record in run.records}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the images, while the runs take their time
+        embedded = {name: pictures.embed(images.get(name, {}), found, threads) for name, found in documents.items()}
+        answered = [_run(run, side, add, track) for run in runs]
+        for name, uris in embedded.items():
+            for id, uri in track(uris, f"images of {name}", len(documents[name])):
+                documents[name][id]["image"] = add(uri)
+    return Gallery({"documents": documents, "runs": answered}, blocks)
+
+
+def unpacked(block: str) -> Any:
+    """What is in a block of details."""
+    return json.loads(zlib.decompress(base64.b64decode(block)))
+
+
+def _packed(value: Any) -> str:
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(zlib.compress(text.encode("ascii"), 6)).decode("ascii")
+
+
+def _document(document: Document, side: int) -> dict[str, Any]:
+    return {
+        "pair": document.pair,
+        "question": _cut(document.question),
+        "options_text": _cut(document.options_text),
+        "answer": _cut(document.answer, _LONGEST_NAME),
+        "expression": document.expression if document.expression is None else _cut(document.expression),
+        "width": document.width,
+        "height": document.height,
+        **{kind: _cut(getattr(document, kind), _LONGEST_NAME) for kind in KINDS},
+        "absent": masks.area(document.mask) == 0,
+        "mask": masks.shrunk([document.mask], side)[0],
+        "image": None,
+    }
+
+
+def _run(run: Run, side: int, add: Callable[[str], int], track: Track) -> dict[str, Any]:
+    found = find_failures(run)
+    outcomes: dict[str, dict[str, str]] = {}
+    for rule, result in (found.get("choice") or found.get("open") or {}).items():
+        for outcome, units in result.units.items():
+            for id in chain.from_iterable(units):
+                outcomes.setdefault(id, {})[rule] = outcome
+    answers = []
+    for record in track(run.records, f"drawing {run.benchmark}", len(run.records)):
+        answer = _answer(record, outcomes.get(record.document.id))
+        if record.ground:
+            answer["ground"]["block"] = add(_packed(_details(record.document, record.ground.response, side)))
+        answers.append(answer)
+    return {"model": _cut(run.model, _LONGEST_NAME), "benchmark": run.benchmark, "answers": answers}
+
+
+def _answer(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
+    vqa = {"text": _cut(record.vqa.response.text), "right": is_right(record)} if record.vqa else None
+    return {
+        "id": record.document.id,
+        "outcomes": outcomes,
+        "vqa": vqa,
+        "open": _open_answer(record.open) if record.open else None,
+        "ground": _grounding(record, record.ground.response) if record.ground else None,
+    }
+
+
+def _open_answer(answer: Answer) -> dict[str, Any]:
+    """`right` is None where nobody could judge the answer; `by` is None where the log does not say who judged."""
+    judgement = answer.metrics.get("judgement")
+    judgement = judgement if isinstance(judgement, dict) else {}
+    is_unjudged = answer.metrics.get("unjudged") == 1
+    return {
+        "text": _cut(answer.response.text),
+        "right": None if is_unjudged else answer.metrics.get("accuracy") == 1,
+        "by": _cut(str(judgement["by"]), _LONGEST_NAME) if judgement.get("by") else None,
+    }
+
+
+def _grounding(record: Record, response: Response) -> dict[str, Any]:
+    """`said` is "mask", "absent" where the answer is an empty one, None where no mask could be read of it."""
+    has_pixels = masks.area(response.prediction(record.document.size)) > 0
+    # An empty mask says "not there" only where nothing of the answer was unreadable.
+    is_absent = response.is_grounded and not response.problems
+    return {
+        "text": _cut(response.text),
+        "iou": None if record.document.expression is None else iou(record),
+        "said": "mask" if has_pixels else "absent" if is_absent else None,
+    }
+
+
+def _details(document: Document, response: Response, side: int) -> dict[str, Any]:
+    """What a card needs beside the listing: `mask` is the prediction, `oracle` the best candidate by the truth.
+
+    A candidate's IoU is that of the masks as they came, whatever the size they are kept at.
+    """
+    phrases = response.phrases[:_MOST_PHRASES]
+    found = [candidate.mask for phrase in phrases for candidate in phrase.candidates[:_MOST_CANDIDATES]]
+    prediction, *small = masks.shrunk([response.prediction(document.size), *found], side)
+    kept = zip(small, _ious(found, document.mask))
+    oracle = metrics.oracle(response.phrases, document.mask)
+    return {
+        "mask": prediction,
+        "phrases": [_phrase(phrase, kept) for phrase in phrases],
+        "selected": _selection(response.selected) if response.selected else None,
+        "oracle": None if oracle.candidate is None else [oracle.probe, oracle.candidate],
+    }
+
+
+def _ious(found: Sequence[Rle], truth: Rle) -> list[float]:
+    return masks.ious(found, truth) if masks.area(truth) else [float(masks.area(mask) == 0) for mask in found]
+
+
+def _phrase(phrase: Phrase, kept: Iterator[tuple[Rle, float]]) -> dict[str, Any]:
+    """`kept` gives each of its candidates' masks as it is kept, and its IoU."""
+    return {
+        "text": _cut(phrase.text, _LONGEST_NAME),
+        "chars": phrase.chars,
+        "similarity": phrase.similarity,
+        "point": phrase.point,
+        "map": to_fields(phrase.map) if phrase.map else None,
+        "candidates": [
+            {"mask": mask, "score": candidate.score, "iou": round(iou, 4)}
+            for candidate, (mask, iou) in zip(phrase.candidates[:_MOST_CANDIDATES], kept)
+        ],
+    }
+
+
+def _selection(selection: Selection) -> dict[str, Any]:
+    return {**vars(selection), "by": _cut(selection.by, _LONGEST_NAME)}
+
+
+def _cut(text: str, longest: int = _LONGEST_TEXT) -> str:
+    more = len(text) - longest
+    return f"{text[:longest]}\N{HORIZONTAL ELLIPSIS} (and {more} more characters)" if more > 0 else text

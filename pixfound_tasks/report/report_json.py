@@ -1,0 +1,38 @@
+"""`report.json`: the summaries as they are, with the samples behind every cell; what was not measured is null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from pixfound_tasks.analysis.failures import Outcomes
+from pixfound_tasks.runs.summary import Summary
+
+
+def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
+    """The summaries as JSON values, by the names of their fields; shares are in 0..1 and unrounded.
+
+    The four outcomes have `counts`, `shares` with their intervals, and as `units` the images' ids behind each.
+    """
+    return [_value(summary) for summary in summaries]
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Outcomes):
+        named = {name: getattr(value, name) for name in ("total", "counts", "shares", "units")}
+        return _value({**named, **{name: getattr(value, name) for name in ("incomplete",) if hasattr(value, name)}})
+    if is_dataclass(value):
+        return {each.name: _value(getattr(value, each.name)) for each in fields(value)}
+    if hasattr(value, "_asdict"):
+        return _value(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): _value(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _value(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_value(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""What an evaluation left behind: reading it, and its numbers."""

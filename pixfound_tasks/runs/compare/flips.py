@@ -1,0 +1,123 @@
+"""Where two runs differ: images and pairs that only one of them has right, and images whose IoU fell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pixfound_tasks import masks
+from pixfound_tasks.analysis.failures import ImageFacts, is_grounded
+from pixfound_tasks.runs import scores
+from pixfound_tasks.runs.compare.values import Value, metric, whole_pairs
+from pixfound_tasks.runs.run import Record
+
+Both = Sequence[tuple[Record, Record]]
+
+
+class Flips(NamedTuple):
+    """Images by id, or pairs as `1+2`: `lost` are right in the first run only, `gained` in the second only.
+
+    `compared` counts all of which both runs have a value.
+    """
+
+    what: str
+    compared: int
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
+
+
+class Regression(NamedTuple):
+    """An image whose IoU fell, and what was answered: `right` of choice questions, None where none was asked."""
+
+    id: str
+    expression: str
+    question: str
+    first_iou: float
+    second_iou: float
+    first_right: bool | None
+    second_right: bool | None
+    first_text: str
+    second_text: str
+
+
+def find_flips(both: Both) -> Iterator[Flips]:
+    """Of every protocol that both runs have: of images, and where there are any of pairs."""
+    runs = [list(records) for records in zip(*both)] or [[], []]
+    names = _pair_names(runs[0])
+    for (images, pairs), value in _KINDS.items():
+        first, second = ({r.document.id: found for r in run if (found := value(r)) is not None} for run in runs)
+        if flips := _flips(images, first, second, {id: id for id in first}):
+            yield flips
+        whole, others = (whole_pairs(run, value) for run in runs)
+        if flips := _flips(pairs, whole, others, names):
+            yield flips
+
+
+def find_regressions(both: Both) -> list[Regression]:
+    """The images whose IoU fell, the largest fall first; what has no referring expression has no IoU to compare."""
+    found = []
+    for first, second in both:
+        first_iou, second_iou = _iou(first), _iou(second)
+        if first.ground and second.ground and second_iou < first_iou:  # not where one is NaN
+            document = first.document
+            found.append(
+                Regression(
+                    document.id,
+                    document.expression or "",
+                    document.question,
+                    first_iou,
+                    second_iou,
+                    _right(first),
+                    _right(second),
+                    first.ground.response.text,
+                    second.ground.response.text,
+                )
+            )
+    return sorted(found, key=lambda each: each.second_iou - each.first_iou)  # stable: by id on ties
+
+
+def _grounded(record: Record) -> float | None:
+    """Whether an image is grounded, by the `paper` rule."""
+    document = record.document
+    if record.ground is None or document.expression is None:
+        return None
+    predicted = record.ground.response.prediction(document.size)
+    areas = masks.area(document.mask), masks.area(predicted), document.width * document.height
+    facts = ImageFacts(document.id, document.pair, {}, False, masks.iou(predicted, document.mask), *areas)
+    return float(is_grounded(facts, "paper"))
+
+
+_KINDS: dict[tuple[str, str], Value] = {  # images and pairs of them -> whether an image is right
+    ("answers", "pairs answered"): metric("vqa", "accuracy"),
+    ("open answers", "pairs answered openly"): metric("open", "accuracy"),
+    ("grounded", "pairs grounded"): _grounded,
+}
+
+
+def _flips(what: str, first: dict[Any, Any], second: dict[Any, Any], names: dict[Any, str]) -> Flips | None:
+    shared = [key for key in first if key in second]
+    if not shared:
+        return None
+    lost, gained = (
+        tuple(names[key] for key in shared if (first[key] == 1, second[key] == 1) == change)
+        for change in ((True, False), (False, True))
+    )
+    return Flips(what, len(shared), lost, gained)
+
+
+def _pair_names(records: Iterable[Record]) -> dict[int, str]:
+    ids: dict[int, list[str]] = {}
+    for record in records:
+        if record.document.pair is not None:
+            ids.setdefault(record.document.pair, []).append(record.document.id)
+    return {pair: "+".join(members) for pair, members in ids.items()}
+
+
+def _right(record: Record) -> bool | None:
+    return scores.is_right(record) if record.vqa else None
+
+
+def _iou(record: Record) -> float:
+    value = record.ground.metrics.get("miou") if record.ground else None
+    return math.nan if value is None else float(value)

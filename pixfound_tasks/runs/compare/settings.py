@@ -1,0 +1,103 @@
+"""How two runs were made, as far as they differ in it, and what that means for comparing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pixfound_tasks.runs.provenance import provenance
+from pixfound_tasks.runs.run import RECORDED, Record, Run
+
+Both = Sequence[tuple[Record, Record]]
+
+_OF_RUN = ("model", "model_args", "limit", "lmms_eval_version", "origin", "judges")
+# Where these differ, so may the scores of one and the same model.
+_WHAT_MATTERS = {
+    "origin": "data",
+    "grounding": "grounding",
+    "phrases": "noun phrases",
+    "select": "selection",
+    "similarity": "selection",
+    "segmenter": "segmenter",
+    "coordinates": "reading of coordinates",
+    "judge": "judge of masks",
+    "judges": "judge of open answers",
+}
+_NOT_SETTINGS = ("prompt", "judge", "model")  # notes on single documents; the model's name, which the run has too
+_CONTENTS = ("question", "options", "answer", "expression", "mask", "size")
+_SHOWN = 200  # characters of a prompt
+
+
+class Setting(NamedTuple):
+    """A setting whose values differ; several values are joined by commas, none is empty. `matters`: see `warn`."""
+
+    name: str
+    first: str
+    second: str
+    matters: bool
+
+
+def differing_settings(first: Run, second: Run, both: Both) -> list[Setting]:
+    """Of the runs, and of their answers to what both were asked; those that matter come first."""
+    shared = zip(*(_shared_answers(*records) for records in both))
+    one, other = (_settings(replace(run, records=records)) for run, records in zip((first, second), shared))
+    names = dict.fromkeys([*_WHAT_MATTERS, *one, *other])
+    found = (Setting(name, one.get(name, ""), other.get(name, ""), name in _WHAT_MATTERS) for name in names)
+    return [each for each in found if each.first != each.second]
+
+
+def warn(settings: Iterable[Setting], both: Both) -> list[str]:
+    """What stands between the runs but the models."""
+    warnings = [
+        f"the {_WHAT_MATTERS[each.name]} differs: {each.name} is {each.first or 'not said'} in the first run and "
+        f"{each.second or 'not said'} in the second"
+        for each in settings
+        if each.matters
+    ]
+    return [*warnings, *_about_prompts(both), *_about_contents(both)]
+
+
+def _shared_answers(*records: Record) -> tuple[Record, ...]:
+    """The records of one document without the answers that not all of them have."""
+    names = RECORDED.values()
+    alone: dict[str, Any] = {name: None for name in names if not all(getattr(record, name) for record in records)}
+    return tuple(replace(record, **alone) for record in records)
+
+
+def _settings(run: Run) -> dict[str, str]:
+    said = provenance(run)
+    answers = [answer for record in run.records for name in RECORDED.values() if (answer := getattr(record, name))]
+    chosen_by = dict.fromkeys(answer.response.selected.by for answer in answers if answer.response.selected)
+    judged_by = dict.fromkeys(
+        str(notes.get("name"))
+        for answer in answers
+        if isinstance(notes := answer.response.provenance.get("judge"), dict)
+    )
+    settings = {"select": ", ".join(sorted(chosen_by)), "judge": ", ".join(sorted(judged_by))}
+    settings |= {name: str(value) for name, value in said["responses"].items() if name not in _NOT_SETTINGS}
+    return settings | {name: "" if said[name] is None else str(said[name]) for name in _OF_RUN}
+
+
+def _about_prompts(both: Both) -> list[str]:
+    warnings = []
+    for name in RECORDED.values():
+        asked = [(getattr(record, name), getattr(other, name)) for record, other in both]
+        asked = [(answer.prompt, other.prompt) for answer, other in asked if answer and other]
+        different = [prompts for prompts in asked if prompts[0] != prompts[1]]
+        if different:
+            first, second = (repr(prompt[:_SHOWN]) for prompt in different[0])
+            warnings.append(
+                f"the prompts of {len(different)} of {len(asked)} documents differ ({name}), "
+                f"such as {first} in the first run and {second} in the second"
+            )
+    return warnings
+
+
+def _about_contents(both: Both) -> list[str]:
+    found = {
+        name: sum(getattr(record.document, name) != getattr(other.document, name) for record, other in both)
+        for name in _CONTENTS
+    }
+    said = ", ".join(f"{name} of {count}" for name, count in found.items() if count)
+    return [f"the runs are of different data: documents of the same id differ ({said} of {len(both)})"] if said else []

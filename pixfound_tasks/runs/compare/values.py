@@ -1,0 +1,84 @@
+"""The values of two runs on the same documents, side by side, as `analysis.comparison` compares them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pixfound_tasks.analysis.comparison import Paired
+from pixfound_tasks.runs.run import Answer, Record
+from pixfound_tasks.runs.scores import Protocol, answers
+from pixfound_tasks.runs.uncertainty import unit_of
+from pixfound_tasks.scoring import metrics
+
+Value = Callable[[Record], float | None]
+Runs = tuple[Sequence[Record], Sequence[Record]]
+
+
+def metric(protocol: Protocol, name: str) -> Value:
+    """A metric of the answer to one protocol; NaN without an answer."""
+    return _of_answer(protocol, lambda answer: answer.metrics.get(name))
+
+
+def open_iou(record: Record) -> float | None:
+    """IoU of the masks that came with an open answer."""
+    part = record.open.metrics.get("miou") if record.open else None
+    return part[0] if isinstance(part, list) and len(part) == 2 else None
+
+
+def any_open_masks(records: Iterable[Record]) -> bool:
+    """Whether a mask came with any open answer."""
+    parts = (answer.metrics.get("miou") for answer in answers(records, "open"))
+    return any(isinstance(part, list) and len(part) == 2 and part[1] for part in parts)
+
+
+def oracle(record: Record) -> float:
+    """IoU of the best candidate by the truth, in a `..._when` task or else the grounding; NaN without an expression."""
+    answer = record.when or record.ground
+    if answer is None or record.document.expression is None:
+        return math.nan
+    return metrics.response_oracle(answer.response, record.document.mask).iou
+
+
+def by_image(runs: Runs, value: Value) -> Paired:
+    """One value an image that either run has, in order of ids, with its pair as the unit."""
+    found = [
+        {record.document.id: (value(record), unit_of(record.document.id, record.document.pair)) for record in records}
+        for records in runs
+    ]
+    units = {id: of for values in found for id, (_, of) in values.items()}
+    ids = sorted(units)
+    first, second = ([_float(values[id][0]) if id in values else math.nan for id in ids] for values in found)
+    return Paired(first, second, [units[id] for id in ids])
+
+
+def by_pair(runs: Runs, protocol: Protocol) -> Paired:
+    """0 or 1 a pair that either run has whole: whether both images were answered rightly; without pairs an image."""
+    if all(record.document.pair is None for records in runs for record in records):
+        return by_image(runs, metric(protocol, "accuracy"))
+    found = [whole_pairs(records, metric(protocol, "accuracy")) for records in runs]
+    pairs = sorted({pair for values in found for pair in values})
+    first, second = ([values.get(pair, math.nan) for pair in pairs] for values in found)
+    return Paired(first, second, [unit_of("", pair) for pair in pairs])
+
+
+def whole_pairs(records: Iterable[Record], value: Value) -> dict[int, float]:
+    """For each pair of which both images have a value: 1 where both are 1, else 0."""
+    halves: dict[int, list[float]] = {}
+    for record in records:
+        if record.document.pair is not None and not math.isnan(found := _float(value(record))):
+            halves.setdefault(record.document.pair, []).append(found)
+    return {pair: float(all(half == 1 for half in both)) for pair, both in halves.items() if len(both) == 2}
+
+
+def _of_answer(protocol: Protocol, value: Callable[[Answer], Any]) -> Value:
+    def of(record: Record) -> float | None:
+        answer = getattr(record, protocol)
+        return value(answer) if answer else None
+
+    return of
+
+
+def _float(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,86 @@
+"""How a run was made: what lmms-eval and the responses say, and the prompts as they were given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pixfound_tasks.runs import scores
+from pixfound_tasks.runs.run import Document, Record, Run
+
+_MOST_POINTS = 50  # of provenance; ours have some twenty, and a response can name any
+_LONGEST = 500  # characters of a value
+_LISTED = 5  # values of one point of provenance; it may differ from image to image
+_SETTINGS = ("model", "model_args", "lmms_eval_version", "date", "limit")
+_ASKED = {
+    "vqa": "choice",
+    "open": "open",
+    "ground": "referring",
+    "when": "referring, when",
+}  # field of a record -> words
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """Where the responses differ in a point, the values that occur.
+
+    `origin` is of the data, `judges` are those of open answers, `prompts` by what was asked have `{question}`,
+    `{options}` and `{expression}` in place of each document's own.
+    """
+    answers = [answer for record in run.records for field in _ASKED if (answer := getattr(record, field))]
+    values: dict[str, dict[str, None]] = {}
+    for answer in answers:
+        for name, value in answer.response.provenance.items():
+            if value is not None and (name in values or len(values) < _MOST_POINTS):
+                values.setdefault(name, {})[_as_text(value)] = None
+    origins = dict.fromkeys(record.document.origin for record in run.records if record.document.origin)
+    return {
+        **{name: run.settings.get(name) for name in _SETTINGS},
+        "origin": ", ".join(origins),
+        "judges": _listed(_judges(run.records)),
+        "prompts": _prompts(run.records),
+        "responses": {name: _listed(list(seen)) for name, seen in values.items()},
+    }
+
+
+def _as_text(value: Any) -> str:
+    text = ", ".join(f"{name} {item}" for name, item in value.items()) if isinstance(value, Mapping) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _judges(records: Iterable[Record]) -> list[str]:
+    """Who judged open answers."""
+    judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, "open"))
+    found = (judgement.get("by") for judgement in judgements if isinstance(judgement, dict))
+    return list(dict.fromkeys(str(name) for name in found if name))
+
+
+def _prompts(records: Sequence[Record]) -> dict[str, str]:
+    """The most frequent ones first."""
+    found = {}
+    for field, asked in _ASKED.items():
+        answered = [(record.document, answer) for record in records if (answer := getattr(record, field))]
+        templates = Counter(_template(answer.prompt, document) for document, answer in answered)
+        if templates:
+            found[asked] = _listed([template for template, _ in templates.most_common()], " | ")
+    return found
+
+
+def _template(prompt: str, document: Document) -> str:
+    lettered = [(chr(ord("A") + index), text) for index, text in enumerate(document.options)]
+    written = (
+        "\n".join(f"{letter}. {text}" for letter, text in lettered),
+        "\n".join(f"({letter}) {text}" for letter, text in lettered),
+        document.options_text,
+    )
+    places = {document.question: "{question}", **dict.fromkeys(written, "{options}")}
+    places[str(document.expression)] = "{expression}"
+    for text, place in places.items():
+        if text:
+            prompt = prompt.replace(text, place, 1)
+    return prompt.replace("\n", " ")
+
+
+def _listed(values: Sequence[str], separator: str = ", ") -> str:
+    more = len(values) - _LISTED
+    return separator.join(values[:_LISTED]) + (f" and {more} more" if more > 0 else "")

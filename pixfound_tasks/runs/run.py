@@ -1,0 +1,184 @@
+"""A run: what lmms-eval wrote to its `--output_path` with `--log_samples`, joined by image."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
+from pixfound_tasks.hosts.incompatibilities import failure_hint
+from pixfound_tasks.protocols import PROTOCOL_OF_SUFFIX, PROTOCOLS, find_task
+from pixfound_tasks.runs.check.results import model_name
+from pixfound_tasks.runs.progress import Track, untracked
+from pixfound_tasks.runs.samples import (
+    Answer,
+    Document,
+    RepeatedSample,
+    RunError,
+    read_answers,
+    read_repeated,
+    read_settings,
+    sample_files,
+)
+
+__all__ = ["RECORDED", "Answer", "Document", "Record", "RepeatedSample", "Run", "RunError", "read_runs"]
+
+# The ends of the names of tasks that prompt once per document, and the field of a record that holds their answers.
+RECORDED = {protocol.suffix: protocol.record for protocol in PROTOCOLS if protocol.record}
+_NOTHING_WRITTEN = (
+    "If an evaluation fails, lmms-eval writes nothing and exits with 0: read its log, and run `pixfound doctor`"
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of a run; an answer is None where that protocol was not run on it, or could not be scored."""
+
+    document: Document
+    vqa: Answer | None = None
+    ground: Answer | None = None
+    open: Answer | None = None
+    when: Answer | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model on one benchmark: its records in order of their ids, and what lmms-eval says of the run.
+
+    `repeated` has the samples of tasks that ask several times, by the end of the task's name. `folder` is the one that
+    was read.
+    """
+
+    model: str
+    benchmark: str
+    records: tuple[Record, ...] = ()
+    repeated: Mapping[str, tuple[RepeatedSample, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
+
+    @property
+    def tasks(self) -> set[str]:
+        """What was run: fields of records, and ends of names."""
+        return {name for name in RECORDED.values() if any(getattr(record, name) for record in self.records)} | {
+            *self.repeated
+        }
+
+
+def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> list[Run]:
+    """Every model and benchmark in the folders of one or several runs; of each task the newest samples.
+
+    Runs of one model on one benchmark in different folders become one where they share no task, such as answers in
+    the first and groundings in the second; else they stay apart and have their folder in their name. With `join` the
+    model does not matter: one model's answers are held against another's groundings. Raises `RunError` where a folder
+    has no run, saying why.
+    """
+    found: list[Run] = []
+    for folder in dict.fromkeys(folders):
+        for run in _read_folder(folder, track):
+            mates = (other for other in found if other.benchmark == run.benchmark and not other.tasks & run.tasks)
+            mate = next((other for other in mates if join or other.model == run.model), None)
+            if mate is None:
+                found.append(run)
+            else:
+                found[found.index(mate)] = _joined(mate, run)
+    return _told_apart(found)
+
+
+def _joined(first: Run, second: Run) -> Run:
+    """One run of two that share no task; settings are the first one's, names and arguments those of both."""
+    parts = {record.document.id: record for record in first.records}
+    for record in second.records:
+        answers = {name: answer for name in RECORDED.values() if (answer := getattr(record, name))}
+        parts[record.document.id] = replace(parts.get(record.document.id, record), **answers)
+    arguments = dict.fromkeys(str(run.settings.get("model_args")) for run in (first, second))
+    limits = [run.settings.get("limit") for run in (first, second)]
+    return replace(
+        first,
+        model=" + ".join(dict.fromkeys((first.model, second.model))),
+        records=_in_order(parts.values()),
+        repeated={**first.repeated, **second.repeated},
+        settings={
+            **first.settings, "model_args": " | ".join(arguments), "limit": next(filter(None, limits), None)
+        },
+    )  # fmt: skip
+
+
+def _told_apart(runs: list[Run]) -> list[Run]:
+    """The runs, those of the same model on the same benchmark with their folders behind the model's name."""
+    counts = Counter((run.model, run.benchmark) for run in runs)
+    return [
+        replace(run, model=f"{run.model} ({run.folder})") if counts[run.model, run.benchmark] > 1 else run
+        for run in runs
+    ]
+
+
+def _read_folder(folder: Path, track: Track) -> list[Run]:
+    """The runs of one folder, in order of their names."""
+    if not folder.is_dir():
+        raise RunError(
+            f"expected a folder that lmms-eval wrote with --output_path, but {folder} "
+            f"{'is a file' if folder.exists() else 'does not exist'}; check the path. "
+            f"{_NOTHING_WRITTEN}{failure_hint()}"
+        )
+    found: dict[tuple[Path, str], dict[str, Path]] = {}
+    for file, task in sample_files(folder):
+        if ours := find_task(task):
+            found.setdefault((file.parent, ours.benchmark), {})[ours.protocol.suffix] = file  # later files are newer
+    if not found:
+        raise RunError(_nothing_found(folder))
+    return [_read_run(folder, place, benchmark, files, track) for (place, benchmark), files in sorted(found.items())]
+
+
+def _nothing_found(folder: Path) -> str:
+    samples = [file.name for file, _ in sample_files(folder)]
+    results = [file.name for pattern in ("*", "*/*") for file in folder.glob(f"{pattern}_results.json")]
+    if samples:
+        came = f"samples of other tasks only ({', '.join(sorted(samples)[:3])})"
+        ours = (f"{benchmark}_{protocol}" for benchmark in benchmark_names() for protocol in RECORDED)
+        todo = f"run one of the tasks {', '.join(ours)}"
+    elif results:
+        came = f"results without samples ({', '.join(sorted(results)[:3])})"
+        todo = "run lmms-eval again with --log_samples"
+    else:
+        came = "neither samples nor results"
+        todo = "give the folder that was lmms-eval's --output_path, in a run with --log_samples"
+        todo += f". {_NOTHING_WRITTEN}{failure_hint()}"
+    return f"expected samples of a benchmark of ours in {folder}, but found {came}; {todo}"
+
+
+def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path], track: Track) -> Run:
+    answers: dict[str, dict[str, Any]] = {}
+    count = get_benchmark(benchmark).document_count
+    for end in RECORDED.keys() & files.keys():
+        samples = read_answers(files[end], benchmark)
+        for document, answer in track(samples, f"reading {benchmark}_{end}", count):
+            parts = answers.setdefault(document.id, {"document": document})
+            if _is_scored(answer):
+                parts[RECORDED[end]] = answer
+    repeated = {
+        end: tuple(track(read_repeated(files[end], benchmark, protocol.variations > 0), f"reading {benchmark}_{end}"))
+        for end, protocol in PROTOCOL_OF_SUFFIX.items()
+        if end in files and protocol.is_repeated
+    }
+    settings = read_settings(max(files.values(), key=lambda file: file.name))
+    records = _in_order(Record(**parts) for parts in answers.values())
+    return Run(model_name(settings, place.name), benchmark, records, repeated, settings, folder)
+
+
+def _is_scored(answer: Answer) -> bool:
+    """Not where there was no segmenter for its boxes or points, which was logged as NaN."""
+    ious = (answer.metrics.get(name) for name in ("miou", "oracle_miou"))
+    return not any(isinstance(iou, float) and math.isnan(iou) for iou in ious)
+
+
+def _in_order(records: Iterable[Record]) -> tuple[Record, ...]:
+    def place(record: Record) -> tuple[int, str]:
+        id = record.document.id
+        # `int` refuses thousands of digits.
+        return (int(id), id) if id.isdecimal() and len(id) < 20 else (0, id)
+
+    return tuple(sorted(records, key=place))

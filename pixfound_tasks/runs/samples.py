@@ -1,0 +1,193 @@
+"""Reading what lmms-eval logged: samples, and the results file beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pixfound_tasks import response
+from pixfound_tasks.masks import Rle, Size, read_mask
+from pixfound_tasks.response import Response
+from pixfound_tasks.runs.log_validation import check_asking, check_metrics, check_varied, count, size_of
+
+T = TypeVar("T")
+_RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long, and read once
+_SAMPLES_FILE = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
+
+
+class RunError(ValueError):
+    """A folder that is no run of ours, or a file in it that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One image's question, referring expression and true mask; `expression` is None where no object is asked about.
+
+    `pair` counts pairs from 0; `width` and `height` are in pixels.
+    """
+
+    benchmark: str
+    id: str
+    pair: int | None
+    question: str
+    options: tuple[str, ...]
+    options_text: str
+    answer: str
+    pattern: str
+    task: str
+    source: str
+    expression: str | None
+    mask: Rle
+    width: int
+    height: int
+    origin: str
+
+    @property
+    def size(self) -> Size:
+        return self.height, self.width
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered to one prompt, and the metrics of that answer as lmms-eval logged them."""
+
+    prompt: str
+    response: Response
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RepeatedSample:
+    """One asking of a task that asks about a document several times.
+
+    `score` is what its task logged for it: a `scoring.evidence.Asking` or a `scoring.sensitivity.VariedPart`, as a
+    list. `left_out` counts the documents that the task never asks about, by reason.
+    """
+
+    id: str
+    pair: int | None
+    pattern: str
+    score: tuple[Any, ...]
+    left_out: Mapping[str, int]
+
+
+def sample_files(folder: Path) -> list[tuple[Path, str]]:
+    """The files of samples in a run's folder, the oldest first, and the task each is of."""
+    # Names begin with the date.
+    files = sorted([*folder.glob("*_samples_*.jsonl"), *folder.glob("*/*_samples_*.jsonl")])
+    # Opening a pipe would wait for ever.
+    return [(file, match["task"]) for file in files if file.is_file() and (match := _SAMPLES_FILE.fullmatch(file.name))]
+
+
+def read_answers(file: Path, benchmark: str) -> Iterator[tuple[Document, Answer]]:
+    """The documents of a task that asks about each once, and their answers; raises `RunError`."""
+    return _read(file, benchmark, _answer)
+
+
+def read_repeated(file: Path, benchmark: str, is_varied: bool) -> Iterator[RepeatedSample]:
+    """The samples of a task that prompts several times per document, in variations or not; raises `RunError`."""
+    check_score = (lambda score, id: check_varied(score)) if is_varied else check_asking
+    return _read(file, benchmark, partial(_repeated, check_score=check_score))
+
+
+def read_settings(samples: Path) -> dict[str, Any]:
+    """What the results file beside a file of samples says of the run; empty but for the date where there is none."""
+    match = _SAMPLES_FILE.fullmatch(samples.name)
+    assert match is not None  # one of `sample_files`
+    date = match["date"]
+    file = samples.with_name(f"{date}_results.json")
+    if not file.exists():
+        return {"date": date}
+    try:
+        results = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"expected JSON in {file}, but got {error}; run lmms-eval again.") from error
+    config = results.get("config") or {} if isinstance(results, dict) else None
+    if not isinstance(config, dict):
+        raise RunError(f"expected the results of a run in {file}, but got other JSON; run lmms-eval again.")
+    return {
+        "model_name": results.get("model_name"),
+        "model": config.get("model"),
+        "model_args": config.get("model_args"),
+        "limit": config.get("limit"),
+        "lmms_eval_version": results.get("lmms_eval_version"),
+        "date": date,
+    }
+
+
+def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+    """What `read` makes of each sample."""
+    with file.open("rb") as lines:  # so that a line that is not UTF-8 is named as any other
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                sample = json.loads(line)
+                found = str(sample["pixfound"]["benchmark"])
+                item = read(sample)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise RunError(
+                    f"expected a sample that a task of pixfound-tasks logged in {file}, line {number}, but got "
+                    f"{type(error).__name__}: {error}; run lmms-eval again with --log_samples."
+                ) from error
+            if found != benchmark:
+                raise RunError(f"expected samples of {benchmark}, but {file}, line {number}, is of {found}.")
+            yield item
+
+
+def _answer(sample: dict[str, Any]) -> tuple[Document, Answer]:
+    document = _document(sample["pixfound"])
+    answer = response.from_text(_response_text(sample), document.size)
+    metrics = {name: value for name, value in sample.items() if name not in _RESPONSE_TEXTS}
+    return document, Answer(str(sample.get("input", "")), answer, check_metrics(metrics))
+
+
+def _repeated(sample: dict[str, Any], check_score: Callable[[Any, str], tuple[Any, ...]]) -> RepeatedSample:
+    fields = sample["pixfound"]
+    id, pattern = str(fields["id"]), str(fields.get("pattern") or "")
+    left_out = {reason: count(documents, reason) for reason, documents in dict(fields.get("left_out") or {}).items()}
+    return RepeatedSample(id, _pair(fields), pattern, check_score(sample["score"], id), left_out)
+
+
+def _document(fields: dict[str, Any]) -> Document:
+    size = size_of(fields)
+    return Document(
+        benchmark=str(fields["benchmark"]),
+        id=str(fields["id"]),
+        pair=_pair(fields),
+        question=str(fields["question"]),
+        options=tuple(map(str, fields.get("options") or ())),
+        options_text=str(fields.get("options_text") or ""),
+        answer=str(fields["answer"]),
+        pattern=str(fields.get("pattern") or ""),
+        task=str(fields.get("task") or ""),
+        source=str(fields.get("source") or ""),
+        expression=None if fields.get("expression") is None else str(fields["expression"]),
+        mask=read_mask(fields["mask"], size),
+        width=size[1],
+        height=size[0],
+        origin=str(fields.get("origin") or ""),
+    )
+
+
+def _pair(fields: dict[str, Any]) -> int | None:
+    pair = fields.get("pair")
+    return None if pair is None else count(pair, "pair")
+
+
+def _response_text(sample: dict[str, Any]) -> str:
+    """The answer as it was scored, which lmms-eval keeps as a string or as a list of one.
+
+    Where words were turned into masks at scoring, that response is under `grounded`.
+    """
+    if isinstance(sample.get("grounded"), str):
+        return sample["grounded"]
+    text = sample.get("filtered_resps", sample.get("resps", ""))
+    while isinstance(text, list):
+        text = text[0] if text else ""
+    return str(text)

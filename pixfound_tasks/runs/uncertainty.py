@@ -1,0 +1,85 @@
+"""How far a run's scores may be off by the choice of documents: 95 % intervals over pairs, or over images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from pixfound_tasks.analysis.intervals import Interval, Values, mean_interval, rate_interval, score_interval
+from pixfound_tasks.runs import scores
+from pixfound_tasks.runs.run import Answer, Record
+from pixfound_tasks.runs.scores import Protocol
+
+
+class Uncertainty(NamedTuple):
+    """The intervals of a run's scores; the names are those of `summary.Summary`."""
+
+    answering: Interval
+    accuracy: Interval
+    open_answering: Interval
+    open_accuracy: Interval
+    grounding: Interval
+    open_grounding: Interval
+    score: Interval
+
+
+def uncertainty(records: Sequence[Record]) -> Uncertainty:
+    """The intervals of all that was measured; an interval is NaN where its score is."""
+    answered = {name: answered_rightly(records, name) for name in ("vqa", "open")}
+    grounding = [ious(records), open_ious(records)]
+    return Uncertainty(
+        answering=rate_interval(answered["vqa"]),
+        accuracy=rate_interval(accuracies(records, "vqa")),
+        open_answering=rate_interval(answered["open"]),
+        open_accuracy=rate_interval(accuracies(records, "open")),
+        grounding=mean_interval(grounding[0]),
+        open_grounding=mean_interval(grounding[1]),
+        score=score_interval(list(answered.values()), grounding),
+    )
+
+
+def accuracies(records: Iterable[Record], protocol: Protocol) -> Values:
+    """0 or 1 for each image, whether its question was answered rightly."""
+    return _values(records, protocol, lambda answer: answer.metrics.get("accuracy"))
+
+
+def answered_rightly(records: Sequence[Record], protocol: Protocol) -> Values:
+    """0 or 1 for each whole pair, whether both images' questions were answered rightly; without pairs, an image."""
+    values = accuracies(records, protocol)
+    if all(record.document.pair is None for record in records):
+        return values
+    by_pair: dict[Hashable, list[float | None]] = {}
+    for value, unit in zip(*values):
+        by_pair.setdefault(unit, []).append(value)
+    whole = {unit: float(all(both)) for unit, both in by_pair.items() if len(both) == 2}
+    return Values(list(whole.values()), list(whole))
+
+
+def ious(records: Iterable[Record]) -> Values:
+    """The IoU of each image, NaN where it has no referring expression."""
+    return _values(records, "ground", lambda answer: answer.metrics.get("miou"))
+
+
+def open_ious(records: Sequence[Record]) -> Values:
+    """The IoU of the masks that came with open answers; none at all where no answer brought any."""
+    came = any(_open_part(answer)[1] for answer in scores.answers(records, "open"))
+    return _values(records, "open", lambda answer: _open_part(answer)[0] if came else None)
+
+
+def unit_of(id: str, pair: int | None) -> Hashable:
+    """What is drawn: the pair an image is of, or the image."""
+    return id if pair is None else ("pair", pair)
+
+
+def _values(records: Iterable[Record], protocol: Protocol, value: Callable[[Answer], Any]) -> Values:
+    answers = [
+        (answer, unit_of(record.document.id, record.document.pair))
+        for record in records
+        if (answer := getattr(record, protocol))
+    ]
+    return Values([value(answer) for answer, _ in answers], [unit for _, unit in answers])
+
+
+def _open_part(answer: Answer) -> tuple[float | None, bool]:
+    part = answer.metrics.get("miou")
+    return (part[0], bool(part[1])) if isinstance(part, list) and len(part) == 2 else (None, False)
