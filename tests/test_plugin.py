@@ -11,6 +11,7 @@ from running import command, environment
 
 from pixfound_tasks import plugin
 from pixfound_tasks.benchmarks.registry import get_benchmark
+from pixfound_tasks.hosts import patches
 from pixfound_tasks.task_files import task_files
 
 BENCHMARKS = ("pixmmvp", "pixcvbench", "pixmini")
@@ -64,16 +65,16 @@ def test_the_task_yamls_are_those_that_the_table_gives():
 def test_adding_the_task_folder_twice_changes_nothing():
     from lmms_eval.tasks import TaskManager
 
-    plugin.add_task_folder()
+    patches.add_task_folders(plugin.task_folders)
     wrapped = TaskManager.initialize_tasks
-    plugin.add_task_folder()
+    patches.add_task_folders(plugin.task_folders)
     assert TaskManager.initialize_tasks is wrapped
 
 
 def test_a_users_own_include_path_is_kept(tmp_path):
     from lmms_eval.tasks import TaskManager
 
-    plugin.add_task_folder()
+    patches.add_task_folders(plugin.task_folders)
     (tmp_path / "own.yaml").write_text("task: my_own_task\n")
     for include_path in (str(tmp_path), [str(tmp_path)]):
         assert {"my_own_task", *TASKS} <= set(TaskManager(include_path=include_path, include_defaults=False).all_tasks)

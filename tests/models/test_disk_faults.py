@@ -14,6 +14,7 @@ from lmms_eval.caching.response_cache import ResponseCache
 
 from pixfound_tasks import plugin
 from pixfound_tasks.files import replacing
+from pixfound_tasks.hosts.patches import resume_killed_runs
 from pixfound_tasks.hosts.response_cache import ResumableCache
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -159,9 +160,9 @@ def test_a_full_disk_stops_the_run_says_where_and_loses_nothing(tmp_path, monkey
 
 
 def test_only_our_models_runs_are_touched(tmp_path):
-    plugin.let_runs_resume()
+    resume_killed_runs(plugin.MODELS)
     create = ResponseCache.create
-    plugin.let_runs_resume()
+    resume_killed_runs(plugin.MODELS)
     assert ResponseCache.create is create
     assert type(create(str(tmp_path), model="dummy")) is ResponseCache
     assert type(create(str(tmp_path), model="pixfound_replay")) is ResumableCache
