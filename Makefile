@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint browser fuzz dist wheel-test matrix lock
+.PHONY: demo test lint browser fuzz dist wheel-test matrix canary lock
 
 demo: $(VENV)/installed
 	rm -rf $(RUN)
@@ -40,6 +40,10 @@ wheel-test: $(VENV)/installed-dev
 
 matrix: $(VENV)/installed-dev
 	$(VENV)/bin/python .ci/matrix.py
+
+# The newest releases of all dependencies, within the bounds and without the upper ones. Names the one that breaks it.
+canary: $(VENV)/installed-dev
+	$(VENV)/bin/python .ci/canary.py
 
 # The newest versions that the bounds allow, of all that the repository installs; then those that reading runs needs.
 # A constraints file in pip's own configuration holds here too. Asks nothing of the lock there is: that may not install.
