@@ -1,1 +1,1 @@
-"""What runs say beyond their scores: failures, emergence, evidence, sensitivity, intervals; pure functions."""
+"""Pure analyses of runs beyond their scores: failures, emergence, masking ablations, sensitivity, intervals."""

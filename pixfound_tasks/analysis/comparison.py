@@ -1,7 +1,7 @@
-"""Two runs on the same documents: by how much the second is better, how sure that is, and then a p-value.
+"""Two runs on the same documents: how much better the second is, with an interval and a p-value.
 
-`Paired` holds what `intervals.Values` holds, of both runs. What only one of them measured is left out of both, so
-that a run with a limit, or with more protocols, is compared on what they share. All p-values are two-sided.
+`Paired` holds the same as `intervals.Values`, for both runs. A value that only one run measured is left out of both, so
+runs with a limit or with more protocols are compared on the documents they have in common. All p-values are two-sided.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pixfound_tasks.analysis.intervals import RESAMPLES, Interval, Values, boots
 
 
 class Paired(NamedTuple):
-    """Two runs' values of the same `n` things in the same order, NaN or None for "not measured", and their units."""
+    """Two runs' values of the same `n` documents or pairs in the same order, `(n,)` floats, and their `n` unit ids.
+
+    NaN or None means "not measured".
+    """
 
     first: Sequence[float | None] | np.ndarray
     second: Sequence[float | None] | np.ndarray
@@ -25,9 +28,9 @@ class Paired(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`effect`: the second run minus the first, whose `left_out` counts what not both measured.
+    """`effect` is the second run minus the first; its `left_out` counts the values that not both runs measured.
 
-    `p_value` is NaN where the effect's interval is, for the same reason; but 1 where the runs are the same throughout.
+    `p_value` is NaN if the effect's interval is, for the same reason. It is 1 if the two runs are identical throughout.
     """
 
     effect: Interval
@@ -35,7 +38,7 @@ class Comparison(NamedTuple):
 
 
 class McNemar(NamedTuple):
-    """A comparison of what is right or wrong, and how many only the first run, or only the second, has right."""
+    """A comparison of correct answers, with the numbers of units that only one of the runs has correct."""
 
     effect: Interval
     p_value: float
@@ -44,26 +47,29 @@ class McNemar(NamedTuple):
 
 
 def compare_means(values: Paired, resamples: int = RESAMPLES) -> Comparison:
-    """Difference of means (mIoU, accuracy of images in pairs) by the paired bootstrap over units."""
+    """Difference of means (mIoU, accuracy of images in pairs) with the paired bootstrap over units."""
     return _compare(lambda mean: mean, [values], resamples)
 
 
 def compare_scores(answering: Sequence[Paired], grounding: Sequence[Paired], resamples: int = RESAMPLES) -> Comparison:
-    """Difference of S by the paired bootstrap over units; one `Paired` a protocol, as in `score_interval`."""
+    """Difference of S with the paired bootstrap over units; one `Paired` per protocol, as in `score_interval`."""
     return _compare(score_of_means(len(answering)), [*answering, *grounding], resamples)
 
 
 def compare_right(values: Paired) -> McNemar:
-    """Difference of shares of pairs (or of images that are units) right, with McNemar's exact test.
+    """Difference of the fractions of correct pairs (or of correct images that are units), with McNemar's exact test.
 
-    The test: of those that one run alone has right, each run has half, Binomial(only_first + only_second, 1/2). The
-    interval is the bootstrap's; where those are few it can leave out 0 though the exact test finds no difference.
-    Raises ValueError where a value is neither 0 nor 1, or a unit has more than one.
+    Under the null hypothesis, the units that only one run has correct fall to each run with probability 1/2:
+    Binomial(only_first + only_second, 1/2). The interval comes from the bootstrap; if such units are few, it can
+    exclude 0 although the exact test finds no difference. Raises ValueError if a value is neither 0 nor 1, or a unit
+    has more than one value.
     """
     first, second = _shared(values)
     strange = sorted({*first.values, *second.values} - {0.0, 1.0})
     if strange:
-        raise ValueError(f"expected 0 (wrong) or 1 (right), but got {strange[0]:g}; use compare_means for such values")
+        raise ValueError(
+            f"expected 0 (incorrect) or 1 (correct), but got {strange[0]:g}; use compare_means for such values"
+        )
     if len(set(first.units)) < len(first.units):
         raise ValueError("expected one value for each unit, but got more; give a pair one value, or use compare_means")
     change = np.asarray(second.values, dtype=float) - np.asarray(first.values, dtype=float)
@@ -76,9 +82,10 @@ def compare_right(values: Paired) -> McNemar:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's adjustment for many comparisons (Scand. J. Statist. 6, 1979), in the order given; NaN stays out of it.
+    """Holm's adjustment for multiple comparisons (Scand. J. Statist. 6, 1979), in the given order; NaN is left out.
 
-    The k-th smallest of m is multiplied by m - k + 1; none ends up below a smaller one, or above 1.
+    The k-th smallest of m p-values is multiplied by m - k + 1. No adjusted value is below that of a smaller p-value, or
+    above 1.
     """
     adjusted = np.array(p_values, dtype=float)
     order = np.argsort(adjusted)[: np.count_nonzero(~np.isnan(adjusted))]  # NaN sorts last
@@ -107,7 +114,7 @@ def _shared(values: Paired) -> tuple[Values, Values]:
     if any(run.shape != (len(values.units),) for run in runs):
         raise ValueError(
             f"expected both runs' values for each of {len(values.units)} units, but got shapes {runs[0].shape} and "
-            f"{runs[1].shape}; list the same documents in the same order, with NaN for what a run has not"
+            f"{runs[1].shape}; list the same documents in the same order, with NaN for what a run did not measure"
         )
     both = np.flatnonzero(~np.isnan(runs).any(axis=0)).tolist()
     units = [values.units[index] for index in both]
@@ -115,9 +122,9 @@ def _shared(values: Paired) -> tuple[Values, Values]:
 
 
 def _p_value(effect: Interval, distribution: np.ndarray) -> float:
-    """Twice the share of resamples on the far side of 0: under 0.05 where the percentile interval leaves out 0.
+    """Twice the fraction of resamples on the far side of 0: below 0.05 if the percentile interval excludes 0.
 
-    The run itself counts as a resample, so that no p-value is 0.
+    The observed effect counts as one more resample, so that no p-value is 0.
     """
     if not len(distribution) or (math.isnan(effect.low) and effect.value != 0):
         return math.nan

@@ -1,4 +1,4 @@
-"""How far a classifier of concepts agrees with a person; the classifiers themselves stand in `scoring.concepts`."""
+"""Agreement between a classifier of concepts and a person's labels. The classifiers are in `scoring.concepts`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["CONCEPTS", "Agreement", "agreement", "make_classifier"]
 
 
 class Agreement(NamedTuple):
-    """How often, of how many, a classifier says what a person said; and Cohen's kappa, at most 1, 0 for chance.
+    """How many of `total` phrases a classifier labels as the person did, and Cohen's kappa.
 
-    Kappa is NaN where both say one and the same of everything, or there is nothing.
+    Kappa is at most 1, and 0 for agreement by chance. It is NaN if both give every phrase the same one label, or there
+    are no phrases.
     """
 
     right: int
@@ -25,7 +26,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(classifier: ConceptClassifier, labelled: Iterable[tuple[str, str]]) -> Agreement:
-    """Compare with phrases and the concepts that a person gave them."""
+    """Compare a classifier with a person's labels, given as (phrase, concept)."""
     pairs = [(concept, classifier.classify(phrase)) for phrase, concept in labelled]
     right = sum(given == found for given, found in pairs)
     given, found = (Counter(concepts) for concepts in zip(*pairs)) if pairs else (Counter(), Counter())

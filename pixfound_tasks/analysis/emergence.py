@@ -1,4 +1,4 @@
-"""When grounding emerges: where in the answer the phrase stands whose mask fits best (arXiv 2502.04192)."""
+"""When grounding emerges: the location in the answer of the phrase whose mask fits best (arXiv 2502.04192)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ class Moment(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """Before any segmenter: means of the records' fields of these names, in 0..1, and of their masses; NaN: undefined.
+    """Hits and attention mass before any segmenter: means of the records' fields of the same names, in 0..1.
 
-    `area` is the mean share of the image that the objects of `mass` are: what looking everywhere alike would give.
+    NaN means undefined. `area` is the mean fraction of the image that the objects behind `mass` cover, which is the
+    mass of a uniform map.
     """
 
     point_hit: float
@@ -51,23 +52,23 @@ class Hits(NamedTuple):
 
 @dataclass(frozen=True)
 class Emergence:
-    """When, and how well at best.
+    """When grounding emerges in a run, and how well the best phrases fit.
 
-    `bins` counts the moments by tenths of the answer. `oracle_miou` and the control's `chance_miou` are in 0..1, an
-    absent object counting 1 for both; NaN where there is no image, or no response with a control.
+    `bins` counts the moments by tenths of the answer. `oracle_miou` and the random-point baseline's `chance_miou` are
+    in 0..1; an absent object counts as 1 for both. They are NaN if there is no image, or no response with a baseline.
     `candidates` is the mean number of candidate masks per image.
 
     Attributes:
         token_bins: best phrases by tenths of the answer's tokens.
-        median_location: of the best phrases' first tokens, in 0..1; NaN where none is known.
-        median_char_location: the same of their first characters.
-        gain: mean of oracle minus chance over images; NaN without a control.
-        exact_phrase_rate: share of the best phrases that are the expression itself, by its head noun; NaN without any.
+        median_location: median over the best phrases' first tokens, in 0..1; NaN if none is known.
+        median_char_location: the same for their first characters.
+        gain: mean over images of oracle IoU minus baseline IoU; NaN without a baseline.
+        exact_phrase_rate: fraction of the best phrases with the head noun of the expression; NaN if there are none.
         matches: how best phrases name the object -> the images' ids.
-        concepts: what best phrases are about -> the images' ids; empty where nothing was classified.
-        classified_by: the classifier's name; None where there was none.
-        hits: before any segmenter.
-        records: of every image, in order.
+        concepts: what best phrases are about -> the images' ids; empty if nothing was classified.
+        classified_by: the classifier's name; None if there was none.
+        hits: hits and attention mass before any segmenter.
+        records: one per image, in order.
     """
 
     moments: tuple[Moment, ...]
@@ -87,20 +88,23 @@ class Emergence:
     records: tuple[EmergenceRecord, ...] = field(repr=False)
 
     def curve(self, kind: Literal["so_far", "here"] = "so_far", present: bool = True) -> Band:
-        """The band of the curves of images whose object is there, or absent."""
+        """The band of the curves of images whose object is present, or absent."""
         curves = [record.curve for record in self.records if record.present == present and record.curve]
         return band([getattr(curve, kind) for curve in curves])
 
 
 def analyse(images: Iterable[GroundedImage], classifier: ConceptClassifier | None = None) -> Emergence:
-    """Only images whose object is there, and whose best phrase has a place in the answer, have a moment."""
+    """Emergence over images.
+
+    Only images whose object is present, and whose best phrase has a known place in the answer, have a moment.
+    """
     return summarise(records(images, classifier), classifier.name if classifier else None)
 
 
 def summarise(found: Iterable[EmergenceRecord], classified_by: str | None = None) -> Emergence:
-    """Of records, of one run or of any part of it, such as those whose oracle finds the object.
+    """Emergence over records of a run, or of any subset, such as those whose oracle finds the object.
 
-    `classified_by` is the name of who said their concepts.
+    `classified_by` is the name of the classifier of their concepts.
     """
     found = tuple(found)
     moments = tuple(
@@ -130,12 +134,12 @@ def summarise(found: Iterable[EmergenceRecord], classified_by: str | None = None
 
 
 def image_values(found: Iterable[EmergenceRecord], value: Callable[[EmergenceRecord], float | None]) -> list[float]:
-    """The values of the images that have one, in order: what a bootstrap over images draws from."""
+    """The defined values, one per image, in order; the bootstrap over images resamples them."""
     return [float(known) for known in map(value, found) if known is not None and not math.isnan(known)]
 
 
 def tenth(location: float) -> int:
-    """The tenth of the answer that a location in 0..1 lies in."""
+    """The tenth of the answer, 0 to 9, that contains a location in 0..1."""
     return min(int(location * BINS), BINS - 1)
 
 
@@ -147,7 +151,7 @@ def _binned(locations: Iterable[float]) -> tuple[int, ...]:
 
 
 def _listed(found: Sequence[EmergenceRecord], name: str, order: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """For each value of a field the ids of its images; nothing where no record has one."""
+    """The image ids for each value of a field; empty if no record has a value."""
     ids = {key: tuple(r.image for r in found if getattr(r, name) == key) for key in order}
     return ids if any(ids.values()) else {}
 

@@ -1,4 +1,4 @@
-"""How far what is said of emergence may be off by the choice of documents, and whether it is more than chance."""
+"""Confidence intervals of the emergence statistics over documents, and a check against the random-point baseline."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pixfound_tasks.scoring.best_phrase import MATCHES, EmergenceRecord
 
 
 class EmergenceIntervals(NamedTuple):
-    """The intervals of what `emergence.Emergence` says, of the same records; shares are in 0..1.
+    """The intervals of the statistics in `emergence.Emergence`, over the same records; fractions are in 0..1.
 
-    `gain` is oracle minus chance, image by image; `hit_gain` the share of the phrases' points that lie in the object
-    minus that of random points; `mass` the share of the best phrase's map that lies in the object, `mass_gain` that
-    minus the share of the image that the object is. `matches` and `concepts` are shares of the best phrases.
+    `gain` is oracle IoU minus baseline IoU, image by image. `hit_gain` is the fraction of the phrases' points that lie
+    in the object, minus that of random points. `mass` is the fraction of the best phrase's map that lies in the object;
+    `mass_gain` is `mass` minus the fraction of the image that the object covers. `matches` and `concepts` are fractions
+    of the best phrases.
     """
 
     oracle: Interval
@@ -35,12 +36,15 @@ class EmergenceIntervals(NamedTuple):
 
     @property
     def is_above_chance(self) -> bool | None:
-        """Whether the best candidates are better than chance beyond doubt; None where that cannot be told."""
+        """Whether the interval of `gain` lies above 0, so that the best candidates beat random points.
+
+        None if `gain` has no interval.
+        """
         return None if self.gain.reason else self.gain.low > 0
 
 
 def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable]) -> EmergenceIntervals:
-    """`unit_of` has the pair, or the image, that an image's id is drawn with."""
+    """The intervals over records. `unit_of` maps an image's id to the pair or image that is resampled with it."""
 
     def values(of: Callable[[EmergenceRecord], float | None]) -> Values:
         return Values([of(record) for record in found], [unit_of[record.image] for record in found])

@@ -1,6 +1,6 @@
-"""Does the answer rest on the evidence? Rates of changed answers, by visual pattern, and crossed with grounding.
+"""Does the answer rest on the target region? Rates of changed answers, by visual pattern, and crossed with grounding.
 
-What is drawn for an interval is a pair with both its images, or where images have no pairs an image, see `intervals`.
+Intervals resample pairs with both images, or images if they have no pairs; see `intervals`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pixfound_tasks.scoring.metrics import HIT_IOU
 
 
 class EvidenceFacts(NamedTuple):
-    """What the analysis needs of one document that was asked all three times."""
+    """What the analysis needs of one document that was prompted all three times."""
 
     id: str
     pair: int | None
-    pattern: str  # "" where there are none
+    pattern: str  # "" if the document has none
     flips: Flips
 
     @property
@@ -33,9 +33,10 @@ class EvidenceFacts(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """How many of `documents` changed their answer with the true region, and with the control region painted out.
+    """How many of `documents` changed their answer in the target-masked and in the control-masked ablation.
 
-    `evidence` and `control` are shares in 0..1, `difference` is the first minus the second, document by document.
+    `evidence` (target) and `control` are fractions in 0..1. `difference` is `evidence` minus `control`, document by
+    document.
     """
 
     documents: int
@@ -47,10 +48,11 @@ class Rates(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """The rates of one run, over all documents and by visual pattern; a document without a pattern is in none of these.
+    """The rates of one run, over all documents and by visual pattern.
 
-    `incomplete` counts documents that were not asked all three times, as under a limit. `left_out` are the documents of
-    the whole benchmark that are never asked, by reason: `without_region`, `without_control`.
+    Documents without a pattern are only in `overall`. `incomplete` counts the documents that were not prompted all
+    three times, as in a run with a limit. `left_out` counts the benchmark's documents that the evidence tasks leave
+    out, by reason: `without_region`, `without_control`.
     """
 
     overall: Rates
@@ -60,10 +62,10 @@ class Evidence(NamedTuple):
 
 
 class Crossed(NamedTuple):
-    """The rates of documents that are grounded (IoU above 0.5), and of those that are not.
+    """The rates of the documents that are grounded (IoU above 0.5), and of those that are not.
 
-    `gain` is the mean difference of the grounded ones minus that of the others: above 0 a model depends more on a
-    region that it also grounds. `unmeasured` counts documents that have no IoU, and are in neither.
+    `gain` is the mean difference of the grounded documents minus that of the others. Above 0, the model depends more on
+    a region that it also grounds. `unmeasured` counts documents without an IoU, which are in neither group.
     """
 
     grounded: Rates
@@ -73,7 +75,7 @@ class Crossed(NamedTuple):
 
 
 def facts(samples: Iterable[Mapping[str, Any]]) -> list[EvidenceFacts]:
-    """The documents that were asked all three times, in the order of their first samples as an evidence task logs them.
+    """The documents that were prompted all three times, in the order of their first samples in an evidence task's log.
 
     A sample has its `scoring.evidence.Asking` under `score`, and its document under `pixfound`.
     """
@@ -84,7 +86,7 @@ def facts(samples: Iterable[Mapping[str, Any]]) -> list[EvidenceFacts]:
 
 
 def analyse(samples: Iterable[Mapping[str, Any]]) -> Evidence:
-    """The rates of one run's samples, as for `facts`."""
+    """The rates of one run's samples, which are as for `facts`."""
     samples = list(samples)
     found = facts(samples)
     patterns = sorted({fact.pattern for fact in found} - {""})
@@ -98,7 +100,7 @@ def analyse(samples: Iterable[Mapping[str, Any]]) -> Evidence:
 
 
 def rates(found: Sequence[EvidenceFacts]) -> Rates:
-    """The rates of some documents; intervals are NaN, with their reason, where there is no document."""
+    """The rates of some documents. Intervals are NaN, with a reason, if there is no document."""
     evidence, control = (
         Values([float(getattr(fact.flips, kind)) for fact in found], [fact.unit for fact in found])
         for kind in Flips._fields
@@ -114,9 +116,9 @@ def rates(found: Sequence[EvidenceFacts]) -> Rates:
 
 
 def cross(found: Iterable[EvidenceFacts], ious: Mapping[str, float | None]) -> Crossed:
-    """The rates by whether a document is grounded; `ious` has IoUs in 0..1 by the document's id, of the same model.
+    """The rates by whether a document is grounded.
 
-    An IoU that is missing, None or NaN is not measured.
+    `ious` maps document ids to the same model's IoUs in 0..1. A missing IoU, None or NaN means "not measured".
     """
     groups: dict[bool | None, list[EvidenceFacts]] = {True: [], False: [], None: []}
     for fact in found:

@@ -1,6 +1,6 @@
 """Which half fails, the answering or the grounding: four outcomes over pairs (PixFoundation, arXiv 2502.04192).
 
-Where images have no pairs (PixCV-Bench) every image is a unit of its own.
+If images have no pairs (PixCV-Bench), each image is a unit of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Unit = tuple[str, ...]  # the ids of a pair's two images, or of an image without
 class ImageFacts(NamedTuple):
     """What the analysis needs of one image: IoU in 0..1, areas in pixels.
 
-    The answer and the mask may come from any two runs. `groups` names what the image is of, by kind:
+    The answer and the mask may come from two different runs. `groups` maps kinds of groups to the image's group:
     `{"pattern": "Text"}`, `{"source": "COCO", "task": "Count"}`.
     """
 
@@ -57,15 +57,15 @@ class Outcomes:
 
     @property
     def shares(self) -> dict[str, Interval]:
-        """The share of each outcome, with Wilson's interval; NaN where there is no unit."""
+        """The fraction of each outcome, with Wilson's interval; NaN if there is no unit."""
         return {name: share_interval(count, self.total) for name, count in self.counts.items()}
 
 
 @dataclass(frozen=True)
 class Failures(Outcomes):
-    """The outcomes by one rule, of all units and `by` kind and name of the groups that images are of.
+    """The outcomes by one rule, over all units, and `by` kind and name of the images' groups.
 
-    A pair counts under every group that one of its images is of. `incomplete` are pairs of which an image is missing.
+    A pair counts in every group that one of its images is in. `incomplete` are the pairs with a missing image.
     """
 
     rule: str = "paper"
@@ -73,7 +73,7 @@ class Failures(Outcomes):
     incomplete: tuple[int, ...] = ()
 
 
-# When the grounding of an image without a true mask succeeds.
+# Whether grounding succeeds if the object is absent.
 RULES: dict[str, Callable[[ImageFacts], bool]] = {
     "paper": lambda image: 2 * image.predicted_area < image.image_area,
     "strict": lambda image: image.predicted_area == 0,
@@ -81,14 +81,14 @@ RULES: dict[str, Callable[[ImageFacts], bool]] = {
 
 
 def is_grounded(image: ImageFacts, rule: str) -> bool:
-    """Whether an image's grounding succeeds: IoU above 0.5, or where nothing is there, the rule's condition."""
+    """Whether an image's grounding succeeds: IoU above 0.5, or the rule's condition if the object is absent."""
     return image.iou > HIT_IOU if image.true_area else RULES[rule](image)
 
 
 def analyse(images: Iterable[ImageFacts], rule: str = "paper") -> Failures:
     """Sort pairs, or images without pairs, into the four outcomes.
 
-    A pair answers (grounds) rightly when both its images do. Raises ValueError for an unknown rule.
+    A pair's answer (grounding) is correct if both its images' are. Raises ValueError for an unknown rule.
     """
     check_choice("the rule", rule, RULES)
     by_unit: dict[tuple[bool, int | str], list[ImageFacts]] = {}

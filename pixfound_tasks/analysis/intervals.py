@@ -1,17 +1,17 @@
-"""How far a score may be off by the choice of documents: 95 % intervals, by drawing pairs or images anew.
+"""95 % confidence intervals of scores, by resampling pairs or images.
 
-What is drawn is a unit: a pair with both its images (PixMMVP, PixMini), or an image (PixCV-Bench). A unit is drawn
-whole, with all that was measured of it, so that answering and grounding stay together. To build `Values` of samples:
+A unit is a pair with both its images (PixMMVP, PixMini), or an image (PixCV-Bench). A unit is resampled whole, with all
+its values, so that answering and grounding stay together. How to build `Values` from samples:
 
 | score | one value | its unit |
 |---|---|---|
-| accuracy | 0 or 1 an image | the image's pair; without pairs the image's id |
-| pair accuracy | 0 or 1 a whole pair: whether both images were answered rightly | the pair |
-| mIoU | an image's IoU, NaN where it has no referring expression | as for accuracy |
-| any rate | 0 or 1 a thing counted, or NaN | as for accuracy |
+| accuracy | 0 or 1 per image | the image's pair; without pairs the image's id |
+| pair accuracy | 0 or 1 per complete pair: whether both images were answered correctly | the pair |
+| mIoU | an image's IoU, NaN if it has no referring expression | as for accuracy |
+| any rate | 0 or 1 per item counted, or NaN | as for accuracy |
 
-Values that are NaN (or None) are left out and counted. The draws are seeded, and units are put in order of what was
-measured of them: the same values give the same digits, in whatever order they come and whatever the units' ids.
+Values that are NaN (or None) are left out and counted. The draws are seeded, and units are sorted by their values. So
+the same values give the same digits, regardless of their order and of the units' ids.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Method = Literal["BCa", "percentile"]
 class Interval(NamedTuple):
     """A value and its 95 % interval from `low` to `high`, over `units` pairs or images.
 
-    `left_out` counts the values that are NaN. `reason` says why a number is NaN; it is empty where none is.
+    `left_out` counts the values that are NaN. `reason` says why a number is NaN; it is empty if none is.
     """
 
     value: float
@@ -52,7 +52,7 @@ class Interval(NamedTuple):
 
 
 class Values(NamedTuple):
-    """What was measured, `(n,)` floats with NaN or None for "not measured", and the `n` ids of the units it is of."""
+    """Measured values, `(n,)` floats with NaN or None for "not measured", and the `n` ids of their units."""
 
     values: Sequence[float | None] | np.ndarray
     units: Sequence[Hashable]
@@ -64,30 +64,34 @@ class _Defined(NamedTuple):
 
 
 class Bootstrapped(NamedTuple):
-    """An interval and what it was read from: the statistic of every resample, `(resamples,)`; `(0,)` for none."""
+    """An interval and its bootstrap distribution: the statistic of every resample, `(resamples,)`.
+
+    The distribution is `(0,)` if nothing could be resampled.
+    """
 
     interval: Interval
     distribution: np.ndarray
 
 
 def share_interval(count: int, of: int) -> Interval:
-    """A share of things counted one by one (pairs with an outcome, pairs right), with Wilson's interval.
+    """A fraction of items counted one by one (pairs with an outcome, correct pairs), with Wilson's interval.
 
-    It needs no draws, and unlike the bootstrap it has a width where all of them count, or none.
-    Raises ValueError unless `0 <= count <= of`.
+    Unlike the bootstrap it needs no draws, and it has a width even if all items count, or none. Raises ValueError
+    unless `0 <= count <= of`.
     """
     if not 0 <= count <= of:
-        raise ValueError(f"expected a count from 0 to {of}, but got {count}; count the things that the total counts")
+        raise ValueError(f"expected a count from 0 to {of}, but got {count}; count only items of that total")
     if of == 0:
-        return Interval(math.nan, math.nan, math.nan, 0, reason="there is nothing to take a share of")
+        return Interval(math.nan, math.nan, math.nan, 0, reason="there is nothing to count")
     low, high = stats.binomtest(count, of).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(count / of, float(low), float(high), of)
 
 
 def rate_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
-    """A share of things that are 0 or 1, several to a unit perhaps: the BCa bootstrap over units.
+    """A fraction of items that are 0 or 1, possibly several per unit, with the BCa bootstrap over units.
 
-    Wilson's interval over units where each has one value, or where all values are alike and draws do not differ.
+    It is Wilson's interval over units if each unit has one value, or if all values are equal and resamples cannot
+    differ.
     """
     defined = _defined(values)
     units = len(set(defined.units))
@@ -99,7 +103,7 @@ def rate_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
 
 
 def mean_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
-    """Mean of the values (accuracy, mIoU, a rate), with its BCa bootstrap interval."""
+    """Mean of the values (accuracy, mIoU, a rate), with its BCa bootstrap interval over units."""
     return bootstrap(lambda mean: mean, [values], resamples=resamples).interval
 
 
@@ -122,28 +126,31 @@ def median_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
 
 
 def _median_of_draws(rows: np.ndarray, drawn: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The median of each resample's values; `rows` has a unit's values, NaN behind them where others have more."""
+    """The median of each resample. `rows` has one row of values per unit, padded with NaN."""
     found = rows[drawn]
     return np.nanmedian(found.reshape(*drawn.shape[:-1], -1), axis=-1)
 
 
 def difference_interval(first: Values, second: Values, resamples: int = RESAMPLES) -> Interval:
-    """Mean of `second` minus mean of `first` (oracle minus chance), both of the same draws; percentile bootstrap."""
+    """Mean of `second` minus mean of `first` (oracle minus baseline), with its percentile bootstrap interval.
+
+    Both means come from the same draws.
+    """
     return bootstrap(lambda a, b: b - a, [first, second], "percentile", resamples).interval
 
 
 def score_interval(answering: Sequence[Values], grounding: Sequence[Values], resamples: int = RESAMPLES) -> Interval:
     """S of the best A and the best M, see `scoring.metrics.score`, with its BCa bootstrap interval.
 
-    Each sequence has one `Values` a protocol; where A is pair accuracy, its values are of pairs. The best is taken anew
-    in every resample. Where only a few pairs are right, percentile intervals hold the truth too rarely
-    (`perf/coverage.py`); where none is, there is no interval.
+    Each sequence has one `Values` per protocol. If A is pair accuracy, its values are one per pair. The best protocol
+    is chosen anew in every resample. If only a few pairs are correct, percentile intervals cover the true value too
+    rarely (`perf/coverage.py`). If none is correct, there is no interval.
     """
     return bootstrap(score_of_means(len(answering)), [*answering, *grounding], resamples=resamples).interval
 
 
 def score_of_means(protocols: int) -> Callable[..., float]:
-    """S as a function of means, of which the first `protocols` are A's and the others M's."""
+    """S as a function of means: the first `protocols` of them are A's, the others are M's."""
     return lambda *means: metrics.score(means[:protocols], means[protocols:])
 
 
@@ -153,11 +160,12 @@ def bootstrap(
     method: Method = "BCa",
     resamples: int = RESAMPLES,
 ) -> Bootstrapped:
-    """The bootstrap of a function of means: `statistic` takes as many floats as there are columns.
+    """The bootstrap of a function of means: `statistic` takes one float per column.
 
-    A mean is NaN where a column has no value. Columns are joined by unit; a unit without any value is not drawn.
-    BCa suits a score, which is skewed near 0 and 1; for differences percentile was no worse. Few units give intervals
-    that are too narrow. Raises ValueError where a column's values and units are not equally many, or one is infinite.
+    A mean is NaN if its column has no value. Columns are joined by unit; a unit without any value is not drawn. BCa
+    suits a score, which is skewed near 0 and 1; for differences the percentile method was no worse. With few units the
+    intervals are too narrow. Raises ValueError if a column has unequal numbers of values and units, or an infinite
+    value.
     """
     defined = [_defined(column) for column in columns]
     sums = _unit_sums(defined)
@@ -170,10 +178,13 @@ def bootstrap(
 
 
 def _draw(interval: Interval, of_draws: Callable[..., np.ndarray], method: Method, resamples: int) -> Bootstrapped:
-    """The interval with its ends, by resamples of `of_draws`, a statistic of units' numbers as scipy takes it."""
+    """The interval with its ends.
+
+    `of_draws` computes the statistic from resampled unit indices, in the form that `scipy.stats.bootstrap` calls.
+    """
     units = (np.arange(interval.units),)
     settings = {"vectorized": True, "confidence_level": CONFIDENCE, "batch": max(1, _DRAWN_AT_ONCE // interval.units)}
-    with warnings.catch_warnings():  # of ends that are NaN, which the reason says
+    with warnings.catch_warnings():  # about ends that are NaN, which `reason` explains
         warnings.simplefilter("ignore")
         drawn = stats.bootstrap(
             units, of_draws, n_resamples=resamples, method="percentile", rng=np.random.default_rng(SEED), **settings
@@ -191,7 +202,7 @@ def _draw(interval: Interval, of_draws: Callable[..., np.ndarray], method: Metho
 
 
 def _of_draws(statistic: Callable[..., float], sums: np.ndarray, drawn: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The statistic of each resample; `drawn` has the numbers of its units along the last axis."""
+    """The statistic of each resample; `drawn` has the indices of its units along the last axis."""
     totals = [column[drawn].sum(axis=axis) for column in sums]
     means = [_mean(total, count).ravel().tolist() for total, count in zip(totals[::2], totals[1::2])]
     return np.reshape([statistic(*each) for each in zip(*means)], np.shape(totals[0]))
@@ -210,7 +221,10 @@ def _defined(column: Values) -> _Defined:
 
 
 def _unit_sums(columns: Sequence[_Defined]) -> np.ndarray:
-    """Of each column the sum and the number of a unit's values, `(2 * columns, units)`, in order of the sums."""
+    """For each column, each unit's sum and number of values, float64 `(2 * columns, units)`.
+
+    The units are sorted by these numbers.
+    """
     numbers = {unit: number for number, unit in enumerate(dict.fromkeys(chain(*(column.units for column in columns))))}
     rows = []
     for column in columns:
@@ -224,8 +238,8 @@ def _why_undrawn(interval: Interval) -> str:
     if interval.units == 0:
         return "there is no value"
     if math.isnan(interval.value):
-        return "a part of it has no value"
-    return "one unit says nothing of how units differ" if interval.units == 1 else ""
+        return "one of its parts has no value"
+    return "one unit does not show how units differ" if interval.units == 1 else ""
 
 
 def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""How much a score moves with the wording, or with the picture: by type of variation, with intervals.
+"""How much a score changes with the wording, or with the image: by type of variation, with intervals.
 
-`mean`, `spread`, `worst` and `drop` are those of `scoring.sensitivity`. What is drawn for an interval is a pair or an
-image with all its variations.
+`mean`, `spread`, `worst` and `drop` are those of `scoring.sensitivity`. Intervals resample pairs, or images, with all
+their variations.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ ALL = "all"
 
 
 class VariedSample(NamedTuple):
-    """A document in one variation: `value` is its IoU or 0 or 1 in 0..1, or of a pair's image whether it is right.
+    """A document in one variation.
 
-    None or NaN is "not measured".
+    `value` is an IoU or an accuracy in 0..1, or, for an image of a pair, whether its answer is correct. None or NaN
+    means "not measured".
     """
 
     id: str
@@ -33,10 +34,11 @@ class VariedSample(NamedTuple):
 
 
 class Sensitivity(NamedTuple):
-    """One type of variation, or all of them (`ALL`), of one task; scores are in 0..1, NaN where nothing was measured.
+    """One type of variation, or all of them (`ALL`), of one task; scores are in 0..1, NaN if nothing was measured.
 
-    `scores` has every variation's score, in order; `spread` is their standard deviation, `worst` the lowest; `drop` is
-    the original's score minus their `mean`, both over what was measured in the original and in every variation.
+    `scores` has every variation's score, in order. `spread` is their standard deviation, `worst` the lowest. `drop` is
+    the original's score minus the variations' `mean`, both over what was measured in the original and in every
+    variation.
     """
 
     type: str
@@ -52,9 +54,9 @@ Measured = Mapping[Hashable, float]  # a pair or a document -> its value
 
 
 def analyse(samples: Iterable[VariedSample]) -> list[Sensitivity]:
-    """Of all variations together, then of each type in order of their names; empty without any variation.
+    """Sensitivity to all variations together, then to each type in alphabetical order; empty without variations.
 
-    Answers of pairs count by pairs, both images right or not; one whose other image is missing does not count.
+    Answers to pairs count by pair: both images correct or not. A pair with a missing image does not count.
     """
     parts: dict[tuple[str, int], list[VariedSample]] = {}
     for sample in samples:

@@ -1,8 +1,8 @@
 """`--use_cache` for runs that are killed.
 
-lmms-eval writes every response it gets to a log and a database of the run, and joins them to the folder's common
-database when the run ends well. The log of a run that was killed it never looks at again, unless LMMS_CACHE_RUN_ID or a
-batch system gives the next run the same name. Here every run first takes over what the logs of unfinished runs hold.
+lmms-eval writes every response to a log and to a database of the run. It merges them into the folder's shared database
+when the run ends normally. It does not read the log of a killed run again, unless LMMS_CACHE_RUN_ID or a batch system
+gives the next run the same name. Here every run first takes over the responses in the logs of unfinished runs.
 """
 
 from __future__ import annotations
@@ -22,38 +22,39 @@ from typing import IO, Any
 from lmms_eval.caching.response_cache import ResponseCache, _deserialize_response
 from loguru import logger
 
-_CREATE = ResponseCache.create.__func__  # as lmms-eval defines it, whatever stands in for it later
+_CREATE = ResponseCache.create.__func__  # lmms-eval's own, even if it is replaced later
 _COLUMNS = ("cache_key", "request_type", "task_name", "doc_id", "idx", "gen_kwargs", "response", "created_at")
 _INSERT = f"INSERT OR IGNORE INTO responses ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{c}' for c in _COLUMNS)})"
 
 
 class ResumableCache(ResponseCache):
-    """lmms-eval's cache of responses, with those of runs that did not end.
+    """lmms-eval's response cache, with the responses of unfinished runs.
 
-    One evaluation (model, arguments and tasks) has one run at a time in a folder; different ones may share it.
+    Each evaluation (model, arguments and tasks) can have only one run at a time in a folder. Different evaluations may
+    share a folder.
     """
 
     _lock: IO[str] | None = None
 
     @classmethod
     def open(cls, cache_root: str, *, global_rank: int = 0, **options: Any) -> ResumableCache:
-        """As `ResponseCache.create`, and filled.
+        """`ResponseCache.create`, filled with the responses of unfinished runs.
 
         Raises:
-            RuntimeError: where the folder cannot be written to, or another run of this evaluation uses it.
+            RuntimeError: if the folder is not writable, or another run of this evaluation uses it.
         """
         root = Path(cache_root).absolute()
-        root = root.parent if root.suffix == ".db" else root  # as lmms-eval takes it
+        root = root.parent if root.suffix == ".db" else root  # as lmms-eval reads it
         started = time.time()
         with _errors_named(root):
             cache: ResumableCache = _CREATE(cls, cache_root, global_rank=global_rank, **options)
-            if global_rank == 0:  # it stands for all processes of its run
+            if global_rank == 0:  # one lock for all processes of the run
                 cache._lock = _lock(root, cache)
                 _clear_merge_lock(root)
             found = cache.db.executemany(_INSERT, _kept(root, cache, started)).rowcount
             cache.db.commit()
         if found > 0:
-            logger.info(f"{found} responses of runs that did not end are taken over")
+            logger.info(f"{found} responses of unfinished runs are reused")
         return cache
 
     def close(self) -> None:
@@ -77,13 +78,13 @@ def _errors_named(folder: Path | str) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         raise RuntimeError(
-            f"expected to keep responses in {folder} (--use_cache), but {error}: make room or name a folder that can "
-            "be written to, and run the same command again; what is answered by now is kept"
+            f"expected to keep responses in {folder} (--use_cache), but {error}: free some disk space or name a folder "
+            "that is writable, and run the same command again; all answers so far are kept"
         ) from error
 
 
 def _lock(root: Path, cache: ResumableCache) -> IO[str]:
-    """An open file that locks this evaluation until it is closed, or the process ends in any way."""
+    """An open file that locks this evaluation until the file is closed or the process ends, however it ends."""
     import fcntl  # POSIX
 
     name = cache._model_fingerprint_hash, *sorted(cache._task_fingerprints.values())
@@ -93,8 +94,8 @@ def _lock(root: Path, cache: ResumableCache) -> IO[str]:
     except BlockingIOError:
         file.seek(0)
         raise RuntimeError(
-            f"expected to be the only run of this evaluation with --use_cache {root}, but {file.read().strip()} is at "
-            "it: wait until it ends, or name another folder"
+            f"expected to be the only run of this evaluation with --use_cache {root}, but {file.read().strip()} is "
+            "running it: wait until it ends, or name another folder"
         ) from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
@@ -103,7 +104,7 @@ def _lock(root: Path, cache: ResumableCache) -> IO[str]:
 
 
 def _clear_merge_lock(root: Path) -> None:
-    """Remove the lock of lmms-eval's that a process of this machine left when it was killed while it joined runs."""
+    """Remove lmms-eval's merge lock if a process of this machine was killed while it held the lock."""
     lock = root / "runs" / ".merge.lock"
     owner = _record((lock / "owner.json").read_text()) if (lock / "owner.json").exists() else {}
     if owner.get("hostname") == socket.gethostname() and not _is_running(owner.get("pid")):
@@ -115,24 +116,24 @@ def _is_running(process: Any) -> bool:
         os.kill(int(process), 0)
     except ProcessLookupError:
         return False
-    except (TypeError, ValueError, OSError):  # cannot be told, or is another user's
+    except (TypeError, ValueError, OSError):  # unknown, or another user's process
         return True
     return True
 
 
 def _kept(root: Path, cache: ResumableCache, started: float) -> Iterator[dict[str, Any]]:
-    """This model's responses in the logs of unfinished runs, in the folder or in this machine's scratch beside it."""
+    """This model's responses in the logs of unfinished runs, from the folder and from this machine's scratch folder."""
     own = Path(cache.audit_path)
     for log in sorted({*root.glob("runs/*/rank_*.audit.jsonl"), *own.parent.parent.glob("*/rank_*.audit.jsonl")}):
         if log == own or (cache._shared_db and _is_joined(log, started)):
             continue
-        # The last line of a process that was killed may be torn, in the middle of a letter too.
+        # A killed process may leave its last line cut off, even in the middle of a character.
         with log.open(encoding="utf-8", errors="replace") as lines:
             yield from filter(lambda record: _is_usable(record, cache), map(_record, lines))
 
 
 def _is_joined(log: Path, before: float) -> bool:
-    """Whether a run ended before that time, and all that its log holds is in the common database."""
+    """Whether a run was merged before the time `before`, with its whole log in the shared database."""
     marker = log.with_name(".merged")
     return marker.exists() and log.stat().st_mtime <= marker.stat().st_mtime < before
 
@@ -146,7 +147,7 @@ def _record(line: str) -> dict[str, Any]:
 
 
 def _is_usable(record: dict[str, Any], cache: ResumableCache) -> bool:
-    """Whether it is a whole record of this model, which lmms-eval would have kept too."""
+    """Whether it is a complete record of this model that lmms-eval would have cached too."""
     is_ours = record.get("model_fingerprint_hash") == cache._model_fingerprint_hash and record.get("cache_key")
     if not is_ours or not record.get("deterministic") or not record.keys() >= set(_COLUMNS):
         return False

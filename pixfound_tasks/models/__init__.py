@@ -1,1 +1,1 @@
-"""The models that lmms-eval is given."""
+"""The models that this package adds to lmms-eval."""

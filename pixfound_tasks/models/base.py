@@ -1,4 +1,4 @@
-"""What our wrappers share as models of lmms-eval."""
+"""What our lmms-eval models share."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pixfound_tasks.protocols import protocol_of
 
 
 class Request(NamedTuple):
-    """What a model may know of a document: everything that is asked, nothing of the truth.
+    """What a model may know about a document: the whole prompt, and nothing of the ground truth.
 
-    `image_id` and `file` are the document's own id and image file name, `doc_id` is its place in the task.
-    `expression` is None where the task does not ask to find anything. `box_prompt` is the task's own way to ask for
-    boxes or points, None where it has none.
+    `image_id` and `file` are the document's id and the name of its image file. `doc_id` is its index in the task.
+    `expression` is None if the task has none for the model to ground. `box_prompt` is the task's own prompt for boxes
+    or points, None if it has none.
     """
 
     task: str
-    protocol: str  # "choice", "open" or "referring"; tasks of other packages count as "choice"
+    protocol: str  # "choice", "open" or "referring"; "choice" for tasks of other packages
     doc_id: int
     image_id: str
-    file: str  # "ADE_val_00000248.jpg"; "" where a document has none
+    file: str  # "ADE_val_00000248.jpg"; "" if the document has none
     image: Image.Image
     prompt: str
     generation: dict[str, Any]
@@ -37,7 +37,10 @@ class Request(NamedTuple):
 
 
 class ChatModel(lmms):
-    """A model that answers documents one string each; it knows its rank where several processes share the work."""
+    """A model that answers each document with one string.
+
+    It knows its rank if several processes share the documents.
+    """
 
     is_simple = False
 
@@ -58,7 +61,7 @@ class ChatModel(lmms):
         prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
         found = protocol_of(task) if "expression" in doc else None
         protocol = found.asks if found else "choice"
-        # Where no object is asked about the expression is "None", as in the study.
+        # If the question is about no object, the expression is "None", as in the study.
         expression = None if protocol == "choice" else str(doc["expression"])
         image, identifier, file = images[0].convert("RGB"), str(doc.get("id", doc_id)), str(doc.get("file") or "")
         template = doc.get("box_template")
@@ -68,23 +71,23 @@ class ChatModel(lmms):
         )
 
     def loglikelihood(self, requests: list[Instance]) -> NoReturn:
-        raise NotImplementedError(f"{type(self).__name__} generates answers; it does not score given ones")
+        raise NotImplementedError(f"{type(self).__name__} generates answers; it cannot score given ones")
 
     def generate_until_multi_round(self, requests: list[Instance]) -> NoReturn:
-        raise NotImplementedError(f"{type(self).__name__} answers in one round")
+        raise NotImplementedError(f"{type(self).__name__} answers in one round; it has no multi-round generation")
 
 
 def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:
-    """Refuse model arguments that nobody reads."""
+    """Raise ValueError for any model argument that the model does not read."""
     for name in unknown:
         check_choice("a model argument", name, known)
 
 
 def timed(answers: Iterable[tuple[str, int | None]], count: int) -> Iterator[GenerationResult]:
-    """The `count` answers with their token counts as lmms-eval takes them, one by one as they are made.
+    """The `count` answers with their token counts, as lmms-eval takes them, one by one as they are made.
 
-    So `--use_cache` keeps each at once, and a run that is killed loses those of one batch. The speed is logged before
-    the last is given: lmms-eval asks for no more than it needs.
+    So `--use_cache` keeps each answer at once, and a run that is killed loses at most one batch. The speed is logged
+    before the last answer is yielded, because lmms-eval does not resume the iterator after it.
     """
     start, tokens = time.monotonic(), 0
     for number, (text, length) in enumerate(answers, 1):

@@ -1,4 +1,4 @@
-"""`--model pixfound`: a transformers image-text-to-text model, with what it looked at or says turned into masks.
+"""`--model pixfound`: a transformers image-text-to-text model, with its attention or its coordinates turned into masks.
 
 Grounding by attention needs a model whose family is in `attention.families.GEOMETRIES`.
 """
@@ -30,31 +30,31 @@ _ARGUMENTS = (
     "layers", "query", "phrases", "select", "segmenter", "judge", "control", "point_rank",
     "save_attention", "seed",
 )  # fmt: skip
-# Of a task's generation_kwargs, those that `generate` takes; `until` is cut off afterwards.
+# The generation_kwargs that are passed to `generate`; `until` is applied afterwards.
 _GENERATION = ("max_new_tokens", "do_sample", "temperature", "top_p", "top_k", "num_beams", "repetition_penalty")
 
 
 class PixFound(ChatModel):
-    """The model answers; where it is asked to find something, or for an open answer, the answer is grounded.
+    """A model whose answers are grounded if the prompt is a referring prompt or an open question.
 
-    Args, beside the usual ones of lmms-eval:
-        pretrained: a model of the hub or a folder; `pixfound/mini` is the embedded one.
-        grounding: "attention"; "box" or "point", which the model is asked for, on referring tasks only; or "none" for
-            the answers' text alone.
-        reducer: a name in `attention.REDUCERS`; "heads" chooses its heads on drawn scenes that no task scores.
+    Args, in addition to the usual ones of lmms-eval:
+        pretrained: a Hugging Face hub name or a folder; `pixfound/mini` is the embedded model.
+        grounding: "attention"; "box" or "point", for which the model is prompted, on referring tasks only; or "none"
+            for text answers alone.
+        reducer: a name in `attention.REDUCERS`; "heads" selects its heads on drawn scenes that no task scores.
         layers: "all", "last", "middle", "i:j", or decoder layers joined by "+", such as `layers=12+13`.
         query: "predict" or "consume", see `attention.record`.
         phrases: "auto", "rules" or "spacy:PACKAGE", see `grounding.phrases`.
-        select: "similarity", also "similarity:lexical", "similarity:spacy:PACKAGE" or "similarity:sentence:NAME";
-            "phrase", "first" or "judge".
-        segmenter: "region", the embedded model's; "sam:CHECKPOINT" (SAM ViT-H for all others), "sam2:CHECKPOINT" or
-            "sam3:CHECKPOINT".
-        judge: for `select=judge` "self", "openai:MODEL" or "local:CHECKPOINT".
-        control: whether to add a chance control to every grounded response.
-        save_attention: a folder for what was recorded, one file per document that `Look.load` reads.
-        seed: of the chance control.
-        point_rank: the segmenter is prompted with the highest pixel of a phrase's attention (1), or the k-th highest
-            (k), see `attention.geometry.peak`; a phrase whose map has fewer pixels gets no mask.
+        select: "similarity", "similarity:lexical", "similarity:spacy:PACKAGE", "similarity:sentence:NAME", "phrase",
+            "first" or "judge".
+        segmenter: "region", the embedded model's default; "sam:CHECKPOINT" (SAM ViT-H is the default for all other
+            models), "sam2:CHECKPOINT" or "sam3:CHECKPOINT".
+        judge: for `select=judge`: "self", "openai:MODEL" or "local:CHECKPOINT".
+        control: whether to add a random-point baseline to every response grounded by attention.
+        save_attention: a folder for the recorded attention, one file per document that `Look.load` reads.
+        seed: the seed of the random-point baseline.
+        point_rank: the rank of the attention pixel that the segmenter is prompted with: 1 for a phrase's highest pixel,
+            k for the k-th highest, see `attention.geometry.peak`. A phrase whose map has fewer pixels gets no mask.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class PixFound(ChatModel):
         return WordGrounder(made, self.grounding, convention, provenance)
 
     def generate_until(self, requests: list[Instance]) -> Iterator[GenerationResult]:
-        """Answers in the order of the requests, as they are made: text, or on referring tasks the contract's JSON."""
+        """Answers in the order of the requests, as they are made: text, or the contract's JSON if grounded."""
         progress = tqdm(requests, desc="answering", disable=self.rank != 0)
         return timed(self._answers(self.unpack(instance) for instance in progress), len(requests))
 
@@ -130,7 +130,7 @@ class PixFound(ChatModel):
                     yield _cut(answer.text, first.generation.get("until") or ()), answer.tokens
 
     def _attended(self, batch: list[Request], options: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
-        """Answers grounded by what their phrases looked at."""
+        """Answers grounded by the attention of their phrases."""
         looks = self.lens.look_all([r.image for r in batch], [r.prompt for r in batch], **options)
         for request, look in zip(batch, looks):
             if self.save_attention:
@@ -140,7 +140,10 @@ class PixFound(ChatModel):
             yield to_text(response), response.tokens
 
     def _said(self, batch: list[Request], options: dict[str, Any]) -> Iterator[tuple[str, int | None]]:
-        """Answers grounded by the boxes or points in them; the prompt is the task's own or the study's for them."""
+        """Answers grounded by the boxes or points in them.
+
+        The prompt is the task's own, or the study's prompt for boxes or points.
+        """
         prompts = [request.box_prompt or referring_prompt(_asked(request), self.grounding) for request in batch]
         answers = self.lens.answer_all([r.image for r in batch], prompts, **options)
         for request, prompt, answer in zip(batch, prompts, answers):
@@ -148,7 +151,7 @@ class PixFound(ChatModel):
             yield to_text(self.words.ground(answer, request.image, prompt)), answer.tokens
 
     def clean(self) -> None:
-        """Free the model, and what holds it or is of its size, before scoring."""
+        """Free the model, and whatever refers to it or is of similar size, before scoring."""
         self.grounder = self.words = None
         if hasattr(self, "lens"):
             del self.lens
@@ -156,7 +159,7 @@ class PixFound(ChatModel):
 
 
 def batches(requests: Iterator[Request], size: int) -> Iterator[list[Request]]:
-    """Neighbouring requests of one task and one way of generating, at most `size` of them together."""
+    """Consecutive requests of one task with the same generation arguments, in batches of at most `size`."""
     for _, group in groupby(requests, key=lambda request: (request.task, str(request.generation))):
         batch: list[Request] = []
         for request in group:
@@ -169,7 +172,7 @@ def batches(requests: Iterator[Request], size: int) -> Iterator[list[Request]]:
 
 
 def _layers(layers: str | float) -> str:
-    """A lone number comes as a number, a negative one as a float."""
+    """The layers as a string; lmms-eval passes a single number as an int, and a negative one as a float."""
     return str(int(layers)) if isinstance(layers, (int, float)) and layers == int(layers) else str(layers)
 
 
@@ -180,7 +183,7 @@ def _count(name: str, value: object) -> int:
 
 
 def _asked(request: Request) -> str:
-    """The expression of a request that is no choice question, which has one."""
+    """The referring expression of a request that is not a choice question."""
     assert request.expression is not None
     return request.expression
 

@@ -1,4 +1,4 @@
-"""Folders of masks as PNG pictures. They come from elsewhere, so neither names nor pictures are trusted."""
+"""Folders of masks as PNG images. They come from other systems, so neither names nor contents are trusted."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle, Size
 from pixfound_tasks.models.predictions import ImageKey, image_key
 
-MAX_PIXELS = 1 << 25  # a picture with more is not decoded; 8192 x 4096 are as many
+MAX_PIXELS = 1 << 25  # an image with more is not decoded; 8192 x 4096 is exactly as many
 _CANDIDATE = re.compile(r"(.+)_([0-9]{1,9})_([0-9]{1,9})", re.DOTALL)
 _SINGLE_CHANNEL = ("1", "L", "I", "I;16", "I;16B", "F")
 
-# (phrase, mask), or () for an image's only mask.
+# (phrase, mask) of a candidate, or () for an image's only mask.
 MaskKey = tuple[int, ...]
 
 
 class UnreadableMask(ValueError):
-    """A file that is no picture, or one that is not to be decoded."""
+    """A file that is not an image, or one that must not be decoded."""
 
 
 class PngMask(NamedTuple):
-    """A mask in its image's size, and whether the picture had another."""
+    """A mask of its image's size, and whether the PNG had another size."""
 
     mask: Rle
     is_resized: bool
@@ -36,17 +36,17 @@ class PngMask(NamedTuple):
 
 @dataclass(frozen=True)
 class MaskFolder:
-    """The PNGs of a folder by image and mask; `count` is how many files there are."""
+    """The PNGs of a folder by image and mask; `count` is the number of files."""
 
     files: dict[ImageKey, dict[MaskKey, Path]]
     count: int
 
     @classmethod
     def find(cls, folder: Path) -> MaskFolder:
-        """Every `*.png` right in the folder, whatever it holds.
+        """Every `*.png` directly in the folder, whatever its contents.
 
-        The name is its image's key, or ends in `_PHRASE_MASK`; one that can be read both ways is found both ways.
-        Raises ValueError where there is none, where a link leads out of the folder, or where two are the same mask.
+        The name is the key of an image, or ends in `_PHRASE_MASK`. A name that can be read both ways is listed both
+        ways. Raises ValueError if there is no PNG, a link leads out of the folder, or two files are the same mask.
         """
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".png") if folder.is_dir() else []
         if not paths:
@@ -81,23 +81,24 @@ def _check_place(path: Path, folder: Path) -> None:
 
 
 def read_png(path: Path, size: Size) -> PngMask:
-    """A mask from a picture, brought to `size` (height, width) by nearest neighbour where it has another.
+    """A mask from a PNG, resized to `size` (height, width) by nearest neighbor if it has another size.
 
-    The mask is everything that is not 0: not black in colours and palettes, and not wholly transparent. Raises
-    UnreadableMask for what is no PNG, broken, or larger than `MAX_PIXELS`, which is not decoded.
+    The mask is every pixel that is not 0: not black in color or palette images, and not fully transparent. Raises
+    UnreadableMask if the file is not a PNG, is broken, or has more than `MAX_PIXELS` pixels; such an image is not
+    decoded.
     """
     if not path.is_file():
         raise UnreadableMask("not a file")
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             if picture.width * picture.height > MAX_PIXELS:
-                raise UnreadableMask(f"{picture.width} x {picture.height} pixels")
-            picture.verify()  # lmms-eval has Pillow fill up what is cut off, with black
+                raise UnreadableMask(f"{picture.width} x {picture.height} pixels are too many to decode")
+            picture.verify()  # lmms-eval makes Pillow fill truncated images with black instead of failing
         with Image.open(path, formats=["PNG"]) as picture:
             mask = _not_zero(picture)
     except UnreadableMask:
         raise
-    except Exception as error:  # a decoder raises whatever a broken picture leads it to
+    except Exception as error:  # a decoder may raise anything on a broken image
         raise UnreadableMask(f"{type(error).__name__}: {error}") from error
     is_resized = mask.shape != size
     return PngMask(masks.encode(masks.resize(mask, size) if is_resized else mask), is_resized)

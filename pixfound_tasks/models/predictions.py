@@ -1,7 +1,7 @@
 """Files of predictions in the layout of the study's own scripts: JSONL answers, a judge's choices, lists of phrases.
 
-What they say about an image is found by its key, see `image_key`. Each file says everything once: what it says twice
-is an error, as is a line that cannot be read.
+Records are looked up by the key of their image, see `image_key`. A duplicate record is an error, and so is a line that
+cannot be read.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from typing import Any, NamedTuple, TypeVar
 from pixfound_tasks.response import whole_characters
 
 ImageKey = int | str
-# PixMMVP's images are numbers, padded or not, some scripts write "output00001". Twelve digits are a COCO file's name.
+# PixMMVP's images are numbers, padded or not; some scripts write "output00001". Twelve digits are a COCO file name.
 _NUMBER = re.compile(r"(?:output)?([0-9]{1,11})")
 _LONGEST_LINE = 1 << 24  # characters
 T = TypeVar("T")
 
 
 class PhraseLine(NamedTuple):
-    """One line of a phrases file; `chars` and `answer` only where the line goes on after the similarity."""
+    """One line of a phrases file; `chars` and `answer` are set only if the line continues after the similarity."""
 
     image: ImageKey
     phrase: int
     text: str
     root: str
-    similarity: float | None  # None where it is no finite number
+    similarity: float | None  # None if it is not a finite number
     chars: tuple[int, int] | None = None
     answer: str = ""
 
 
 def image_key(name: str) -> ImageKey:
-    """What a prediction calls its image: a number for "7", "00007" and "output00007", else the name as it is."""
+    """The key of an image in a prediction: a number for "7", "00007" and "output00007", else the name unchanged."""
     number = _NUMBER.fullmatch(name)
     return int(number[1]) if number else name
 
 
 def read_answers(path: Path) -> dict[ImageKey, str]:
-    """Replies by image, from protocol 2's form (`answer`, beside `gt_answer`) or the others' (`response`).
+    """Replies by image, from protocol 2's form (`answer`, beside `gt_answer`) or the other protocols' (`response`).
 
-    `question_id` (or `questionId`) is the image's number or the name of its file, of which any folders are ignored.
-    A reply that is no text but an object or a list becomes its JSON. Raises ValueError, naming file and line.
+    `question_id` (or `questionId`) is the image's number or its file name; folders in the name are ignored. A reply
+    that is an object or a list becomes its JSON text. Raises ValueError that names file and line.
     """
 
     def reply(record: dict[str, Any]) -> tuple[ImageKey, str]:
@@ -60,7 +60,10 @@ def read_answers(path: Path) -> dict[ImageKey, str]:
 
 
 def read_judged(path: Path) -> dict[int, tuple[int, int] | None]:
-    """The judge's candidate (phrase, mask), None for absent, by `question_id`: the place of the image, from 0."""
+    """The candidate (phrase, mask) that the judge chose, None for "absent", by `question_id`.
+
+    `question_id` is the position of the image, counted from 0. Raises ValueError that names file and line.
+    """
 
     def choice(record: dict[str, Any]) -> tuple[int, tuple[int, int] | None]:
         place, chosen = int(record["question_id"]), record["selected file"]
@@ -73,7 +76,7 @@ def read_judged(path: Path) -> dict[int, tuple[int, int] | None]:
 
 
 def read_phrases(path: Path) -> dict[ImageKey, dict[int, PhraseLine]]:
-    """The lines of a phrases file by image and phrase. Raises ValueError, naming file and line."""
+    """The lines of a phrases file, by image and phrase. Raises ValueError that names file and line."""
 
     def phrase(text: str) -> tuple[tuple[ImageKey, int], PhraseLine]:
         line = _phrase_line(text)
@@ -122,7 +125,7 @@ def _by_key(path: Path, read: Callable[[str], tuple[Any, T]], expected: str) -> 
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, counted from 1; only a line feed ends one."""
+    """The lines that are not blank, with their numbers counted from 1. Only a line feed ends a line."""
     number = 0
     with path.open(encoding="utf-8-sig", newline="\n") as file:
         try:
@@ -136,5 +139,5 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     yield number, line
         except UnicodeDecodeError as error:
             raise ValueError(
-                f"expected UTF-8 in {path}, but it is none at or after line {number + 1}: {error.reason}"
+                f"expected UTF-8 in {path}, but got other bytes at or after line {number + 1}: {error.reason}"
             ) from error

@@ -1,4 +1,4 @@
-"""`--model pixfound_replay`: predictions made elsewhere, in the authors' folder layout, scored by the same hooks."""
+"""`--model pixfound_replay`: scores predictions made elsewhere, in the authors' folder layout, like any model's."""
 
 from __future__ import annotations
 
@@ -30,28 +30,29 @@ from pixfound_tasks.protocols import find_task, protocol_of
 from pixfound_tasks.response import Candidate, Phrase, Response, Selection, from_text, to_text
 
 _ARGUMENTS = ("masks", "answers", "phrases", "select", "judged", "name")
-_NAMED = 5  # unreadable files that a warning names
+_NAMED = 5  # a warning names at most this many unreadable files
 T = TypeVar("T")
 
 
 class PixFoundReplay(ChatModel):
     """Reads answers and masks from disk.
 
-    Choice questions take `answers`, open ones `answers` and, where given, `masks`; to find something takes `masks`,
-    or without them the boxes, points and masks that `answers` hold. A reply that is a response of the contract, with
-    masks, boxes or points, is passed on as it is. An image is found by the name of its file or by its number.
+    Choice questions use `answers`. Open questions use `answers` and, if given, `masks`. Referring tasks use `masks`, or
+    without them the boxes, points and masks in `answers`. A reply that is already a response of the contract, with
+    masks, boxes or points, is passed on unchanged. Images are matched by file name or by number.
 
     Args:
-        masks: a folder of PNGs, 0 outside: one an image (`00001.png`, `output00001.png`, `ADE_val_00000248.png`), or
-            candidates `IMAGE_PHRASE_MASK.png`. What cannot be read counts as missing, and is named in a warning.
-        answers: a JSONL file of either protocol's form, by `question_id`: a number (of PixMMVP and PixMini from 1, of
-            PixCV-Bench its `idx`) or a file name.
-        phrases: for candidates, lines `7.jpg - 0 - orange wings| wings| 0.646507`, optionally continued
-            ` | start | end| whole answer`.
-        select: which candidate is the answer: "similarity", "judge" or "first".
-        judged: for `select=judge`, a JSONL file `{"question_id": 0, "selected file": "1_004_002.png"}`, the id
-            counted from 0, `NONE` for absent.
-        name: shown in results.
+        masks: a folder of PNGs, 0 outside the mask: one per image (`00001.png`, `output00001.png`,
+            `ADE_val_00000248.png`), or candidates `IMAGE_PHRASE_MASK.png`. An unreadable file counts as missing, and a
+            warning names it.
+        answers: a JSONL file of either protocol's form. `question_id` is a number (from 1 for PixMMVP and PixMini,
+            `idx` for PixCV-Bench) or a file name.
+        phrases: for candidates, lines such as `7.jpg - 0 - orange wings| wings| 0.646507`, optionally continued with
+            `| start | end| whole answer`.
+        select: how to choose the answer's candidate: "similarity", "judge" or "first".
+        judged: for `select=judge`, a JSONL file of lines `{"question_id": 0, "selected file": "1_004_002.png"}`. The id
+            counts from 0; `NONE` means absent.
+        name: the system's name, shown in results.
     """
 
     def __init__(
@@ -86,7 +87,10 @@ class PixFoundReplay(ChatModel):
         self.unreadable: dict[str, str] = {}
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """The predictions in the order of the requests; a document without one gets an empty answer, and is counted."""
+        """The predictions in the order of the requests.
+
+        A document without a prediction gets an empty answer; a warning gives the number of such documents.
+        """
         self.notes.clear()
         self.unreadable.clear()
         results = list(timed(self._predictions(self.unpack(instance) for instance in requests), len(requests)))
@@ -108,7 +112,7 @@ class PixFoundReplay(ChatModel):
             raise ValueError(f"expected answers=FILE.jsonl for the task {request.task}, but got none")
         reply = _of(request, self.answers)
         if reply is None:
-            self.notes["have no answer: it counts as wrong and unparsed"] += 1
+            self.notes["have no answer: it counts as incorrect and unparsed"] += 1
         return reply
 
     def _open(self, request: Request) -> str | None:
@@ -127,7 +131,7 @@ class PixFoundReplay(ChatModel):
             return None if response is None else to_text(response)
         if self.answers is None:
             raise ValueError(f"expected masks=FOLDER for the task {request.task}, but got none")
-        self.notes["are to be grounded and there is no masks=FOLDER: their answers are searched for coordinates"] += 1
+        self.notes["need grounding, but there is no masks=FOLDER: their answers are searched for coordinates"] += 1
         return self._reply(request)
 
     def _grounded(self, request: Request, folder: MaskFolder, size: Size) -> Response | None:
@@ -151,11 +155,14 @@ class PixFoundReplay(ChatModel):
             except UnreadableMask as error:
                 self.unreadable[path.name] = str(error)
         if resized:
-            self.notes["have masks of another size than the image: they were resized"] += 1
+            self.notes["have masks that differ in size from the image: they were resized"] += 1
         return found
 
     def _select(self, request: Request, files: Mapping[MaskKey, Path], found: Mapping[MaskKey, Rle]) -> Response | None:
-        """The response with all candidates of an image, and the chosen one as its answer; None where that is broken."""
+        """The response with all candidates of an image, the chosen one as its mask.
+
+        None if the mask that the judge chose could not be read.
+        """
         lines = _of(request, self.phrases) or {}
         numbers = sorted({phrase for phrase, _ in found})
         phrases = [_phrase(lines.get(number), [found[key] for key in found if key[0] == number]) for number in numbers]
@@ -173,31 +180,32 @@ class PixFoundReplay(ChatModel):
         return Response(answer, chosen, phrases=tuple(phrases), selected=selected, provenance=self.provenance)
 
     def _judged(self, request: Request, files: Mapping[MaskKey, Path]) -> MaskKey | None:
-        # The judge's ids count from 0, and those of a benchmark's images from its first index.
+        # The judge's ids count from 0; a benchmark's image ids count from its first index.
         task = find_task(request.task)
         place = int(request.image_id) - (get_benchmark(task.benchmark).first_index if task else 1)
         if place not in self.judged:
-            self.notes["were not judged: they count as not there"] += 1
+            self.notes["have no judge's choice: their objects count as absent"] += 1
         choice = self.judged.get(place)
         if choice is not None and choice not in files:
             raise ValueError(
-                f"expected the judge to choose a candidate of image {request.image_id}, but {choice} is not in masks"
+                f"expected the judge to choose a candidate of image {request.image_id}, but {choice} is not in masks; "
+                "correct the judged file or add the PNG"
             )
         return choice
 
 
 def _check_task(task: str) -> None:
-    """Raise ValueError for a task that asks about an image several times: a prediction is of one asking."""
+    """Raise ValueError for a task that prompts several times about an image; predictions hold one answer for each."""
     protocol = protocol_of(task)
     if protocol and protocol.is_repeated:
         raise ValueError(
-            f"expected a task that asks about every image once, but got {task}, which asks in several ways; run the "
+            f"expected a task with one prompt per image, but got {task}, which has several prompts per image; run the "
             "model itself on it"
         )
 
 
 def _of(request: Request, table: Mapping[ImageKey, T]) -> T | None:
-    """What there is for a document, by the name of its file, else by its number."""
+    """The table's entry for a document: by its file name, else by its number."""
     keys = (image_key(Path(request.file).stem), image_key(request.image_id))
     return next((table[key] for key in keys if key in table), None)
 

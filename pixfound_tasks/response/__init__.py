@@ -1,9 +1,9 @@
-"""The response contract: what a model answers, as one string that carries text, masks and how they were found.
+"""The response contract: a model's answer as one string that carries text, masks and how the masks were found.
 
-Plain text is a response. A grounded response is one JSON object, a superset of what lmms-eval's `sam3` prints.
-Points, boxes and characters: points are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)` in fractions of the image's
-width and height; `chars` and `tokens` are half-open ranges in the answer's text and in its tokens. A phrase may have a
-coarse `map` of where it looked (see `maps`), which no score reads: readers that do not know it lose nothing.
+Plain text is a response. A grounded response is one JSON object, a superset of what lmms-eval's `sam3` prints. Points
+are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)`, in fractions of the image's width and height. `chars` and
+`tokens` are half-open ranges in the answer's text and in its tokens. A phrase may have a coarse `map` of its attention
+(see `maps`). No score depends on it, so readers may ignore it.
 """
 
 from pixfound_tasks.response.contract import (

@@ -1,4 +1,4 @@
-"""What a response holds, and writing it as one string."""
+"""The fields of a response, and writing a response as one string."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One mask that a segmenter gave for a point, and how sure it is (higher is surer)."""
+    """One mask that a segmenter produced for a point, and its confidence score (higher is better)."""
 
     mask: Rle
     score: float = 0.0
@@ -29,7 +29,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Probe:
-    """A point on the image and the masks a segmenter gave for it."""
+    """A point on the image, (x, y) in 0..1, and the candidate masks that a segmenter produced for it."""
 
     point: Point | None = None
     candidates: tuple[Candidate, ...] = ()
@@ -37,10 +37,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Phrase(Probe):
-    """A noun phrase of the answer, with the point its tokens looked at.
+    """A noun phrase of the answer, with the point that its tokens attend to most.
 
-    `similarity` to the referring expression is a cosine or its like in -1..1; None where it was not measured. `map` is
-    where they looked, coarsely; None where it was not recorded, or points nowhere.
+    `similarity` to the referring expression is a cosine or similar value in -1..1; None if it was not measured. `map`
+    is the phrase's coarse attention map; None if it was not recorded, is flat, or has no positive value.
     """
 
     text: str = ""
@@ -53,7 +53,7 @@ class Phrase(Probe):
 
 @dataclass(frozen=True)
 class Selection:
-    """How the answer's mask was chosen; `phrase` and `candidate` are indices, None for "not there"."""
+    """How the answer's mask was chosen. `phrase` and `candidate` are indices; None means "not there"."""
 
     by: str
     phrase: int | None = None
@@ -64,8 +64,8 @@ class Selection:
 class Response:
     """A model's answer.
 
-    `masks` is the answer's grounding: their union is the prediction; empty means "not there", None that no mask came.
-    `problems` says what could not be read.
+    The union of `masks` is the prediction. Empty `masks` mean "not there"; None means that no masks came. `problems`
+    lists what could not be read.
     """
 
     text: str = ""
@@ -82,7 +82,7 @@ class Response:
 
     @property
     def is_grounded(self) -> bool:
-        """Whether masks, boxes or points came, be it none of them ("not there") or ones that could not be read."""
+        """Whether masks, boxes or points came, even if they are empty ("not there") or unreadable."""
         return any(found is not None for found in (self.masks, self.boxes, self.points))
 
     def prediction(self, size: Size) -> Rle:
@@ -95,12 +95,12 @@ class Response:
 
 
 def all_candidates(probes: Iterable[Probe]) -> list[tuple[int, int, Candidate]]:
-    """Every candidate with the indices of its probe and of itself, in order."""
+    """Every candidate, in order, with the index of its probe and its own index in the probe."""
     return [(i, j, candidate) for i, probe in enumerate(probes) for j, candidate in enumerate(probe.candidates)]
 
 
 def to_text(response: Response) -> str:
-    """The response as JSON on one line, without what is empty; `from_text` gives it back."""
+    """The response as JSON on one line, without empty fields. `from_text` is the inverse."""
     fields: dict[str, Any] = {"schema": SCHEMA, "text": response.text, "masks": response.masks}
     if response.boxes is not None:
         fields["boxes"] = [dict(zip(BOX_CORNERS, box)) for box in response.boxes]

@@ -1,8 +1,8 @@
-"""Where a phrase looked, as a coarse map that is small enough to travel in a response.
+"""A phrase's attention as a coarse map that is small enough to travel in a response.
 
-In JSON a map is `{"size": [rows, columns], "levels": "..."}`: at most 24 cells on the longer side, each a level from 0
-to 15 of the map's maximum, row by row; two levels a byte, the first one high, an odd last one with a 0; in base64. A
-map of 24 x 24 cells takes 384 characters.
+In JSON a map is `{"size": [rows, columns], "levels": "..."}`. It has at most 24 cells on the longer side. Each cell is
+a level from 0 to 15, relative to the map's maximum, row by row. Two levels share a byte, the first in the high bits; an
+odd last level is padded with 0. The bytes are base64. A map of 24 x 24 cells takes 384 characters.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ TOP = 15  # the highest level
 
 
 class CoarseMap(NamedTuple):
-    """A map over an image: `size` is (rows, columns), `levels` one byte for each cell, row by row, 0 to 15."""
+    """A map over an image: `size` is (rows, columns); `levels` has one byte, 0 to 15, for each cell, row by row."""
 
     size: tuple[int, int]
     levels: bytes
 
 
 class InvalidMap(ValueError):
-    """Something that was to be a map is none."""
+    """A value that should be a map is not one."""
 
 
 def coarse_map(values: np.ndarray) -> CoarseMap | None:
-    """A map, float (height, width), averaged over the areas of cells; None where it is flat, or nowhere positive.
+    """A map, float (height, width), averaged over cells; None if it is flat or has no positive value.
 
-    Negative values, where a phrase looks less than its answer does on average, give 0, and so does NaN, no image token.
+    Negative values (pixels that a phrase attends to less than its answer does on average) become 0. So does NaN (pixels
+    without an image token).
     """
     height, width = values.shape
     scale = min(1.0, SIDE / max(values.shape))
@@ -44,21 +45,21 @@ def coarse_map(values: np.ndarray) -> CoarseMap | None:
 
 
 def cell_means(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The means of an array (height, width) over the areas of `size` (rows, columns) cells, float64."""
+    """The means of an array (height, width) over a grid of `size` (rows, columns) cells, float64."""
     rows, columns = size
     height, width = values.shape
     return np.asarray(_shares(height, rows) @ values @ _shares(width, columns).T)
 
 
 def _shares(length: int, cells: int) -> np.ndarray:
-    """What share of each cell each pixel along an axis takes, (cells, length); every row adds up to 1."""
+    """The fraction of each cell that each pixel along an axis covers, float64 (cells, length); every row sums to 1."""
     edges = np.linspace(0, length, cells + 1)[:, None]
     pixels = np.arange(length)
     return (np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)).clip(min=0) * cells / length
 
 
 def to_fields(found: CoarseMap) -> dict[str, Any]:
-    """A coarse map as JSON fields: two levels to a byte, in base64."""
+    """A coarse map as JSON fields, two levels per byte, in base64."""
     levels = np.frombuffer(found.levels, np.uint8)
     pairs = np.pad(levels, (0, levels.size % 2)).reshape(-1, 2)
     packed = (pairs[:, 0] << 4 | pairs[:, 1]).astype(np.uint8).tobytes()
@@ -66,14 +67,14 @@ def to_fields(found: CoarseMap) -> dict[str, Any]:
 
 
 def read(value: Any) -> CoarseMap:
-    """A map from untrusted JSON; `InvalidMap` for anything else."""
+    """A map from untrusted JSON. Raises `InvalidMap` for anything else."""
     size = value.get("size") if isinstance(value, dict) else None
     if not isinstance(size, list) or [type(s) for s in size] != [int, int] or not all(1 <= s <= SIDE for s in size):
         found = str(value if size is None else size)[:40]
         raise InvalidMap(f"expected a map of 1 to {SIDE} rows and columns, but got {found!r}")
     count = size[0] * size[1]
     text = value.get("levels")
-    length = 4 * -(-count // 6)  # three bytes, six levels, are four characters
+    length = 4 * -(-count // 6)  # six levels are three bytes, which base64 writes as four characters
     if not isinstance(text, str) or len(text) != length:
         came = f"{len(text)}" if isinstance(text, str) else type(text).__name__
         raise InvalidMap(f"expected a map's {count} levels in {length} characters, but got {came}")

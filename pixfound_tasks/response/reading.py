@@ -1,4 +1,4 @@
-"""Reading a response out of whatever a model printed: it is untrusted, and never raises."""
+"""Reading a response from whatever a model printed. The text is untrusted; reading it never raises."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pixfound_tasks.response import maps
 from pixfound_tasks.response.contract import BOX_CORNERS, Box, Candidate, Phrase, Point, Probe, Response, Selection
 from pixfound_tasks.response.maps import CoarseMap, InvalidMap
 
-# A JSON object is a grounded response when it has one of these; any other JSON is text.
+# A JSON object with one of these keys is a grounded response; any other JSON is text.
 _GROUNDED_KEYS = ("schema", "masks", "boxes", "points")
 _SAM3_KEYS = {"masks", "boxes", "points", "scores"}
 
-_MOST_ITEMS = 1000  # of a list: who loops writes the same box for ever
+_MOST_ITEMS = 1000  # per list: a model in a loop repeats the same box endlessly
 _MOST_PROBLEMS = 20
-_MOST_TOKENS = 1 << 31  # also characters; numpy counts them in 64 bits
+_MOST_TOKENS = 1 << 31  # limits characters too; larger numbers could overflow numpy's 64 bits
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
 
 
 def from_text(text: str, size: Size) -> Response:
-    """Read a model's output for an image of `size`; never raises.
+    """Read a model's output for an image of `size` (height, width). Never raises.
 
-    What cannot be read is left out and named in `problems`: masks of another size or with runs that do not add up,
-    numbers that are none, what comes after the first 1000 items of a list. Coordinates are clamped to 0..1, unknown
-    keys ignored, halves of surrogate pairs replaced.
+    What cannot be read is left out and listed in `problems`: masks of another size or with inconsistent run lengths,
+    values that are not finite numbers, and list items after the first 1000. Coordinates are clamped to 0..1, unknown
+    keys are ignored, and lone surrogates are replaced.
     """
     value = parse_json(text)
     if isinstance(value, list) and value and all(isinstance(item, dict) and "counts" in item for item in value):
@@ -60,14 +60,17 @@ def from_text(text: str, size: Size) -> Response:
 
 
 def _text_of(fields: dict[str, Any], output: str) -> str:
-    """The answer in words; of JSON in a form of the model's own, `{"answer": "(b)", "boxes": ...}`, all of it."""
+    """The answer's text.
+
+    For JSON in a form of the model's own, such as `{"answer": "(b)", "boxes": ...}`, it is the whole output.
+    """
     if isinstance(fields.get("text"), str):
         return _as_text(fields["text"])
     return "" if "schema" in fields or fields.keys() <= _SAM3_KEYS else _as_text(output)
 
 
 def parse_json(text: str) -> Any:
-    """What an output that may be JSON holds; None where it is none, or nested too deeply."""
+    """The value of an output that may be JSON; None if it is not JSON or is nested too deeply."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
@@ -77,7 +80,7 @@ def parse_json(text: str) -> Any:
 
 
 def _mask_values(fields: dict[str, Any]) -> Iterator[Any]:
-    """Everything in a response's JSON that is to be a mask."""
+    """All values in a response's JSON that should be masks."""
     yield from _listed(fields.get("masks"))
     for probe in chain(_listed(fields.get("phrases")), _listed(fields.get("control"))):
         for candidate in _listed(probe.get("candidates") if isinstance(probe, dict) else None):
@@ -85,7 +88,7 @@ def _mask_values(fields: dict[str, Any]) -> Iterator[Any]:
 
 
 def _listed(value: Any) -> list[Any]:
-    """The items of a list that are looked at."""
+    """The first `_MOST_ITEMS` items of a list; none if the value is not a list."""
     return value[:_MOST_ITEMS] if isinstance(value, list) else []
 
 
@@ -101,9 +104,10 @@ class _Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class _Reader:
-    """Turns untrusted JSON values into the contract's types; what it cannot turn it adds to `problems`.
+    """Turns untrusted JSON values into the contract's types; what it cannot read goes into `problems`.
 
-    `masks` has what the values that are to be masks are, by the value's identity: they are read all at once.
+    `masks` maps the id of each value that should be a mask to the mask or the error, because masks are read all at
+    once.
     """
 
     size: Size
@@ -111,9 +115,9 @@ class _Reader:
     masks: dict[int, Rle | InvalidMask]
 
     def items(self, fields: dict[str, Any], name: str, read: Callable[[Any], T]) -> tuple[T, ...] | None:
-        """The readable items of a list, which may be none of them; None where the field is missing.
+        """The readable items of a list, possibly none; None if the field is missing.
 
-        So masks that came but cannot be read are no mask, and boxes beside them do not take their place.
+        If masks came but none can be read, the result is an empty tuple, so boxes beside them do not replace them.
         """
         values = fields.get(name)
         if values is None:
@@ -183,7 +187,7 @@ class _Reader:
         )
 
     def map(self, value: Any) -> CoarseMap | None:
-        """None where there is none, or one that cannot be read: its phrase's masks count all the same."""
+        """None if there is no map or it cannot be read; the phrase's masks count all the same."""
         try:
             return None if value is None else maps.read(value)
         except InvalidMap as error:
@@ -221,8 +225,9 @@ def _as_text(value: Any) -> str:
 
 
 def whole_characters(text: str) -> str:
-    """The text with U+FFFD for halves of surrogate pairs.
+    """The text with lone surrogates replaced by U+FFFD.
 
-    JSON may hold them, as "\\ud800"; no file in UTF-8 takes them, and lmms-eval's log of samples would end there.
+    JSON may contain them, as in "\\ud800". They cannot be written as UTF-8, so lmms-eval's log of samples would fail on
+    them.
     """
     return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,1 +1,1 @@
-"""From responses to scores: what the tasks' YAMLs name, and the metrics beneath."""
+"""From responses to scores: the functions that the task YAMLs name, and the metrics behind them."""

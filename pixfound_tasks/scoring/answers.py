@@ -1,4 +1,4 @@
-"""Reading the chosen option out of an answer to a choice question: the authors' rule, and a more forgiving one."""
+"""Reading the chosen option from an answer to a choice question: the authors' rule, and a more lenient one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import string
 from collections.abc import Sequence
 
-# In the authors' order: after "answer is" a colon stays, and so "the answer is: (a)" is none of the options.
+# In the authors' order. Splitting at "answer is" leaves the colon, so "the answer is: (a)" matches no option.
 _ANNOUNCEMENTS = ("answer is", "answer is:", "answer:")
 _LETTERED = re.compile(r"\(?\b([a-z])\b(?:\s*[).:,]|\s*$)")
 _NAMED_LETTER = re.compile(r"\b(?:option|choice|answer)\b(?:\s+is)?\s*:?\s*\(?([a-z])\b\)?(?!\s+[a-z])")
@@ -23,10 +23,10 @@ def option_of(letter: str) -> int:
 
 
 def is_right(answer: str, options: Sequence[str], right: int) -> bool:
-    """The `paper` rule: whether an answer is the right option's letter or text, as the authors' scripts read it.
+    """The `paper` rule: whether an answer is the correct option's letter or text, as the authors' scripts read it.
 
-    Lower case; what follows the last "answer is", "answer is:" or "answer:"; without trailing `.:,`, leading `(` and
-    trailing `)`; then it must equal an option's letter or its whole text.
+    The answer is lower-cased and cut to what follows the last "answer is", "answer is:" or "answer:". Trailing `.:,`,
+    leading `(` and trailing `)` are removed. The rest must equal the option's letter or its whole text.
     """
     return _stripped(answer) in (letter_of(right), options[right].lower())
 
@@ -39,10 +39,11 @@ def _stripped(answer: str) -> str:
 
 
 def lenient_choice(answer: str, options: Sequence[str]) -> int | None:
-    """The one option an answer points at, also within a sentence; None where it points at none or at several.
+    """The one option that an answer names, also within a sentence; None if it names no option or several.
 
-    Tried in turn: the `paper` rule; a letter that opens the answer ("B) Closed"); a letter that is named ("option B");
-    an option's text found in the answer (a text within a longer option that is found too does not count).
+    These are tried in order: the `paper` rule; a letter that opens the answer ("B) Closed"); a letter that is announced
+    ("option B"); an option's text found in the answer. An option's text inside a longer option that is also found does
+    not count.
     """
     for index in range(len(options)):
         if is_right(answer, options, index):

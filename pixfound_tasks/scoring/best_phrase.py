@@ -1,4 +1,4 @@
-"""Per image, the phrase whose mask fits the object best, and all that is known of it (arXiv 2502.04192)."""
+"""For each image, the phrase whose mask overlaps the object best, and what is known about it (arXiv 2502.04192)."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from pixfound_tasks.scoring.map_mass import MapMass, coarse_mass, phrase_mass
 if TYPE_CHECKING:
     from pixfound_tasks.attention.look import Look
 
-# How a phrase names what the expression names: by the same head noun, by another word of it, or not.
+# A phrase names what the expression names by the same head noun, by another shared word, or not at all.
 MATCHES = ("exact", "overlap", "other")
 
 
 class ConceptClassifier(Protocol):
-    """Says what phrases are about; `name` says who does and goes into every result."""
+    """Classifies phrases by concept. Its `name` is stored with every result."""
 
     @property
     def name(self) -> str: ...
 
     def classify(self, phrase: str, answer: str = "") -> str | None:
-        """One of `concepts.CONCEPTS`, of a phrase of an answer; None where it cannot be told."""
+        """One of `concepts.CONCEPTS` for a phrase of an answer; None if it cannot tell."""
 
 
 class GroundedImage(NamedTuple):
-    """An image that has a referring expression: its id, the response about it, and the true mask (empty: absent).
+    """An image with a referring expression: its id, the response, and the ground-truth mask (empty: absent).
 
-    `look` is what `save_attention` wrote for it, where it is at hand.
+    `look` is the attention that `save_attention` wrote for the image, if available.
     """
 
     id: str
@@ -48,25 +48,32 @@ class GroundedImage(NamedTuple):
 
 @dataclass(frozen=True)
 class EmergenceRecord:
-    """An image, and its best phrase: that of the candidate with the highest IoU, the later one on ties.
+    """An image and its best phrase: the phrase of the candidate mask with the highest IoU, the later one on ties.
 
-    IoUs, locations and shares are in 0..1. None is "not defined": whatever is of the best phrase where the object is
-    absent or no phrase has a candidate; a location where the phrase has no place in the answer; `match` without an
-    expression; `concept` without a classifier, or where it cannot tell; what is of points where there are none, or the
-    object is absent; `mass` without a look or a map. A best phrase may have an IoU of 0, as the authors count it:
-    `oracle_iou` says.
+    IoUs, locations and fractions are in 0..1. None means "not defined":
+
+    - all fields of the best phrase, if the object is absent or no phrase has a candidate;
+    - a location, if the phrase's place in the answer is unknown;
+    - `match`, without an expression;
+    - `concept`, without a classifier or if the classifier cannot tell;
+    - fields about points, if there are no points or the object is absent;
+    - `mass`, if there is neither recorded attention nor a coarse map.
+
+    The best phrase may have an IoU of 0, as in the authors' scripts; see `oracle_iou`.
 
     Attributes:
-        answer_iou: of the response's own masks, after the segmenter.
-        oracle_iou: of the best candidate; of the response's own masks where it has no candidates.
-        chance_iou: of the best of the control's candidates; None where there is no control.
-        char_location: the best phrase's first character over the answer's length (the authors').
-        token_location: its first token over the answer's tokens.
+        answer_iou: IoU of the response's own masks, after the segmenter.
+        oracle_iou: IoU of the best candidate, or of the response's own masks if it has no candidates.
+        chance_iou: IoU of the best candidate of the random-point baseline; None if the run has no baseline.
+        char_location: the best phrase's first character over the answer's length, as in the authors' scripts.
+        token_location: the best phrase's first token over the answer's tokens.
         match: one of `MATCHES`.
         concept: one of `concepts.CONCEPTS`.
-        point_hit: whether its point lies in the true mask. The phrase is chosen by the truth: compare `hit_share`.
-        answer_hit: the same of the phrase that the response selected.
-        hit_share: share of all phrases' points that lie in the true mask; `chance_hit_share` of the control's.
+        point_hit: whether the best phrase's point lies in the ground-truth mask. The phrase is chosen using the ground
+            truth, so compare this with `hit_share`.
+        answer_hit: the same for the phrase that the response selected.
+        hit_share: the fraction of all phrases' points that lie in the ground-truth mask.
+        chance_hit_share: the same for the baseline's random points.
     """
 
     image: str
@@ -89,14 +96,15 @@ class EmergenceRecord:
 
     @property
     def gain(self) -> float | None:
-        """Oracle minus chance, in -1..1; 0 for an absent object. None without a control."""
+        """Oracle IoU minus baseline IoU, in -1..1; 0 for an absent object. None without a baseline."""
         return None if self.chance_iou is None else self.oracle_iou - self.chance_iou
 
 
 def records(images: Iterable[GroundedImage], classifier: ConceptClassifier | None = None) -> list[EmergenceRecord]:
     """A record for each image.
 
-    Where any response has a control, one without has no phrase to try as many points as: chance then finds nothing.
+    If any response has a random-point baseline, a response without one has no phrases and so no random points. Its
+    baseline then counts as an empty list of candidates.
     """
     images = list(images)
     controlled = any(image.response.control for image in images)
@@ -106,7 +114,10 @@ def records(images: Iterable[GroundedImage], classifier: ConceptClassifier | Non
 def record(
     image: GroundedImage, classifier: ConceptClassifier | None = None, controlled: bool | None = None
 ) -> EmergenceRecord:
-    """The record of one image; `controlled` says whether its run has controls, None: if its response has one."""
+    """The record of one image.
+
+    `controlled` says whether the run has random-point baselines; None means: if this response has one.
+    """
     response, truth = image.response, image.truth
     controlled = bool(response.control) if controlled is None else controlled
     object_pixels = masks.decode(truth) if masks.area(truth) else None
@@ -131,7 +142,7 @@ def record(
 
 
 def _of_phrase(image: GroundedImage, phrase: Phrase, classifier: ConceptClassifier | None) -> dict[str, Any]:
-    """The fields of a record that say how and where its best phrase stands."""
+    """The record's fields that describe its best phrase: wording, location, match, concept and attention mass."""
     response = image.response
     chars = phrase.chars if phrase.chars is not None and phrase.chars[0] < len(response.text) else None
     return {
@@ -145,16 +156,17 @@ def _of_phrase(image: GroundedImage, phrase: Phrase, classifier: ConceptClassifi
 
 
 def _mass(image: GroundedImage, phrase: Phrase, chars: tuple[int, int] | None) -> MapMass | None:
-    """Of the phrase's whole map where its look is at hand, else of the coarse one that it carries."""
+    """The mass of the phrase's full map if its attention is available, else of its coarse map."""
     if image.look is not None and chars is not None:
         return phrase_mass(image.look, chars, image.truth)
     return None if phrase.map is None else coarse_mass(phrase.map, image.truth)
 
 
 def match(phrase: Phrase, expression: str) -> str:
-    """Whether a phrase has the head noun of what the expression names, else shares a word with it: one of `MATCHES`.
+    """How a phrase names what the expression names; one of `MATCHES`.
 
-    Words are compared in the singular, owners without their 's: "the dog" overlaps "the dog's ears".
+    "exact": both have the same head noun. "overlap": they share another word. "other": neither. Words are compared in
+    the singular and without the possessive 's: "the dog" overlaps "the dog's ears".
     """
     words = content_words(phrase.text)
     head = (content_words(phrase.root) or words)[-1:]
@@ -169,7 +181,7 @@ def _owners(words: Iterable[str]) -> set[str]:
 
 
 def _hits(probe: Probe | None, pixels: np.ndarray | None) -> bool | None:
-    """Whether a point lies in a mask, bool (height, width); None where there is no point, or nothing to hit."""
+    """Whether a point lies in a mask, bool (height, width); None without a point or a mask."""
     if probe is None or probe.point is None or pixels is None:
         return None
     height, width = pixels.shape

@@ -6,11 +6,11 @@ from pixfound_tasks.grounding.phrases import content_words
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words as `content_words` writes them."""
+    """The words, normalized as `content_words` writes them."""
     return frozenset(content_words(text))
 
 
-# Head nouns; any other names an object.
+# Head nouns. Any other head noun names an object.
 HEADS = {
     "appearance": _words(
         "appearance color colour hue shade tone tint pattern stripe texture design style shape "
@@ -57,7 +57,7 @@ HEADS = {
     ),
 }
 
-# Words before the head.
+# Words before the head noun.
 MODIFIERS = {
     "appearance": _words(
         "black white red green blue yellow orange purple brown gray grey pink gold golden silver beige tan cream "
@@ -80,7 +80,7 @@ MODIFIERS = {
     ),
 }
 
-# Things whose modifier says nothing of how or where they are, or whose head is no place or part.
+# Names of things. Their modifier does not describe the thing, or their head is not a place or part.
 NAMES = frozenset(
     "orange juice;golden retriever;black bear;brown bear;red panda;gold fish;light bulb;light fixture;light switch;"
     "traffic light;street light;string light;fire engine;paper towel;straight razor;right angle;center console;"
@@ -88,7 +88,7 @@ NAMES = frozenset(
     "hearing aid;flying saucer;fishing rod;folding chair;measuring cup;playing card".split(";")
 )
 
-# In -ing or -ed, but no participles that say how something is.
+# Words in -ing or -ed that do not describe a state.
 NO_PARTICIPLES = _words(
     "interesting amazing stunning breathtaking captivating inviting appetizing charming appealing striking fascinating "
     "engaging imposing towering bustling surrounding existing corresponding remaining missing following leading "

@@ -1,7 +1,6 @@
 """What a phrase of an answer is about: one of six concepts (PixFoundation, arXiv 2502.04192).
 
-PIXFOUND_CONCEPTS names who says so in the tasks that ask when grounding emerges: a form of `make_classifier`, or a
-judge's name in its place.
+In the emergence tasks, PIXFOUND_CONCEPTS names the classifier: a name that `make_classifier` takes, or a judge.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ CONCEPTS = {
     "object": "an object, an animal or a person as a whole",
     "state": "its condition, pose, expression or movement",
 }
-# Of a head's concept those of modifiers that take its place, the first one first: "an open mouth", "a lying position".
+# For each head concept, the modifier concepts that override it, in order: "an open mouth", "a lying position".
 _MODIFIED = {"object": ("state", "appearance", "location"), "part": ("state",), "location": ("state",)}
-_NOUNS, _PARTICIPLES = ("NOUN", "PROPN"), ("VBN", "VBG")  # of spaCy
+_NOUNS, _PARTICIPLES = ("NOUN", "PROPN"), ("VBN", "VBG")  # spaCy's tags
 _PARTICIPLE = re.compile(r"\w{3,}(ing|ed)")
 _LETTERS = "ABCDEF"
 _QUESTION = """A model described an image: "{answer}"
@@ -43,11 +42,13 @@ Reply with one of these letters alone."""
 
 @dataclass(frozen=True)
 class WordLists:
-    """Offline: by lists of words; other modifiers in -ing or -ed are taken for participles, and so for a state.
+    """An offline classifier by word lists.
 
-    The head decides where it is a place, a setting, a look or a state. Else a modifier of state does; then a part is a
-    part; then a modifier of looks decides, or one of place; what is left is an object. Words it does not know make
-    objects of settings and states: see the agreement with hand labels in `tests/analysis/test_concept_agreement.py`.
+    A head noun that names a setting, an appearance or a state decides. Any other head is overridden by a modifier of
+    state. Otherwise a location is a location and a part is a part. Any other head is an object, unless a modifier of
+    appearance, or else of location, decides. Unlisted modifiers in -ing or -ed count as participles, and so as states.
+    Unlisted head nouns count as objects, even if they name a setting or a state.
+    `tests/analysis/test_concept_agreement.py` measures the agreement with hand labels.
     """
 
     name: str = "word list"
@@ -59,13 +60,11 @@ class WordLists:
 
 @dataclass(frozen=True)
 class TaggedWordLists:
-    """Offline: as `WordLists`, the head and the participles found by a spaCy pipeline with a tagger and a parser."""
+    """`WordLists` with the head and participles found by a spaCy pipeline that has a tagger and a parser."""
 
     pipeline: Any
     name: str
-    _lock: Any = field(
-        default_factory=Lock, init=False, repr=False, compare=False
-    )  # pipelines are not made to be shared
+    _lock: Any = field(default_factory=Lock, init=False, repr=False, compare=False)  # pipelines are not thread-safe
 
     def classify(self, phrase: str, answer: str = "") -> str | None:
         with self._lock:
@@ -84,9 +83,9 @@ class TaggedWordLists:
 
 @dataclass(frozen=True)
 class ConceptJudge:
-    """By a judge, who is asked in text and replies with a letter.
+    """A classifier by a judge, which gets a text prompt and replies with a letter.
 
-    None where the reply is anything else, or the judge is down.
+    The concept is None if the reply is anything else or the judge is unavailable.
     """
 
     judge: Judge
@@ -109,17 +108,19 @@ def make_classifier(name: str = "auto", judge: Judge | None = None) -> ConceptCl
     """A classifier by name.
 
     Args:
-        name: "words" for the word list alone, "spacy:PACKAGE" for it with spaCy's tags, "auto" for the latter where
-            one of spaCy's English packages is installed, or "judge".
-        judge: who is asked with "judge", and only then.
+        name: "words" for the word lists alone; "spacy:PACKAGE" for the word lists with spaCy's tags; "auto" for the
+            latter if an English spaCy package is installed, else "words"; or "judge".
+        judge: the judge for "judge"; None for all other names.
 
     Raises:
-        ValueError: for any other name, where spaCy or its package is missing, or name and judge do not go together.
+        ValueError: if the name is unknown, spaCy or its package is missing, or `name` and `judge` do not go together.
     """
     if not name.startswith("spacy:"):
         check_choice("the classifier of concepts", name, ("auto", "words", "spacy:PACKAGE", "judge"))
     if (name == "judge") != (judge is not None):
-        raise ValueError(f"expected a judge with the classifier 'judge' and only then, but got {name!r}; give both")
+        raise ValueError(
+            f"expected a judge with the classifier 'judge' and only then, but got {name!r}; give both or neither"
+        )
     if judge is not None:
         return ConceptJudge(judge)
     if name == "auto":
@@ -132,7 +133,7 @@ def make_classifier(name: str = "auto", judge: Judge | None = None) -> ConceptCl
 def classifier_from_environment() -> ConceptClassifier:
     """The classifier that PIXFOUND_CONCEPTS names, "words" by default; made once per process and name.
 
-    Raises ValueError for a name that is none, and what `make_classifier` and `make_judge` raise.
+    Raises ValueError for an unknown name, and whatever `make_classifier` and `make_judge` raise.
     """
     return _made(read_setting(VARIABLE))
 
@@ -141,12 +142,12 @@ def classifier_from_environment() -> ConceptClassifier:
 def _made(name: str) -> ConceptClassifier:
     check_classifier(name)
     classifier = make_classifier("judge", make_judge(name)) if is_judge_form(name) else make_classifier(name)
-    logger.info(f"what phrases are about is said by: {classifier.name} ({VARIABLE})")
+    logger.info(f"phrases are classified by {classifier.name} ({VARIABLE})")
     return classifier
 
 
 def check_classifier(name: str) -> None:
-    """Raise ValueError unless this can be the value of PIXFOUND_CONCEPTS."""
+    """Raise ValueError unless `name` is a valid value of PIXFOUND_CONCEPTS."""
     kind, _, package = name.partition(":")
     if is_judge_form(name):
         check_judge_name(name)
@@ -155,26 +156,29 @@ def check_classifier(name: str) -> None:
 
 
 class Classified(NamedTuple):
-    """What a phrase is about, None where it could not be told, and who said so, None where nobody was asked."""
+    """A phrase's concept, None if unknown, and the classifier's name, None without a phrase or on an error."""
 
     concept: str | None
     classified_by: str | None
 
 
 def classified(phrase: str | None, answer: str) -> Classified:
-    """A phrase of an answer, classified as PIXFOUND_CONCEPTS says; without a phrase nobody is asked. Never raises."""
+    """Classify a phrase of an answer as PIXFOUND_CONCEPTS says. Never raises.
+
+    Without a phrase, no classifier is made or called.
+    """
     if phrase is None:
         return Classified(None, None)
     try:
         classifier = classifier_from_environment()
         return Classified(classifier.classify(phrase, answer), classifier.name)
-    except Exception as error:  # of any kind that a pipeline may raise: no sample is worth the run
+    except Exception as error:  # a pipeline may raise anything, and one sample must not end the run
         logger.warning(f"a phrase has no concept: {type(error).__name__}: {error}")
         return Classified(None, None)
 
 
 def _concept(words: Sequence[str], head: int, participles: Sequence[bool]) -> str:
-    """The concept of a phrase of these words, by the word that is the head and those that are participles."""
+    """The concept of a phrase with these words, given the index of its head and which words are participles."""
     is_name = " ".join(words[max(0, head - 1) : head + 1]) in NAMES
     of_head = next((c for c, listed in HEADS.items() if words[head] in listed and not is_name), "object")
     if of_head not in _MODIFIED:
@@ -190,7 +194,7 @@ def _of_modifier(word: str, is_participle: bool) -> str | None:
 
 
 def _parts(word: str) -> list[str]:
-    """A word and, of one with hyphens, its last part: "half-eaten", "Renaissance-style"."""
+    """A word and, if it has hyphens, its last part: "half-eaten", "Renaissance-style"."""
     return [word, *word.split("-")[1:][-1:]]
 
 

@@ -1,4 +1,4 @@
-"""How well the phrases up to each place of an answer show the object: a curve per image, and the band of many."""
+"""How well the phrases up to each part of an answer cover the object: one curve per image, and a band over images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ POSITIONS = 20
 
 
 class Curve(NamedTuple):
-    """Values in 0..1 at equal parts of an answer, in order, by tokens.
+    """Values in 0..1 for equal parts of an answer, in token order.
 
-    Where the object is there, the best IoU of a candidate; where it is absent, the share of the image that candidates
-    cover. `so_far` is of all phrases that have begun by the end of the part, 0 before the first; `here` of those that
-    have a token in the part, NaN where none has.
+    If the object is present, a value is the best IoU of the candidate masks. If it is absent, a value is the fraction
+    of the image that the candidates cover. `so_far` is over all phrases that began before the end of the part, and 0
+    before the first phrase. `here` is over the phrases that have a token in the part, and NaN if there are none.
     """
 
     so_far: tuple[float, ...]
@@ -28,9 +28,9 @@ class Curve(NamedTuple):
 
 
 class Band(NamedTuple):
-    """Of the values of many images at each part of their answers, float64 (parts,); NaN where no image has a value.
+    """Mean and quartiles of many images' curves at each part, float64 (parts,); NaN if no image has a value.
 
-    `lower` and `upper` are quartiles, `images` counts those that have a value, int64 (parts,).
+    `lower` and `upper` are the quartiles. `images` counts the images that have a value, int64 (parts,).
     """
 
     mean: np.ndarray
@@ -40,7 +40,7 @@ class Band(NamedTuple):
 
 
 def token_location(phrase: Phrase, response: Response) -> float | None:
-    """A phrase's first token over the answer's tokens, in 0..1; None where its tokens are not known."""
+    """A phrase's first token over the answer's tokens, in 0..1; None if its tokens are unknown."""
     if phrase.tokens is None or not response.tokens or not phrase.tokens[0] < phrase.tokens[1] <= response.tokens:
         return None
     return phrase.tokens[0] / response.tokens
@@ -49,14 +49,14 @@ def token_location(phrase: Phrase, response: Response) -> float | None:
 def curve(response: Response, truth: Rle, positions: int = POSITIONS) -> Curve | None:
     """The curve of an answer in `positions` parts.
 
-    An answer whose phrases were looked for and gave no candidate has 0 all along; None where nothing was looked for,
-    or candidates have no place among the tokens.
+    If phrases were searched for but none has a candidate, the curve is 0 throughout. Returns None if no phrases were
+    searched for, or if the candidates' places among the tokens are unknown.
     """
     placed = [p for p in response.phrases if p.candidates and token_location(p, response) is not None]
     is_bare = response.selected is not None and not all_candidates(response.phrases)
     if not response.tokens or not (placed or is_bare):
         return None
-    # Tokens times parts are whole numbers, and so are compared exactly.
+    # Scaling tokens by the number of parts keeps all bounds whole numbers, so the comparisons are exact.
     starts, stops = np.array([phrase.tokens for phrase in placed], int).reshape(-1, 2).T * positions
     part_starts = np.arange(positions)[:, None] * response.tokens
     begun = starts < part_starts + response.tokens
@@ -68,7 +68,7 @@ def curve(response: Response, truth: Rle, positions: int = POSITIONS) -> Curve |
 
 
 def _value(phrases: Sequence[Phrase], truth: Rle) -> Callable[[np.ndarray], float]:
-    """The value of the phrases chosen, bool (phrases,)."""
+    """A function from the chosen phrases, bool (phrases,), to their value."""
     found = [[candidate.mask for candidate in phrase.candidates] for phrase in phrases]
     if masks.area(truth):
         best = np.array([max(masks.ious(candidates, truth)) for candidates in found])
@@ -79,7 +79,10 @@ def _value(phrases: Sequence[Phrase], truth: Rle) -> Callable[[np.ndarray], floa
 
 
 def band(values: Sequence[Sequence[float]]) -> Band:
-    """The band of curves (images, parts) of the same number of parts; NaN is left out. Of no curve it has no part."""
+    """The band of curves (images, parts) that all have the same number of parts.
+
+    NaN is left out. Without any curve the band has no parts.
+    """
     table = np.array(values, np.float64).reshape(len(values), len(values[0]) if values else 0)
     columns = [column[~np.isnan(column)] for column in table.T]
     quartiles = [np.quantile(column, (0.25, 0.75)) if len(column) else (np.nan, np.nan) for column in columns]

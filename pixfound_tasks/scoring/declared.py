@@ -1,9 +1,9 @@
-"""What is declared of each model of lmms-eval: how it is asked to find something, and how it says where.
+"""What each lmms-eval model is declared to need: the kind of referring prompt and the coordinate convention.
 
-`BY_MODEL` is the `lmms_eval_specific_kwargs` of the grounding tasks, by the value of `--model`: `kind` names a wording
-in `prompts.text.REFERRING`, `coordinates` a convention in `grounding.coordinates.conventions`. It names models of one convention only:
-what a backend such as `vllm` or `huggingface` runs is not known by its name. PIXFOUND_KIND and PIXFOUND_COORDINATES
-say it for them, and go before what stands here.
+`BY_MODEL` is the `lmms_eval_specific_kwargs` of the grounding tasks, keyed by the value of `--model`. `kind` names a
+wording in `prompts.text.REFERRING`, `coordinates` a convention in `grounding.coordinates.conventions`. The table lists
+only models with a single convention: a backend such as `vllm` or `huggingface` can run any model, so its name does not
+tell. PIXFOUND_KIND and PIXFOUND_COORDINATES set both for such backends, and override the table.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _KINDS = {"pixfound": "attention", "pixfound_replay": "mask", "sam3": "phrase"}
 
 
 class Declared(NamedTuple):
-    """The kind of referring prompt, and the convention of the coordinates in the answer; None: not known."""
+    """The kind of referring prompt, and the convention of the coordinates in the answer; None if unknown."""
 
     kind: str = "attention"
     coordinates: str | None = None
 
 
-# lmms-eval tells a task's prompt what is declared of the model, but not its scoring: the prompt notes it here, by
-# benchmark, and every prompt of a run is made before the first answer is scored.
+# lmms-eval passes the model's entry to a task's prompt function, but not to its scoring. The prompt function stores it
+# here, by benchmark; every prompt of a run is made before the first answer is scored.
 _noted: dict[str, Declared] = {}
 
 
 def by_model() -> dict[str, dict[str, Any]]:
-    """How every known model is asked and what its numbers mean, in the form of the tasks' YAMLs."""
+    """The prompt kind and the coordinate convention of every known model, in the form that the task YAMLs use."""
     models = {model: {"kind": kind} for model, kind in _KINDS.items()}
     for model, convention in conventions_of_models().items():
         models[model] = {"kind": "box", "coordinates": convention}
@@ -40,15 +40,15 @@ def by_model() -> dict[str, dict[str, Any]]:
 
 
 def __getattr__(attribute: str) -> dict[str, dict[str, Any]]:
-    if attribute == "BY_MODEL":  # a new one each time: lmms-eval writes into it
+    if attribute == "BY_MODEL":  # a new dict each time, because lmms-eval writes into it
         return by_model()
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
 def note(benchmark: str, entry: Mapping[str, Any] | None) -> Declared:
-    """Note what is declared of the model that is asked about a benchmark, as `BY_MODEL` has it, and return it.
+    """Store what is declared of the model that runs on a benchmark, and return it; `entry` is from `BY_MODEL`.
 
-    Raises ValueError for a kind or a convention that there is not, before a model has answered anything.
+    Raises ValueError for an unknown kind or convention, before the model has answered anything.
     """
     entry = entry or {}
     kind = read_setting("PIXFOUND_KIND") or entry.get("kind") or Declared().kind
@@ -61,5 +61,5 @@ def note(benchmark: str, entry: Mapping[str, Any] | None) -> Declared:
 
 
 def noted(benchmark: str) -> Declared:
-    """What was noted last of a benchmark's model; where nothing was, what the environment says."""
+    """What was last stored for a benchmark; if nothing was, what the environment variables say."""
     return _noted.get(benchmark) or note(benchmark, None)

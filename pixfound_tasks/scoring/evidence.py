@@ -1,9 +1,10 @@
-"""What the evidence tasks' YAMLs name: the painted image, the score of one asking, and how often answers change.
+"""Functions that the evidence task YAMLs name: the masked image, the score of one prompt, and the rates of flips.
 
-A document is asked three times, see `prompts.evidence`. Its answer flips where the chosen option is another than that
-for the unpainted image. An answer that points at no option, or at several, counts as an option of its own: from "A" to
-words that choose nothing is a flip, from such words to others is none. Documents of which an asking is missing (a run
-with a limit) are left out of all rates of flips.
+A document is prompted three times, see `prompts.evidence`: with its image, with the target region masked, and with a
+control region masked. Its answer flips if the chosen option differs from the one chosen for the unmasked image. An
+answer that names no option, or several, counts as an option of its own: from "A" to an answer without a choice is a
+flip, from one such answer to another is not. Documents that were not prompted all three times (a run with a limit) are
+left out of all flip rates.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Document = dict[str, Any]
 
 
 class Asking(NamedTuple):
-    """One of a document's three askings, and the option chosen, counted from 0; None where none was."""
+    """One of a document's three prompts, and the option chosen, counted from 0; None if none was."""
 
     id: str
     kind: str
@@ -32,19 +33,22 @@ class Asking(NamedTuple):
 
 
 class Flips(NamedTuple):
-    """Whether a document's answer changed with the region that it is about, and with the control region."""
+    """Whether a document's answer changed when the target region was masked, and when the control region was."""
 
     evidence: bool
     control: bool
 
 
 def image(doc: Document) -> list[Image]:
-    """The document's one image, RGB, painted as its kind of asking wants it."""
+    """The document's one image, RGB, masked as its kind of prompt requires."""
     return [painted_out(doc["image"], doc["painted"])]
 
 
 def score_evidence(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """The chosen option, from which all rates come, and of the unpainted image `accuracy` by the `paper` rule."""
+    """The chosen option, from which all rates are computed.
+
+    `accuracy` is of the unmasked image, by the `paper` rule.
+    """
     answer = from_text(results[0], (doc["height"], doc["width"])).text
     asking = Asking(doc["id"], doc["kind"], lenient_choice(answer, doc["options"]))
     is_correct = is_right(answer, doc["options"], option_of(doc["answer"]))
@@ -56,7 +60,7 @@ def score_evidence(doc: Document, results: Sequence[str]) -> dict[str, Any]:
 
 
 def flips(askings: Iterable[Sequence[Any]]) -> dict[str, Flips]:
-    """The flips of every document that was asked all three times, by id, in whatever order the askings come."""
+    """The flips of every document that was prompted all three times, by id. The samples may come in any order."""
     chosen: dict[str, dict[str, int | None]] = {}
     for asking in askings:
         asking = Asking(*asking)
@@ -69,19 +73,19 @@ def flips(askings: Iterable[Sequence[Any]]) -> dict[str, Flips]:
 
 
 def flip_evidence(askings: Iterable[Sequence[Any]]) -> float:
-    """Share of documents in 0..1 whose answer changed with what the question is about; NaN for no whole document."""
+    """Fraction in 0..1 of documents whose answer changed with the target masked; NaN if none is complete."""
     return _mean(float(found.evidence) for found in flips(askings).values())
 
 
 def flip_control(askings: Iterable[Sequence[Any]]) -> float:
-    """Share of documents in 0..1 whose answer changed with as much painted out elsewhere; NaN as above."""
+    """Fraction in 0..1 of documents whose answer changed with the control masked; NaN if none is complete."""
     return _mean(float(found.control) for found in flips(askings).values())
 
 
 def evidence_score(askings: Iterable[Sequence[Any]]) -> float:
-    """`flip_evidence` minus `flip_control`, in -1..1: how much more the answers depend on what they are about.
+    """`flip_evidence` minus `flip_control`, in -1..1: how much more the answers depend on the target region.
 
-    Where nothing is to be seen a model has to guess: with two options, one that guesses by chance flips on half.
+    A model that cannot see the target has to guess: with two options, a random guess flips half of the answers.
     """
     return _mean(float(found.evidence) - found.control for found in flips(askings).values())
 
@@ -89,5 +93,5 @@ def evidence_score(askings: Iterable[Sequence[Any]]) -> float:
 def _mean(values: Iterable[float]) -> float:
     value = metrics.mean(values)
     if math.isnan(value):
-        logger.warning("a metric is NaN: no document was asked all three times")
+        logger.warning("a metric is NaN: no document was prompted all three times")
     return value

@@ -1,4 +1,4 @@
-"""From what any model of lmms-eval says to masks, after the model is freed."""
+"""Turning the text output of any lmms-eval model into masks, after the model is freed."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from pixfound_tasks.response import Box, Candidate, Point, Response
 from pixfound_tasks.scoring import declared
 from pixfound_tasks.settings import read_setting
 
-_lock = threading.Lock()  # lmms-eval scores in several threads, and a segmenter holds one image
+_lock = threading.Lock()  # lmms-eval scores in several threads, and a segmenter holds one image at a time
 
 
 class Grounded(NamedTuple):
-    """A response, and whether more was made of it here than the model's output says by itself."""
+    """A response, and whether it holds more than the output itself: coordinates read or masks made here."""
 
     response: Response
     is_made: bool
 
     @property
     def is_measured(self) -> bool:
-        """Whether it can be scored: not where boxes or points came, and no segmenter could make masks of them."""
+        """Whether it can be scored: False if boxes or points came and no segmenter could turn them into masks."""
         return self.response.masks is not None or not self.response.is_grounded
 
 
 def read_answer(text: str, doc: dict[str, Any]) -> Grounded:
-    """The response in a model's words: its masks as they are, its boxes or points turned into masks.
+    """The response in a model's text: its masks as they are, its boxes or points turned into masks.
 
-    Coordinates are read by what is declared of the model, see `declared`; the segmenter is the one PIXFOUND_SEGMENTER
-    names. Both go into the provenance. Never raises: an error would lose the whole run.
+    Coordinates are read with the convention declared for the model, see `declared`. The segmenter is that of
+    `segmenter_name`. Both are recorded in the provenance. Never raises, because an error would lose the whole run.
     """
     kind, convention = declared.noted(doc["benchmark"])
     response = read_words(text, (doc["height"], doc["width"]), convention, kind)
@@ -54,7 +54,10 @@ def read_answer(text: str, doc: dict[str, Any]) -> Grounded:
 
 
 def segmenter_name(benchmark: str) -> str:
-    """PIXFOUND_SEGMENTER, else the benchmark's own: SAM for photographs, for drawings one that needs no download."""
+    """PIXFOUND_SEGMENTER, else the benchmark's default.
+
+    The default is SAM for photographs, and a segmenter that needs no download for drawings.
+    """
     return read_setting("PIXFOUND_SEGMENTER") or get_benchmark(benchmark).segmenter
 
 
@@ -71,13 +74,15 @@ def _segment(name: str, doc: dict[str, Any], prompts: Sequence[Box | Point]) -> 
         try:
             segmenter.set_image(image)
             return segmenter.segment(prompts)
-        except Exception as error:  # a full memory, for one
-            logger.error(f"{name} fails on image {doc['id']}, which is not scored: {type(error).__name__}: {error}")
+        except Exception as error:  # running out of memory, for example
+            logger.error(
+                f"{name} fails on image {doc['id']}, so the image is not scored: {type(error).__name__}: {error}"
+            )
             raise _Failed from error
 
 
 def image_of(doc: dict[str, Any]) -> Image:
-    """The image of a document without one, from its benchmark, RGB; in its variation, where it has one."""
+    """A document's RGB image, read from its benchmark and changed as its variation requires, if it has one."""
     return changed_image(_images(doc["benchmark"])[doc["id"]], doc)
 
 
@@ -88,10 +93,12 @@ def _images(benchmark: str) -> Mapping[str, Image]:
 
 @functools.cache
 def _segmenter(name: str) -> Segmenter | None:
-    """None where it cannot be loaded, which is tried, and logged, once."""
-    logger.info(f"boxes and points become masks by {name} (PIXFOUND_SEGMENTER)")
+    """The segmenter, or None if it cannot be loaded. Loading is tried, and a failure logged, once."""
+    logger.info(f"boxes and points are turned into masks by {name} (PIXFOUND_SEGMENTER)")
     try:
         return segmenters.make_segmenter(name)
-    except Exception as error:  # a broken file of weights raises errors of its own
-        logger.error(f"boxes and points get no masks, and are not scored: {type(error).__name__}: {error}")
+    except Exception as error:  # a corrupt weights file may raise any error
+        logger.error(
+            f"the segmenter cannot be loaded, so boxes and points are not scored: {type(error).__name__}: {error}"
+        )
         return None

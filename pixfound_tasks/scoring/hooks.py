@@ -1,7 +1,7 @@
-"""What the task YAMLs name: prompts, images and scores of a document.
+"""Functions that the task YAMLs name: the prompts, images and scores of a document.
 
-A document has the columns of `benchmarks.documents`. Every sample is logged with its document under `pixfound`, so
-that reports need nothing but the log. How scores become metrics is in `aggregations`.
+A document has the columns of `benchmarks.documents`. Every sample is logged with its document under `pixfound`, so that
+reports need only the log. `aggregations` turns the scores into metrics.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def image(doc: Document) -> list[Any]:
 
 
 def answer_target(doc: Document) -> str:
-    """The right option's letter."""
+    """The correct option's letter."""
     return doc["answer"]
 
 
@@ -42,8 +42,8 @@ def answer_target(doc: Document) -> str:
 
 
 def open_prompt(doc: Document) -> str:
-    """The question to be answered freely."""
-    judge_from_environment()  # what is wrong with it shows before a model has answered anything
+    """The question, to be answered freely."""
+    judge_from_environment()  # fails on a bad setting before a model has answered anything
     return _open_question(doc)
 
 
@@ -52,9 +52,10 @@ def _open_question(doc: Document) -> str:
 
 
 def score_open(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """`accuracy` by the judge that PIXFOUND_JUDGE names; `unjudged` where it gave no verdict, which counts as wrong.
+    """`accuracy` by the judge that PIXFOUND_JUDGE names.
 
-    `miou` is of the masks that came with the answer; where none came, of no mask.
+    `unjudged` is 1 if the judge gave no verdict; the answer then counts as incorrect. `miou` is over the masks that
+    came with the answer; an answer without masks counts as an empty mask.
     """
     size = _size(doc)
     response = from_text(results[0], size)
@@ -84,14 +85,14 @@ def _open_iou(doc: Document, response: Response) -> OpenIou:
 
 
 def choice_prompt(doc: Document) -> str:
-    """The question with its options and how to choose."""
+    """The question with its options and the instruction how to choose."""
     if doc["prompt"]:
         return f"{doc['prompt']}\n{prompts.CHOICE_INSTRUCTION}"
     return prompts.choice_question(doc["question"], doc["options"])
 
 
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """`accuracy` by the `paper` rule, `lenient_accuracy` beside it; `unparsed` where neither finds an option."""
+    """`accuracy` by the `paper` rule, and `lenient_accuracy`. `unparsed` is 1 if neither rule finds an option."""
     answer = from_text(results[0], _size(doc)).text
     right = option_of(doc["answer"])
     is_correct = is_right(answer, doc["options"], right)
@@ -108,7 +109,7 @@ def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
 
 
 def _answer_part(doc: Document, is_correct: bool) -> PairPart | float:
-    """What an answer adds to the score: half a pair, or where images have no pairs 0 or 1."""
+    """What an answer adds to the score: half a pair, or 0 or 1 if the images have no pairs."""
     return float(is_correct) if doc["pair"] is None else PairPart(doc["pair"], is_correct)
 
 
@@ -116,9 +117,9 @@ def _answer_part(doc: Document, is_correct: bool) -> PairPart | float:
 
 
 def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
-    """The wording for the model at hand: the YAML's `lmms_eval_specific_kwargs` name its kind, see `declared`.
+    """The referring prompt for the current model; `lmms_eval_specific_kwargs` names its kind, see `declared`.
 
-    Where a question is about no object the authors ask for "None", and so do we; such images have no IoU.
+    If a question is about no object, the authors prompt for "None". So do we, and such images have no IoU.
     """
     kind = declared.note(doc["benchmark"], lmms_eval_specific_kwargs).kind
     check_segmenter(segmenter_name(doc["benchmark"]))
@@ -131,10 +132,10 @@ def referring_target(doc: Document) -> str:
 
 
 def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """Overlap of the prediction and the true mask; `grounded` is the response where its masks were made here.
+    """Overlap of the predicted and the ground-truth mask.
 
-    None, which no mean counts, where there is no expression; NaN, which makes every mean NaN, where no segmenter could
-    make masks of the boxes or points that came.
+    `grounded` is the response, if its masks were made here. Values are None, which no mean counts, if there is no
+    expression. They are NaN, which makes every mean NaN, if no segmenter could turn the boxes or points into masks.
     """
     truth, size = doc["mask"], _size(doc)
     grounded = read_answer(results[0], doc)
@@ -162,15 +163,15 @@ def score_grounding(doc: Document, results: Sequence[str]) -> dict[str, Any]:
 
 def when_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
     """The referring prompt."""
-    classifier_from_environment()  # what is wrong with it shows before a model has answered anything
+    classifier_from_environment()  # fails on a bad setting before a model has answered anything
     return referring_prompt(doc, lmms_eval_specific_kwargs)
 
 
 def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """Of the best phrase by the truth: its IoU, that of the chance control, whether it is the expression, and where.
+    """The best phrase by the ground truth: its IoU, the random-point baseline's IoU, its match and its location.
 
-    None, which no metric counts, where there is no expression, no control, or no phrase with a place in the answer.
-    `concept` and `classified_by` are no metrics: what the best phrase is about, and who says so.
+    Values are None, which no metric counts, if there is no expression, no baseline, or no phrase with a known place in
+    the answer. `concept` (what the best phrase is about) and `classified_by` (the classifier's name) are not metrics.
     """
     grounded = read_answer(results[0], doc)
     sample: dict[str, Any] = {"concept": None, "classified_by": None, "pixfound": doc}
@@ -181,7 +182,7 @@ def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     if not grounded.is_measured:
         return {**dict.fromkeys(_WHEN, math.nan), **sample}
     image = GroundedImage(doc["id"], grounded.response, doc["mask"], doc["expression"])
-    # An answer without phrases has no points to try as many of: where its run has controls, chance finds nothing.
+    # An answer without phrases has no random points. If its run has baselines, its own has no candidates.
     found = record(image, controlled=grounded.response.provenance.get("control"))
     return {
         "oracle_miou": found.oracle_iou,

@@ -1,7 +1,7 @@
-"""Grading open answers (protocol 1): by a judge, or offline by a rule.
+"""Grading open answers (protocol 1): with a judge, or offline with a rule.
 
-Replies are kept (`judges.cache`), and so are a model's answers with lmms-eval's `--use_cache`: the same command, run
-again, asks only for what is missing.
+Replies are cached (`judges.cache`), and so are the model's answers if lmms-eval runs with `--use_cache`. Running the
+same command again requests only what is missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pixfound_tasks.settings import made_once, read_setting
 
 VARIABLE = "PIXFOUND_JUDGE"
 RULE = "rule"
-# PixFoundation's wording, which is MMVP's, as it stands.
+# PixFoundation's wording, which is MMVP's, unchanged.
 QUESTION = (
     "Given the following question {question}, the correct answer is {answer}. Does the following answer correctly "
     "answers the question, answer:{response}? Respond with a Yes/No"
@@ -28,16 +28,16 @@ _VERDICTS = {"yes": True, "yes.": True, "no": False, "no.": False}
 
 
 def __getattr__(attribute: str) -> str:
-    if attribute == "NAME":  # of the judge, for the metadata of the tasks, which lmms-eval writes beside their results
+    if attribute == "NAME":  # the judge's, for the task metadata that lmms-eval writes beside the results
         return read_setting(VARIABLE)
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
 class Judgement(NamedTuple):
-    """Who judged an answer, whether it is right, and what the judge said.
+    """Who judged an answer, whether it is correct, and the judge's reply.
 
-    `verdict` None is an answer that nobody could judge; it counts as wrong, and as unjudged too. `reply` is "" where
-    nothing was asked or no reply came; of the rule it is the letter of the option it found.
+    `verdict` is None if no judge could tell; the answer then counts as incorrect and as unjudged. `reply` is "" if no
+    judge was called or no reply came; for the rule it is the letter of the option it found.
     """
 
     by: str
@@ -46,15 +46,15 @@ class Judgement(NamedTuple):
 
 
 def grade(question: str, options: Sequence[str], right: int, answer: str, judge: Judge | None) -> Judgement:
-    """Judge an open answer; never raises for what a model or a judge says, nor where the judge is down.
+    """Judge an open answer. Never raises for a model's or a judge's output, nor if the judge is unavailable.
 
     Args:
-        question: as the model was asked, options included: the authors show the judge the whole prompt.
+        question: the prompt the model got, options included; the authors show the judge the whole prompt.
         options: the options' texts.
-        right: index of the right one. The judge is told its letter and its text, `(a) Open`: the authors give what
-            the benchmark writes, `(a)`, which leaves it to the judge to look up the text.
-        answer: the model's. An empty one is wrong, and nobody is asked.
-        judge: None is the offline rule: the one option that `answers.lenient_choice` finds.
+        right: index of the correct option. The judge gets its letter and its text, `(a) Open`. The authors give the
+            benchmark's `(a)`, which leaves it to the judge to look up the text.
+        answer: the model's answer. An empty one is incorrect, and no judge is called.
+        judge: None for the offline rule: the one option that `answers.lenient_choice` finds.
     """
     by = RULE if judge is None else judge.name
     if not answer.strip():
@@ -73,7 +73,7 @@ def grade(question: str, options: Sequence[str], right: int, answer: str, judge:
 def judge_from_environment() -> Judge | None:
     """The judge that PIXFOUND_JUDGE names, None for `rule`, the default; made once per process and name.
 
-    Raises ValueError for a name that is none, and what `make_judge` raises.
+    Raises ValueError for an unknown name, and whatever `make_judge` raises.
     """
     return _made(read_setting(VARIABLE))
 
@@ -86,7 +86,7 @@ def _made(name: str) -> Judge | None:
 
 
 def check_judge(name: str) -> None:
-    """Raise ValueError unless this can be the value of PIXFOUND_JUDGE."""
+    """Raise ValueError unless `name` is a valid value of PIXFOUND_JUDGE."""
     if is_judge_form(name):
         check_judge_name(name)
     elif name != RULE:

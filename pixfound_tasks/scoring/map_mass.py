@@ -1,4 +1,4 @@
-"""How much of what a phrase's tokens looked at lies on the object, before any segmenter."""
+"""How much of a phrase's attention map lies on the object, before any segmenter."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class MapMass(NamedTuple):
-    """The share of a map that lies inside a mask, and the share of the image that the mask is; both in 0..1.
+    """The fraction of a map's total inside a mask, and the fraction of the image that the mask covers; both in 0..1.
 
-    A map that looks everywhere alike has its mass equal to the area.
+    For a uniform map, `mass` equals `area`.
     """
 
     mass: float
@@ -26,13 +26,13 @@ class MapMass(NamedTuple):
 
 
 def map_mass(values: np.ndarray, truth: Rle) -> MapMass:
-    """Of a map, float (height, width) as the truth; what is under zero or NaN has no mass.
+    """The mass of a map, float (height, width), of the ground truth's size. Negative values and NaN count as 0.
 
-    Centred maps have negative values where a phrase looks less than the answer does on average. The mass is NaN where
-    the map has none, or the object is absent.
+    Centered maps are negative at pixels that a phrase attends to less than the answer does on average. The mass is NaN
+    if the map has no positive value or the object is absent.
 
     Raises:
-        ValueError: where map and mask differ in size.
+        ValueError: if the map and the mask differ in size.
     """
     if list(values.shape) != list(truth["size"]):
         raise ValueError(f"expected a map of the mask's size {list(truth['size'])}, but got {list(values.shape)}")
@@ -44,7 +44,7 @@ def map_mass(values: np.ndarray, truth: Rle) -> MapMass:
 
 
 def coarse_mass(found: CoarseMap, truth: Rle) -> MapMass:
-    """`map_mass` of the coarse map that a phrase carries, as exact as its cells and levels are."""
+    """`map_mass` of a phrase's coarse map, as precise as its cells and levels are."""
     inside = masks.decode(truth)
     levels = np.frombuffer(found.levels, np.uint8).reshape(found.size).astype(np.float64)
     total = levels.sum()
@@ -53,5 +53,5 @@ def coarse_mass(found: CoarseMap, truth: Rle) -> MapMass:
 
 
 def phrase_mass(look: Look, span: Span, truth: Rle, image: int = 0) -> MapMass:
-    """`map_mass` of a phrase of an answer over one image of its prompt, from what `save_attention` wrote."""
+    """`map_mass` of an answer's phrase over one image of its prompt, from what `save_attention` wrote."""
     return map_mass(look.phrase_map(span, image), truth)

@@ -1,16 +1,16 @@
-"""What the YAMLs of the tasks of prompt sensitivity name: prompts, images, scores and metrics of varied documents.
+"""Functions that the prompt-sensitivity task YAMLs name: prompts, images, scores and metrics of varied documents.
 
-A document has the columns of `prompts.varied`. A variation's score is what the task without variations calls `score`,
-over the documents in this variation: pair accuracy, or where images have no pairs accuracy, or mean IoU. Of the scores
-of all variations, the original not among them:
+A document has the columns of `prompts.varied`. A variation's score is the `score` of the task without variations, over
+the documents of this variation: pair accuracy (accuracy if the images have no pairs), or mean IoU. Over the scores of
+all variations, without the original:
 
 - `score`: their mean;
-- `spread`: their standard deviation (of a population: the mean of the squared differences, and its root);
+- `spread`: their population standard deviation (the square root of the mean squared difference);
 - `worst`: the lowest;
 - `drop`: the original's score minus their mean.
 
-`score_spelling` and the like are the same of one type's variations. A variation without a score (no whole pair, no
-expression) is left out. Answers are held against the options as the benchmark writes them, not as they were misspelt.
+`score_spelling` and the like are the same over the variations of one type. A variation without a score (no complete
+pair, no expression) is left out. Answers are compared with the options as the benchmark writes them, without typos.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from pixfound_tasks.scoring.metrics import PairPart
 
 
 class VariedPart(NamedTuple):
-    """What one document in one variation adds: to the variation's score, half a pair, or a value; None is no value."""
+    """What one document in one variation adds to the variation's score.
+
+    `value` is half a pair or a number; None means no value.
+    """
 
     type: str
     variation: int
@@ -39,26 +42,26 @@ class VariedPart(NamedTuple):
 
 
 def image(doc: Document) -> list[Image]:
-    """The document's one image, RGB, in its variation."""
+    """The document's one image, RGB, with the visual change of its variation."""
     return [image_of(doc)]
 
 
 def choice_prompt(doc: Document) -> str:
-    """The question as varied, or as it is."""
+    """The varied question, or the original one."""
     return doc["varied_prompt"] or hooks.choice_prompt(doc)
 
 
 def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
-    """The wording for the model at hand, as `hooks.referring_prompt`, or the document's own for its kind of model.
+    """The referring prompt of `hooks.referring_prompt`, or the variation's own for the model's kind of prompt.
 
-    Raises ValueError for models that are asked by the phrase alone: lmms-eval's `sam3` takes no prompt, but reads
-    expression and image off the document, and would not see the variations.
+    Raises ValueError for models that are prompted with the phrase alone. lmms-eval's `sam3` takes no prompt: it reads
+    the expression and the image from the document, and would not see the variations.
     """
     usual = hooks.referring_prompt(doc, lmms_eval_specific_kwargs)
     kind = declared.noted(doc["benchmark"]).kind
     if kind == "phrase":
         raise ValueError(
-            "expected a model that is asked in words, but got one that is asked by the phrase alone; run "
+            "expected a model that takes a text prompt, but got one that is prompted with the phrase alone; run "
             "it on the task without variations"
         )
     asks_boxes = kind in ("box", "point")
@@ -67,7 +70,7 @@ def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | 
 
 
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """The answer's part of each metric, by the `paper` rule; `unparsed` where no option is found."""
+    """The answer's part of each metric, by the `paper` rule. `unparsed` is 1 if no option is found."""
     return _parts(doc, hooks.score_choice(doc, results), varied.choice_types())
 
 
@@ -77,12 +80,12 @@ def score_wording(doc: Document, results: Sequence[str]) -> dict[str, Any]:
 
 
 def score_picture(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """The IoU, with the mask after the change, as part of each metric, for varied pictures."""
+    """The IoU with the changed ground-truth mask as part of each metric, for varied images."""
     return _parts(doc, hooks.score_grounding(doc, results), varied.VISUAL_TYPES)
 
 
 def _parts(doc: Document, found: dict[str, Any], types: Sequence[str]) -> dict[str, Any]:
-    """The original is part of the metrics of every type, a variation only of those of its own."""
+    """The original is part of the metrics of every type; a variation only of those of its own type."""
     part = VariedPart(doc["variation_type"], doc["variation"], found["score"])
     of_types = types if part.type == varied.ORIGINAL else (part.type,)
     kept = {name: found[name] for name in ("unparsed", "pixfound", "grounded") if name in found}
@@ -90,7 +93,7 @@ def _parts(doc: Document, found: dict[str, Any], types: Sequence[str]) -> dict[s
 
 
 def metric_names(types: Sequence[str]) -> list[str]:
-    """`score`, `spread`, `worst` and `drop`, then the same of each type of variation."""
+    """`score`, `spread`, `worst` and `drop`, then the same for each type of variation."""
     return [*STATISTICS, *(f"{name}_{type}" for type in types for name in STATISTICS)]
 
 
@@ -100,7 +103,7 @@ def score(parts: Iterable[Sequence[Any]]) -> float:
 
 
 def spread(parts: Iterable[Sequence[Any]]) -> float:
-    """The standard deviation over the variations."""
+    """The population standard deviation over the variations."""
     return _over_variations("spread", parts, lambda original, scores: float(np.std(scores)))
 
 
@@ -110,7 +113,7 @@ def worst(parts: Iterable[Sequence[Any]]) -> float:
 
 
 def drop(parts: Iterable[Sequence[Any]]) -> float:
-    """The original's score less the mean over the variations."""
+    """The original's score minus the mean over the variations."""
     return _over_variations("drop", parts, lambda original, scores: original - float(np.mean(scores)))
 
 
@@ -123,23 +126,27 @@ _HIGHER_IS_BETTER = ("score", "worst")
 def _over_variations(
     name: str, parts: Iterable[Sequence[Any]], statistic: Callable[[float, list[float]], float]
 ) -> float:
-    """NaN, with the reason in the log, where no variation has a score, or what it is compared with has none."""
+    """The statistic over the variations' scores.
+
+    NaN, with the reason in the log, if no variation has a score, or if the original has none and the statistic needs
+    it.
+    """
     values: dict[tuple[str, int], list[Any]] = {}
     for type, variation, value in parts:
         values.setdefault((type, variation), []).append(value)
     scores = {variation: _score(of_variation) for variation, of_variation in values.items()}
     original = scores.pop((varied.ORIGINAL, 0), None)
-    # In one order however the documents come: of several processes they come process by process.
+    # Sorted, because the order of documents depends on the number of processes.
     defined = sorted(found for found in scores.values() if found is not None)
     found = statistic(math.nan if original is None else original, defined) if defined else math.nan
     if math.isnan(found):
         missing = "no variation has a whole pair or a value" if not defined else "the original has none"
-        logger.warning(f"{name} is NaN: {missing}, or a box or point had no segmenter, which is logged above")
+        logger.warning(f"{name} is NaN: {missing}, or the segmenter was missing for a box or point, as logged above")
     return found
 
 
 def _score(values: Sequence[Sequence[Any] | float | None]) -> float | None:
-    """One variation's score: pair accuracy of pairs' halves, else the mean; None where nothing is to average."""
+    """One variation's score: pair accuracy for pairs, else the mean; None if there is nothing to average."""
     halves = [value for value in values if value is not None and not isinstance(value, float)]
     if not halves:
         singles = [value for value in values if isinstance(value, float)]
@@ -161,7 +168,7 @@ def _metric_list(types: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def __getattr__(attribute: str) -> list[dict[str, Any]]:
-    """The `metric_list` of each kind of task; a new one each time, for lmms-eval to write into."""
+    """The `metric_list` of each kind of task. It is a new list each time, because lmms-eval writes into it."""
     types: dict[str, Callable[[], Sequence[str]]] = {
         "CHOICE_METRICS": varied.choice_types,
         "WORDING_METRICS": lambda: varied.WORDING_TYPES,

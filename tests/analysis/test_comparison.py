@@ -126,7 +126,7 @@ def test_order_of_pairs_changes_no_digit():
 def test_runs_must_fit():
     with pytest.raises(ValueError, match=r"each of 2 units, but got shapes \(2,\) and \(1,\)"):
         compare_means(Paired([0.1, 0.2], [0.3], [0, 1]))
-    with pytest.raises(ValueError, match=r"expected 0 \(wrong\) or 1 \(right\), but got 0\.5"):
+    with pytest.raises(ValueError, match=r"expected 0 \(incorrect\) or 1 \(correct\), but got 0\.5"):
         compare_right(Paired([1, 0.5], [1, 1], [0, 1]))
     with pytest.raises(ValueError, match="expected one value for each unit"):
         compare_right(Paired([1, 0], [1, 1], [0, 0]))

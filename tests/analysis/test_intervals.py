@@ -35,7 +35,7 @@ def test_a_share_has_wilsons_interval():
         assert found[:2] == pytest.approx((count / of, (middle - half) / (of + z**2)))
         assert found.high == pytest.approx((middle + half) / (of + z**2))
         assert found.units == of
-    assert share_interval(0, 0).reason == "there is nothing to take a share of"
+    assert share_interval(0, 0).reason == "there is nothing to count"
     with pytest.raises(ValueError, match="expected a count from 0 to 3, but got 4"):
         share_interval(4, 3)
 
@@ -152,7 +152,7 @@ def test_a_difference_of_what_is_equal_but_for_a_constant_has_no_noise():
     [
         ([], [], math.nan, "there is no value"),
         ([None, math.nan], [0, 1], math.nan, "there is no value"),
-        ([0.2, 0.4], [5, 5], 0.3, "one unit says nothing of how units differ"),
+        ([0.2, 0.4], [5, 5], 0.3, "one unit does not show how units differ"),
         ([0.1] * 30, range(30), 0.1, "every resample gives the same value"),
     ],
 )
@@ -165,7 +165,7 @@ def test_what_has_no_interval_says_why(values, units, value, reason):
 
 def test_a_score_without_an_interval_says_why():
     right = Values([0.0, 1.0, 1.0], range(3))
-    assert score_interval([right], []).reason == "a part of it has no value"
+    assert score_interval([right], []).reason == "one of its parts has no value"
     assert score_interval([], []).reason == "there is no value"
     # Masks of one pair in three: some resamples have none of them.
     few = score_interval([right], [Values([0.5], [0])])

@@ -78,7 +78,7 @@ def test_lines_are_bounded_and_text(tmp_path, monkeypatch):
     path.write_text(record.replace("12345678", "12345"))  # 39, and the line feed the fortieth
     assert read_answers(path) == {1: "12345"}
     path.write_bytes(b'{"question_id": 1, "response": "\xff"}')
-    with pytest.raises(ValueError, match="expected UTF-8 in .*, but it is none at or after line 1"):
+    with pytest.raises(ValueError, match="expected UTF-8 in .*, but got other bytes at or after line 1"):
         read_answers(path)
 
 

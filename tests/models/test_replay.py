@@ -220,7 +220,7 @@ def test_open_answers_are_text_and_masks_together(tmp_path, warnings):
     assert texts[3] == given
     assert warnings == [
         "1 of 5 documents have no mask: it counts as unparsed",
-        "1 of 5 documents have no answer: it counts as wrong and unparsed",
+        "1 of 5 documents have no answer: it counts as incorrect and unparsed",
     ]
     assert replay("pixmini_vqa_open", documents, answers=answers)[:3] == ["Open.", "Closed.", ""]
     with pytest.raises(ValueError, match="expected answers=FILE.jsonl for the task pixmini_vqa_open, but got none"):
@@ -230,7 +230,7 @@ def test_open_answers_are_text_and_masks_together(tmp_path, warnings):
 @pytest.mark.parametrize("task", ["pixmini_vqa_evidence", "pixmini_ground_lang_lite"])
 def test_what_asks_several_times_is_not_replayed(task, tmp_path):
     answers = write_lines(tmp_path / "answers.jsonl", {"question_id": 1, "response": "a"})
-    with pytest.raises(ValueError, match=f"asks about every image once, but got {task}"):
+    with pytest.raises(ValueError, match=f"one prompt per image, but got {task}"):
         replay(task, [document("1", "1.png")], answers=answers)
 
 
@@ -239,7 +239,7 @@ def test_answers_with_masks_need_no_folder(tmp_path, warnings):
     answers = write_lines(tmp_path / "answers.jsonl", {"question_id": 1, "answer": "", "response": given})
     documents = [document("1", "1.jpg"), document("2", "2.jpg")]
     assert replay("pixmmvp_ground", documents, answers=answers) == [given, ""]
-    assert any("2 of 2 documents are to be grounded and there is no masks=FOLDER" in message for message in warnings)
+    assert any("2 of 2 documents need grounding, but there is no masks=FOLDER" in message for message in warnings)
     with pytest.raises(ValueError, match="expected masks=FOLDER for the task pixmmvp_ground, but got none"):
         replay("pixmmvp_ground", documents)
 
@@ -272,4 +272,4 @@ def test_provenance_says_how_many_masks_there_were(tmp_path, warnings):
         "model": "LISA", "select": "similarity", "masks": str(tmp_path), "answers": None, "mask_files": 2,
     }  # fmt: skip
     assert predictions([text]) == [LEFT]
-    assert warnings == ["1 of 1 documents have masks of another size than the image: they were resized"]
+    assert warnings == ["1 of 1 documents have masks that differ in size from the image: they were resized"]

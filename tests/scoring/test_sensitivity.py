@@ -140,7 +140,7 @@ def test_referring_prompts_by_kind_of_model(doc, kind):
 
 
 def test_a_model_that_takes_no_prompt_is_refused(doc):
-    with pytest.raises(ValueError, match="asked in words, but got one that is asked by the phrase alone"):
+    with pytest.raises(ValueError, match="prompted with the phrase alone; run it on the task without variations"):
         sensitivity.referring_prompt(doc, {"kind": "phrase"})
 
 
