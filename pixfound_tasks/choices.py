@@ -1,4 +1,4 @@
-"""One wording for a name that is not among those it can be."""
+"""The check that a name is one of the allowed names, with one error message for all callers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def check_choice(what: str, value: str, allowed: Iterable[str]) -> None:
-    """Raise ValueError, naming the nearest allowed name, unless `value` is one of them."""
+    """Raise ValueError unless `value` is allowed. The message says `what` it is and suggests the nearest name."""
     names = sorted(allowed)
     if value in names:
         return

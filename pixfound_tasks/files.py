@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from uuid import uuid4
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place when the block ends well and goes when it does not.
+    """Yield a temporary path in the same folder. It replaces `path` if the block succeeds and is deleted if it fails.
 
-    Who reads `path` sees what was there before or all of what was written, also where several processes write it, one
-    is killed, or the disk is full.
+    Readers of `path` see the old content or all of the new content, even if several processes write it, a process is
+    killed, or the disk is full.
     """
     beside = path.with_name(f"{path.name}.{uuid4().hex}.part")
     try:

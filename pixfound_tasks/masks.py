@@ -1,6 +1,6 @@
-"""Masks as COCO run-length encodings (RLE), by pycocotools: `{"size": [height, width], "counts": "..."}`.
+"""Masks as COCO run-length encodings (RLE), handled by pycocotools: `{"size": [height, width], "counts": "..."}`.
 
-Arrays are bool (height, width). Sizes are `(height, width)` in pixels throughout.
+Mask arrays are bool (height, width). Sizes are `(height, width)` in pixels throughout.
 """
 
 from __future__ import annotations
@@ -14,49 +14,51 @@ from pycocotools import mask as coco
 Rle = dict[str, Any]
 Size = tuple[int, int]
 
-_GOES_ON = 32  # in a character of COCO's text form: the number goes on in the next one
-_AT_ONCE = 1 << 20  # characters; each takes some hundred bytes while it is read
-_MERGED = 8  # masks at once
-_LONGEST_NUMBER = 7  # characters: 35 bits, more pixels than an image can have
+_GOES_ON = 32  # the bit of a character in COCO's text form that says that the number continues in the next character
+_AT_ONCE = 1 << 20  # characters; decoding takes about a hundred bytes for each
+_MERGED = 8  # masks per call
+_LONGEST_NUMBER = 7  # characters: 35 bits, which is more than the pixel count of any image
 
 
 class Overlap(NamedTuple):
-    """Pixels in both of two masks, and in any of them."""
+    """Pixel counts of the intersection and the union of two masks."""
 
     intersection: int
     union: int
 
 
 class InvalidMask(ValueError):
-    """Something that was to be a mask is none, or one of another size than expected."""
+    """A value is not a valid mask, or its size is not the expected one."""
 
 
 def encode(mask: np.ndarray) -> Rle:
-    """RLE of a mask, bool or 0/1 (height, width)."""
+    """Encode a mask, bool or 0/1 (height, width), as RLE. Raises ValueError if it is not two-dimensional."""
     if mask.ndim != 2:
-        raise ValueError(f"expected a mask of shape (height, width), but got shape {mask.shape}")
+        raise ValueError(
+            f"expected a mask of shape (height, width), but got shape {mask.shape}; encode one mask at a time"
+        )
     return _as_text(coco.encode(np.asfortranarray(mask.astype(bool), dtype=np.uint8)))
 
 
 def decode(rle: Rle) -> np.ndarray:
-    """Mask of a trusted RLE, bool (height, width). What a model printed goes through `read_mask` first."""
+    """Decode a trusted RLE to a mask, bool (height, width). Pass a model's output through `read_mask` first."""
     return coco.decode(rle).astype(bool)
 
 
 def empty(size: Size) -> Rle:
-    """The mask of nothing."""
+    """Return the empty mask of this size."""
     return encode(np.zeros(size, bool))
 
 
 def area(rle: Rle) -> int:
-    """Number of pixels."""
+    """Return the number of pixels in a mask."""
     return int(coco.area(rle))
 
 
 def union(masks: Sequence[Rle], size: Size) -> Rle:
-    """The pixels of any of the masks, all of this size; of none of them, the empty mask."""
+    """Return the union of masks that all have this size. Returns the empty mask if there are none."""
     found = list(masks) or [empty(size)]
-    # Group by group: pycocotools goes through the union so far for every mask, so that a thousand after one of many
+    # Merge in groups: pycocotools scans the running union once per mask, so merging a thousand masks into one with many
     # runs would take minutes.
     while len(found) > 1:
         found = [coco.merge(found[start : start + _MERGED]) for start in range(0, len(found), _MERGED)]
@@ -64,7 +66,10 @@ def union(masks: Sequence[Rle], size: Size) -> Rle:
 
 
 def iou(prediction: Rle, truth: Rle) -> float:
-    """Intersection over union of two masks of one size; 1 where both are empty."""
+    """Return the intersection over union of two masks, in 0..1. Returns 1 if both are empty.
+
+    Raises `InvalidMask` if their sizes differ.
+    """
     if list(prediction["size"]) != list(truth["size"]):
         raise InvalidMask(f"expected masks of one size, but got {prediction['size']} and {truth['size']}")
     found = overlap(prediction, truth)
@@ -72,24 +77,24 @@ def iou(prediction: Rle, truth: Rle) -> float:
 
 
 def ious(predictions: Sequence[Rle], truth: Rle) -> list[float]:
-    """`iou` of each of many masks with one that is not empty, all of one size, at once."""
+    """Return the IoU, in 0..1, of each prediction with a ground truth that is not empty. All masks have one size."""
     return coco.iou(list(predictions), [truth], [False])[:, 0].tolist() if predictions else []
 
 
 def overlap(prediction: Rle, truth: Rle) -> Overlap:
-    """How much of two masks of one size is shared."""
+    """Return the intersection and the union, in pixels, of two masks of one size."""
     both = [prediction, truth]
     return Overlap(area(coco.merge(both, intersect=True)), area(coco.merge(both)))
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Rle:
-    """The union of polygons `[x0, y0, x1, y1, ...]` in pixels, filled as COCO does."""
+    """Return the union of polygons `[x0, y0, x1, y1, ...]` in pixels, filled as COCO fills them."""
     filled = coco.frPyObjects([list(map(float, polygon)) for polygon in polygons], *size) if polygons else []
     return union(filled, size)
 
 
 def from_box(box: Sequence[float], size: Size) -> Rle:
-    """A filled rectangle from corners `(x_min, y_min, x_max, y_max)` in fractions of width and height."""
+    """Return a filled rectangle. The corners `(x_min, y_min, x_max, y_max)` are fractions of width and height."""
     height, width = size
     x0, y0, x1, y1 = (round(value * side) for value, side in zip(box, (width, height, width, height)))
     mask = np.zeros(size, bool)
@@ -98,7 +103,7 @@ def from_box(box: Sequence[float], size: Size) -> Rle:
 
 
 def from_point(point: Sequence[float], size: Size) -> Rle:
-    """The one pixel that holds a point `(x, y)` in fractions of width and height."""
+    """Return the mask of the one pixel that contains the point `(x, y)`, in fractions of width and height."""
     mask = np.zeros(size, bool)
     x, y = (min(int(value * side), side - 1) for value, side in zip(point, size[::-1]))
     mask[y, x] = True
@@ -106,7 +111,7 @@ def from_point(point: Sequence[float], size: Size) -> Rle:
 
 
 def resize(mask: np.ndarray, size: Size) -> np.ndarray:
-    """The mask at another size by nearest neighbour, bool (height, width)."""
+    """Resize a mask, bool (height, width), to `size` by nearest neighbor."""
     rows, columns = (
         np.minimum(((np.arange(new) + 0.5) * old / new).astype(int), old - 1) for new, old in zip(size, mask.shape)
     )
@@ -114,9 +119,10 @@ def resize(mask: np.ndarray, size: Size) -> np.ndarray:
 
 
 def shrunk(masks: Sequence[Rle], longest: int) -> list[Rle]:
-    """Trusted masks of one size by nearest neighbour at one whose longer side is at most `longest`; for looking at.
+    """Shrink trusted masks of one size by nearest neighbor, so that the longer side is at most `longest` pixels.
 
-    No pixel is touched: a run ends before so many of the pixels that are kept, whatever lies between them.
+    The result is meant for display. The masks are not decoded: the end of each run is mapped to the number of kept
+    pixels before it.
     """
     if not masks or longest >= max(masks[0]["size"]):
         return list(masks)
@@ -131,7 +137,7 @@ def shrunk(masks: Sequence[Rle], longest: int) -> list[Rle]:
     columns, rows = np.divmod(np.cumsum(runs.lengths) - of * (old[0] * old[1]), old[0])
     has_column = np.diff(columns_before, append=columns_before[-1])[columns]
     ends = columns_before[columns] * new[0] + has_column * rows_before[rows]
-    # Where two runs end at once the mask has turned and turned back.
+    # If two runs end at the same place, the mask switches there and switches back, so both ends cancel.
     places, times = np.unique(of * (count + 1) + ends, return_counts=True)
     of, places = np.divmod(places[times % 2 == 1], count + 1)
     starts = np.searchsorted(of[places < count], np.arange(1, len(masks)))
@@ -142,10 +148,10 @@ def shrunk(masks: Sequence[Rle], longest: int) -> list[Rle]:
 
 
 def read_mask(value: Any, size: Size) -> Rle:
-    """An untrusted RLE, checked before pycocotools sees it (which would write past its buffers).
+    """Check an untrusted RLE and return it in COCO's text form. Pycocotools alone would write past its buffers.
 
-    `counts` may be COCO's text or a list of run lengths. Raises `InvalidMask` where the size is not `size`, or the
-    runs are not numbers that add up to it.
+    `counts` may be COCO's text form or a list of run lengths. Raises `InvalidMask` if the size is not `size`, or if the
+    run lengths are not numbers that add up to its pixels.
     """
     (found,) = read_masks([value], size)
     if isinstance(found, InvalidMask):
@@ -154,7 +160,7 @@ def read_mask(value: Any, size: Size) -> Rle:
 
 
 def read_masks(values: Sequence[Any], size: Size) -> list[Rle | InvalidMask]:
-    """`read_mask` of many at once, which is many times faster; for each its mask, or the error."""
+    """Check many RLEs at once, which is many times faster than `read_mask`. Returns a mask or an error for each."""
     counts = [_counts(value, size) for value in values]
     texts = [count for count in counts if isinstance(count, str)]
     totals = iter(_total_runs(texts, size[0] * size[1]))
@@ -165,7 +171,7 @@ def _counts(value: Any, size: Size) -> str | list[int] | InvalidMask:
     if not isinstance(value, dict) or value.get("size") != list(size):
         found = value.get("size") if isinstance(value, dict) else value
         return InvalidMask(f"expected a mask of size {list(size)}, but got {str(found)[:80]}")
-    counts, most = value.get("counts"), size[0] * size[1] + 1  # runs: one a pixel, and the empty one before the first
+    counts, most = value.get("counts"), size[0] * size[1] + 1  # at most one run per pixel after an empty first run
     if isinstance(counts, str) and len(counts) > _LONGEST_NUMBER * most:
         return InvalidMask(f"expected counts of a mask of {most - 1} pixels, but got {len(counts)} characters")
     if isinstance(counts, list) and len(counts) > most:
@@ -179,7 +185,7 @@ def _checked(counts: str | list[int] | InvalidMask, total: int | None, size: Siz
     if isinstance(counts, InvalidMask):
         return counts
     if isinstance(counts, list):
-        # None longer than the mask: a sum of two may have more digits than Python prints.
+        # Reject runs longer than the mask first, because their sum may have more digits than Python prints.
         total = sum(counts) if all(0 <= run <= size[0] * size[1] for run in counts) else None
     if total != size[0] * size[1]:
         problem = f"{total}" if total is not None else f"{str(counts)[:80]!r}"
@@ -190,16 +196,16 @@ def _checked(counts: str | list[int] | InvalidMask, total: int | None, size: Siz
 
 
 def _total_runs(texts: Sequence[str], longest: int) -> list[int | None]:
-    """The sum of each text's run lengths; None where it is not COCO's text form, or a run is not in 0..longest."""
+    """Return the sum of each text's run lengths, or None if it is malformed or a run is not in 0..longest."""
     is_whole = [bool(text) and text.isascii() and not ord(text[-1]) - 48 & _GOES_ON for text in texts]
     whole = [text for text, ok in zip(texts, is_whole) if ok]
     if not whole:
         return [None] * len(texts)
     runs = _runs(whole) if len(whole) == 1 or sum(map(len, whole)) < _AT_ONCE else None
-    if runs is None:  # too much at once, or one that is no such text spoils all
+    if runs is None:  # there is too much text for one call, or one text is malformed
         found = [None] if len(whole) == 1 else [_total_runs([text], longest)[0] for text in whole]
     else:
-        # Differences may add up past 64 bits, and so could the runs; none longer than the mask makes a sum exact.
+        # Sums may overflow 64 bits. A total is exact if no run is longer than the mask.
         is_possible = np.logical_and.reduceat((runs.lengths >= 0) & (runs.lengths <= longest), runs.first)
         totals = np.add.reduceat(runs.lengths, runs.first)
         found = [int(total) if possible else None for possible, total in zip(is_possible, totals)]
@@ -208,17 +214,17 @@ def _total_runs(texts: Sequence[str], longest: int) -> list[int | None]:
 
 
 class _Runs(NamedTuple):
-    """Run lengths of several masks one after another, int64, and where each mask's first one is."""
+    """The run lengths of several masks, concatenated, int64, and the index of each mask's first run."""
 
     lengths: np.ndarray
     first: np.ndarray
 
 
 def _runs(texts: Sequence[str]) -> _Runs | None:
-    """Run lengths in COCO's text form, of texts that are whole and not empty; None where one of them is no such text.
+    """Decode run lengths from COCO's text form. The texts are complete and not empty. Returns None if one is malformed.
 
-    A number is written in characters of six bits, lowest first, the sixth for "goes on"; from a mask's fourth number
-    on it is the difference to the one before the last.
+    A number is a sequence of six-bit characters, with the lowest bits first. The sixth bit says that the number
+    continues. From a mask's fourth number on, a number is the difference from the run length two before it.
     """
     codes = np.frombuffer("".join(texts).encode("ascii"), np.uint8) - np.uint8(ord("0"))
     goes_on = codes & _GOES_ON != 0

@@ -1,1 +1,1 @@
-"""From what a model says or attends to, to masks: phrases, coordinates, segmenters, selection."""
+"""From a model's answer or attention to masks: phrases, coordinates, segmenters, selection."""

@@ -1,4 +1,4 @@
-"""A model behind a lens, and what grounds its answers by attention, from the names that people give."""
+"""Builds a lens and its attention grounder from the names that users give."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from pixfound_tasks.mini.calibration import calibration_scenes
 
 
 def default_segmenter(pretrained: str) -> str:
-    """The embedded model's drawings need no weights to segment."""
+    """Return the default segmenter of a model. The embedded model's drawings can be segmented without weights."""
     return "region" if pretrained == mini.NAME else segmenters.DEFAULT
 
 
 def default_phrases(pretrained: str) -> str:
-    """What splits a model's answers into phrases where nobody says: the embedded model needs no spaCy."""
+    """Return the default chunker of a model's answers. The embedded model's answers need no spaCy."""
     return "rules" if pretrained == mini.NAME else "auto"
 
 
 def checkpoint(pretrained: str) -> str:
-    """What transformers loads under this name: `pixfound/mini` is shipped with the package."""
+    """Return what transformers loads for this name. `pixfound/mini` is a folder in this package."""
     return str(mini.weights_folder()) if pretrained == mini.NAME else pretrained
 
 
@@ -44,9 +44,12 @@ def open_lens(
     layers: str = "all",
     query: str = "predict",
 ) -> Lens:
-    """A model of the hub, of a folder or `pixfound/mini`; its heads chosen on drawn scenes for the reducer "heads"."""
+    """Return the lens of a model from the hub, a folder or `pixfound/mini`.
+
+    For the reducer "heads", the attention heads are chosen on drawn scenes.
+    """
     path = checkpoint(pretrained)
-    # The embedded model is stored in half precision to be small, not to be run in it.
+    # The embedded model is stored in half precision only to be small; it runs in float32.
     dtype = dtype or ("float32" if pretrained == mini.NAME else "auto")
     model = AutoModelForImageTextToText.from_pretrained(
         path,
@@ -66,12 +69,12 @@ def open_lens(
 
 
 def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> dict[str, Any]:
-    """What every response says of the model and of the way its answers are grounded."""
+    """Return the provenance of every response: the model, and how its answers are grounded."""
     model = lens.model
     return {
         "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
         "dtype": str(model.dtype).removeprefix("torch."), "grounding": grounding, "segmenter": segmenter,
-        # lmms-eval's own results name the commit of the current folder.
+        # Recorded here, because lmms-eval's own results give the commit of the current folder instead.
         "versions": {
             "pixfound-tasks": __version__, "transformers": transformers.__version__, "lmms-eval": version("lmms_eval")
         },
@@ -79,7 +82,10 @@ def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> d
 
 
 def named_judge(name: str | None, lens: Lens) -> Judge | None:
-    """The judge of this name, who will be shown images; "self" is the model behind the lens."""
+    """Return the judge with this name, or None if it is empty. "self" is the model behind the lens.
+
+    The judge must accept images, see `make_judge`.
+    """
     if name == "self":
         return LensJudge(lens)
     return make_judge(name, sees=True) if name else None
@@ -94,9 +100,9 @@ def attention_grounder(
     judge: Judge | None,
     **settings: Any,
 ) -> AttentionGrounder:
-    """What grounds the answers of a lens; segmenter and phrases are named as their makers take them.
+    """Return the grounder of a lens's answers. For `segmenter` and `phrases` see `make_segmenter` and `make_chunker`.
 
-    `settings` are the grounder's own, among them `select`; its provenance has them too.
+    `settings` are arguments of `AttentionGrounder`, among them `select`. The provenance records them too.
     """
     chunker, chunker_name = make_chunker(phrases)
     similarity, similarity_name = make_similarity(chunker_name, settings["select"])

@@ -1,4 +1,4 @@
-"""Attend and segment: from what an answer's tokens looked at to a grounded response."""
+"""Attend and segment: turns an answer and its attention to the image into a grounded response."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AttentionGrounder:
-    """The steps between attention and masks, and what to write down about them.
+    """Turns the attention of an answer into masks, and records how.
 
-    `control` adds a chance control to every response: as many random points as it has phrases, through the same
-    segmenter. `seed` and the image alone decide where they lie. `select` and `judge` are as in `make_selector`.
-    `point_rank` is which of a phrase map's highest pixels the segmenter is prompted with, counted from 1; a phrase
-    whose map has fewer pixels has no point.
+    `control` adds a random-point baseline to each response: it has as many random points as the response has phrases
+    with a point, and uses the same segmenter. The points depend only on `seed` and the image. For `select` and `judge`
+    see `make_selector`. `point_rank` is the rank, counted from 1, of the pixel of a phrase map that prompts the
+    segmenter. A phrase whose map has fewer pixels has no point.
     """
 
     segmenter: Segmenter
@@ -47,7 +47,7 @@ class AttentionGrounder:
         make_selector(self.select, self.judge)
 
     def ground(self, look: Look, image: Image.Image, expression: str) -> Response:
-        """The response to a request to find `expression` in an image (RGB), from the answer and its attention."""
+        """Return the response to a prompt to find `expression` in an image (RGB), from the answer and its attention."""
         self.segmenter.set_image(np.asarray(image))
         phrases = [self._phrase(phrase, look, expression) for phrase in self.chunker(look.text)]
         points = [phrase.point for phrase in phrases if phrase.point]
@@ -76,7 +76,7 @@ class AttentionGrounder:
             root=phrase.root,
             chars=phrase.chars,
             tokens=tokens_within(look.token_chars, phrase.chars),
-            # What the answer says is not there is not what was asked for, however alike the words.
+            # A denied object is not the one in the prompt, however similar the words are.
             similarity=0.0 if is_denied(phrase.text) else self.similarity(phrase.text, expression),
             map=coarse_map(seen),
         )
@@ -88,7 +88,7 @@ class AttentionGrounder:
 
 
 def _problems(look: Look, phrases: Sequence[Phrase]) -> tuple[str, ...]:
-    """What is wrong with an answer's attention; such a phrase has no point, or is of fewer tokens than it has."""
+    """Return the faults of an answer's attention. An affected phrase has no point, or its map leaves out tokens."""
     found = [look.settings["fault"]] if "fault" in look.settings else []
     if look.lost:
         lost = f"{len(look.lost)} of {len(look.token_chars)} tokens"
@@ -100,5 +100,5 @@ def _problems(look: Look, phrases: Sequence[Phrase]) -> tuple[str, ...]:
         if np.isnan(seen).all():
             found.append(f"phrases[{index}]: no attention to the image was recorded")
         elif peak(seen) is None:
-            found.append(f"phrases[{index}]: flat map: it looks at no place more than at another")
+            found.append(f"phrases[{index}]: flat map: no place gets more attention than another")
     return tuple(found)

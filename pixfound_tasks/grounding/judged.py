@@ -1,4 +1,4 @@
-"""Candidate masks shown to a judge, a multimodal model, which says the one that highlights the object best."""
+"""Shows candidate masks to a judge, a multimodal model, which selects the one that highlights the object best."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from pixfound_tasks.response import Candidate, Phrase, Selection, all_candidates
 if TYPE_CHECKING:
     from pixfound_tasks.attention import Lens
 
-# Wording of PixFoundation's scripts.
+# The wording of PixFoundation's scripts.
 PRESENCE = "Does this image have {}? Answer yes/no only."
 CHOICE = (
     "Select the image that has {} best highlighted in red color than the others? "
     "Answer with a number from 1 to {}. Mention the number only."
 )
-MOST_IMAGES = 24  # in one question
+MOST_IMAGES = 24  # per question
 _RED = (255, 0, 0)
-_LONGEST_REPLY = 200  # characters that are kept for the record
-_LONGEST_SIDE = 2048  # pixels, of a sheet
+_LONGEST_REPLY = 200  # characters that the notes keep
+_LONGEST_SIDE = 2048  # pixels, of a contact sheet
 
 
 class Judged(NamedTuple):
-    """A judge's choice, None where it was down; and for the record how it came about.
+    """A judge's selection, None if the judge was down, and notes on how it was made.
 
-    `notes` has the judge's `name`, the `status` ("chosen", "absent", "only candidate", "no candidates", "unread: first
-    candidate" or "down: similarity"), the `exchanges` (prompt, number of images, reply), where so the `reason` why the
-    judge was down, and as `sheet` why it saw the candidates on one picture.
+    `notes` contains the judge's `name`, the `status` ("chosen", "absent", "only candidate", "no candidates", "unread:
+    first candidate" or "down: similarity") and the `exchanges` (prompt, number of images, reply). It contains the
+    `reason` if the judge was down. It contains `sheet`, the judge's refusal of several images, if the judge saw the
+    candidates on one contact sheet.
     """
 
     selection: Selection | None
@@ -44,11 +45,12 @@ class Judged(NamedTuple):
 
 
 def select_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge) -> Judged:
-    """Ask whether the image (RGB) has the object, and if so which candidate of all phrases shows it best.
+    """Ask whether the image (RGB) has the object and, if so, which candidate of all phrases shows it best.
 
-    A reply of no is "not there"; one that says neither is taken for a yes. Empty masks are not shown, equal ones once.
-    More than `MOST_IMAGES` candidates go through rounds: the best of each group meet again. A reply without a
-    number, or with one that is out of range, is taken for the first candidate. Source: PixFoundation, section 3.
+    The reply "no" means "not there". A reply with neither "yes" nor "no" counts as "yes". Empty masks are not shown,
+    and equal masks are shown once. If there are more than `MOST_IMAGES` candidates, the judge selects the best of each
+    group and then the best of these. A reply without a number, or with one out of range, selects the first candidate
+    shown. Source: PixFoundation, section 3.
     """
     hearing = _Hearing(judge)
     candidates = _distinct(phrases)
@@ -67,7 +69,7 @@ def select_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: s
 
 
 def _distinct(phrases: Sequence[Phrase]) -> list[tuple[int, int, Candidate]]:
-    """The candidates that are not empty, the first one of equal masks."""
+    """Return the candidates that are not empty. Of equal masks, only the first is returned."""
     first: dict[str, tuple[int, int, Candidate]] = {}
     for found in all_candidates(phrases):
         if masks.area(found[2].mask):
@@ -77,7 +79,7 @@ def _distinct(phrases: Sequence[Phrase]) -> list[tuple[int, int, Candidate]]:
 
 @dataclass
 class _Hearing:
-    """The questions of one image, and what is written down about them."""
+    """The questions about one image, and the notes on them."""
 
     judge: Judge
     is_read: bool = True
@@ -90,13 +92,13 @@ class _Hearing:
         return Judged(selection, self.notes | {"status": status})
 
     def confirms(self, image: Image.Image, expression: str) -> bool:
-        """Whether the judge does not say that the object is absent."""
+        """Return False if the judge says that the object is absent, else True."""
         reply = self._ask(PRESENCE.format(expression), [image])
         said = re.search(r"\b(yes|no)\b", reply.lower())
         return said is None or said[0] == "yes"
 
     def best(self, image: Image.Image, candidates: Sequence[Rle], expression: str) -> int:
-        """Index of the mask that wins; one alone wins unasked."""
+        """Return the index of the selected mask. A single mask is selected without a question."""
         left = list(range(len(candidates)))
         while len(left) > 1:
             groups = np.array_split(left, math.ceil(len(left) / MOST_IMAGES))
@@ -109,10 +111,10 @@ class _Hearing:
     def _choose(self, images: Sequence[Image.Image], expression: str) -> int:
         reply = self._ask(CHOICE.format(expression, len(images)), images)
         number = re.search(r"\d+", reply)
-        # Longer ones are out of range, and `int` refuses thousands of digits.
+        # Longer numbers are out of range, and `int` refuses thousands of digits.
         choice = int(number[0]) if number and len(number[0]) < 9 else 0
         is_read = 1 <= choice <= len(images)
-        self.is_read = is_read  # of the last question, which decides
+        self.is_read = is_read  # the last question decides
         return choice - 1 if is_read else 0
 
     def _ask(self, prompt: str, images: Sequence[Image.Image]) -> str:
@@ -126,7 +128,7 @@ class _Hearing:
 
 
 def highlight(image: Image.Image, mask: Rle) -> Image.Image:
-    """The image (RGB) with the mask, of its size, blended in red at 0.5."""
+    """Return the image (RGB) with the mask blended in red at 0.5. The mask has the size of the image."""
     pixels = np.array(image)
     shown = masks.decode(mask)
     pixels[shown] = (pixels[shown].astype(np.uint16) + _RED) // 2
@@ -134,9 +136,10 @@ def highlight(image: Image.Image, mask: Rle) -> Image.Image:
 
 
 def contact_sheet(images: Sequence[Image.Image]) -> Image.Image:
-    """Images of one size (RGB) on one square picture, row by row, each under its number, counted from 1.
+    """Arrange images (RGB) of one size on one square image, row by row, each below its number, counted from 1.
 
-    Square, because the processors of models that take one image crop what is not. At most 2048 pixels wide.
+    The sheet is square because the processors of models that take one image crop other shapes. It is at most 2048
+    pixels wide.
     """
     width, height = images[0].size
     strip = max(12, height // 8)
@@ -161,9 +164,9 @@ def contact_sheet(images: Sequence[Image.Image]) -> Image.Image:
 
 @dataclass(frozen=True)
 class LensJudge:
-    """The evaluated model as its own judge, its attention not recorded.
+    """The evaluated model as its own judge. Its attention is not recorded.
 
-    Models that have learned from one image at a time refuse several, with `OneImageOnly`; so does whatever model fails
+    It raises `OneImageOnly` for several images if the model was trained on one image at a time, or if the model fails
     on them.
     """
 
@@ -172,12 +175,12 @@ class LensJudge:
     name: str = "self"
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """The reply, greedy, of at most `max_new_tokens` tokens, about one image or more."""
+        """Return the greedy reply, of at most `max_new_tokens` tokens, about one or more images."""
         check_images(self.lens.model.config, images)
         try:
             return self.lens.answer_all([tuple(images)], [prompt], max_new_tokens=self.max_new_tokens)[0].text
         except Exception as error:
-            # Processors and models refuse what they cannot take in many ways.
+            # Processors and models raise many kinds of errors for input that they do not support.
             if len(images) > 1:
                 raise OneImageOnly(f"{type(error).__name__}: {error}") from error
             raise

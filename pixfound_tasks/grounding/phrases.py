@@ -1,4 +1,4 @@
-"""Noun phrases of an answer: by a small rule-based chunker, or by spaCy."""
+"""Finds the noun phrases of an answer with a small rule-based chunker or with spaCy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DETERMINERS = frozenset(
     "one two three four five six seven eight nine ten several many few".split()
 )
 _NEGATIONS = frozenset({"no", "not", "without", "neither", "nor"})
-# Words that end a noun phrase and belong to none: what stands between them is taken for one.
+# Words that end a noun phrase and are part of none. The words between two of them form a noun phrase.
 _CLOSED_CLASS = frozenset(
     "of in on at to by for from with without into onto over under above below between behind beside near next through "
     "across along around against inside outside toward towards up down off out about as like than "
@@ -29,14 +29,14 @@ _CLOSED_CLASS = frozenset(
 )
 # "a black and white dog" is one phrase.
 _COLORS = frozenset("black white red green blue yellow orange purple brown gray grey pink gold golden silver".split())
-# Nouns in -ing; other words in -ing are taken for verbs: "two dogs playing".
+# Nouns that end in -ing. Other words that end in -ing count as verbs, as in "two dogs playing".
 _ING_NOUNS = frozenset(
     "wing ring king thing string spring building ceiling clothing painting railing morning evening wedding".split()
 )
-# Of the words that end a phrase, those that are nouns in "the face" and "the dog's face".
+# Closed-class words that can also be nouns, as in "the face" and "the dog's face".
 _NOUNS_OR_VERBS = frozenset("face faces point points stand stands show shows look looks".split())
 _BEFORE_NOUNS = frozenset("a an the my your his her its our their".split())
-# What the rules for plurals get wrong.
+# Plurals for which the rules in `_singular` are incorrect.
 _PLURALS = {
     "men": "man", "women": "woman", "people": "person", "children": "child", "feet": "foot", "teeth": "tooth",
     "mice": "mouse", "geese": "goose", "leaves": "leaf", "knives": "knife", "wolves": "wolf", "shelves": "shelf",
@@ -47,7 +47,7 @@ _COPULAS = frozenset("is are was were be been being am appears appear seems seem
 
 @dataclass(frozen=True)
 class NounPhrase:
-    """A noun phrase, its head word in lower case, and its half-open range of characters in the text."""
+    """A noun phrase, its head word in lower case, and its half-open character range in the text."""
 
     text: str
     root: str
@@ -58,9 +58,9 @@ Chunker = Callable[[str], list[NounPhrase]]
 
 
 def rule_phrases(text: str) -> list[NounPhrase]:
-    """Runs of words between punctuation and closed-class words; the last word of a run is its head.
+    """Return the runs of words between punctuation and closed-class words. The last word of a run is its head.
 
-    A run after a copula counts only with a determiner: "the star is red" has one noun phrase.
+    A run after a copula counts only if it has a determiner: "the star is red" has one noun phrase.
     """
     phrases: list[NounPhrase] = []
     run: list[re.Match[str]] = []
@@ -77,7 +77,7 @@ def rule_phrases(text: str) -> list[NounPhrase]:
             phrases += _phrase(text, run, before)
             before, run = "" if is_split else run[-1][0].lower(), []
         if is_closed:
-            # "there is ..." introduces things, it does not say what something is like.
+            # "there is ..." introduces an object; it does not describe one.
             before = "there" if before == "there" else word
         else:
             run.append(match)
@@ -102,7 +102,7 @@ def _phrase(text: str, run: list[re.Match[str]], before: str) -> list[NounPhrase
 
 
 def spacy_phrases(text: str, pipeline: Any) -> list[NounPhrase]:
-    """The noun chunks of a spaCy pipeline with a parser; as the authors, pronouns included."""
+    """Return the noun chunks of a spaCy pipeline with a parser. Pronouns are included, as in PixFoundation's code."""
     return [
         NounPhrase(chunk.text, chunk.root.text.lower(), (chunk.start_char, chunk.end_char))
         for chunk in pipeline(text).noun_chunks
@@ -110,11 +110,14 @@ def spacy_phrases(text: str, pipeline: Any) -> list[NounPhrase]:
 
 
 def make_chunker(name: str) -> tuple[Chunker, str]:
-    """A chunker and its name for the provenance.
+    """Return a chunker and its name for the provenance.
 
     Args:
-        name: "rules", "spacy:PACKAGE" such as `spacy:en_core_web_lg`, or "auto": the largest of spaCy's English
-            packages that is installed, else the rules.
+        name: "rules"; "spacy:PACKAGE", such as `spacy:en_core_web_lg`; or "auto", the largest installed English package
+            of spaCy, or the rules if none is installed.
+
+    Raises:
+        ValueError: the name is unknown, or spaCy or the package is not installed.
     """
     if name == "auto":
         found = next((p for p in ("en_core_web_lg", "en_core_web_md", "en_core_web_sm") if _is_installed(p)), None)
@@ -127,10 +130,10 @@ def make_chunker(name: str) -> tuple[Chunker, str]:
 
 
 def load_pipeline(package: str) -> Any:
-    """A spaCy pipeline of an installed package or a folder, or a clear error where spaCy or the package is missing."""
+    """Load a spaCy pipeline from an installed package or a folder. Raises ValueError if it or spaCy is missing."""
     if not _is_installed("spacy") or not (_is_installed(package) or Path(package, "config.cfg").is_file()):
         raise ValueError(
-            f"expected spaCy and its package {package!r} to be installed, but they are not: "
+            f"expected spaCy and its package {package!r} to be installed, but they are not; run "
             f"pip install 'pixfound-tasks[spacy]' && python -m spacy download {package}"
         )
     import spacy
@@ -141,24 +144,24 @@ def load_pipeline(package: str) -> Any:
 def _is_installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # no name of a module, such as a path
+    except (ImportError, ValueError):  # not a module name, such as a path
         return False
 
 
 def is_denied(phrase: str) -> bool:
-    """Whether a phrase says that its thing is not there, as "no red circle" does."""
+    """Return whether a phrase says that its object is absent, as "no red circle" does."""
     first = _WORD.search(phrase.lower())
     return first is not None and first[0] in _NEGATIONS
 
 
 def content_words(phrase: str) -> list[str]:
-    """The words of a phrase in lower case and in the singular, without determiners."""
+    """Return the words of a phrase without determiners, in lower case and in the singular."""
     words = [match[0].lower() for match in _WORD.finditer(phrase)]
     return [_singular(word) for word in words if word not in _DETERMINERS]
 
 
 def named_words(expression: str) -> list[str]:
-    """The content words of what an expression names, its head last: of its first noun phrase, or else of all of it."""
+    """Return the content words of an expression's first noun phrase, or of all of it if there is none, head last."""
     first = rule_phrases(expression)
     return content_words(first[0].text if first else expression)
 

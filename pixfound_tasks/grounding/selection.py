@@ -1,6 +1,7 @@
-"""Which of the phrases' masks is the answer, chosen without the truth.
+"""Selects the predicted mask from the candidate masks of all phrases, without the ground truth.
 
-The oracle and the chance control know the truth, and so are computed where responses are scored.
+The oracle and the score of the random-point baseline need the ground truth, so they are computed when responses are
+scored.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from pixfound_tasks.response import Phrase, Probe, Selection
 if TYPE_CHECKING:
     from pixfound_tasks.judges.base import Judge
 
-THRESHOLD = 0.7  # a phrase less similar than this is about something else: the object is "not there"
+THRESHOLD = 0.7  # if no phrase is at least this similar to the expression, the object is "not there"
 
 
 class Selected(NamedTuple):
-    """What was chosen, and what a judge was asked for it, to go into the response's provenance."""
+    """A selection, and notes on the judge's questions for the response's provenance."""
 
     selection: Selection
     notes: dict[str, Any]
@@ -33,9 +34,10 @@ Selector = Callable[[Sequence[Phrase], Image.Image, str], Selected]
 
 
 def select_by_similarity(phrases: Sequence[Phrase], threshold: float = THRESHOLD) -> Selection:
-    """The phrase most similar to the expression, the later one on ties, and of it the surest mask.
+    """Select the highest-scoring mask of the phrase most similar to the expression; on ties, of the last such phrase.
 
-    Phrases whose similarity is not known, or that have no mask, are passed over. Source: PixFoundation, section 3.
+    Phrases without a known similarity or without candidates are skipped. Nothing is selected ("not there") if no
+    similarity reaches `threshold`. Source: PixFoundation, section 3.
     """
     known = [(p.similarity, i) for i, p in enumerate(phrases) if p.similarity is not None and p.candidates]
     best, index = max(known, default=(-1.0, 0))
@@ -45,10 +47,11 @@ def select_by_similarity(phrases: Sequence[Phrase], threshold: float = THRESHOLD
 
 
 def select_by_phrase(phrases: Sequence[Phrase], expression: str) -> Selection:
-    """The phrase that names what the expression names, and of it the surest mask.
+    """Select the highest-scoring mask of the phrase that names the same object as the expression.
 
-    Its head noun is the expression's, be it in the plural; of several the one that shares most words with the
-    expression, the later one on ties. Denials and phrases that have no mask are passed over; none: "not there".
+    A phrase matches if it has the head noun of the expression, in the singular or plural. If several match, the one
+    that shares the most words with the expression is selected; on ties, the last one. Denials and phrases without
+    candidates are skipped. Nothing is selected ("not there") if no phrase matches.
     """
     asked = named_words(expression)
     naming = [
@@ -63,13 +66,13 @@ def select_by_phrase(phrases: Sequence[Phrase], expression: str) -> Selection:
 
 
 def select_first(phrases: Sequence[Phrase]) -> Selection:
-    """The first mask of the first phrase that has one."""
+    """Select the first candidate mask of the first phrase that has candidates."""
     index = next((i for i, phrase in enumerate(phrases) if phrase.candidates), None)
     return Selection("first") if index is None else Selection("first", index, 0)
 
 
 def surest_candidate(probe: Probe) -> int:
-    """Index of the candidate with the highest score, the later one on ties."""
+    """Return the index of the highest-scoring candidate; on ties, of the last one."""
     return max(range(len(probe.candidates)), key=lambda index: (probe.candidates[index].score, index))
 
 
@@ -78,15 +81,15 @@ def _head(phrase: Phrase) -> str | None:
     return words[-1] if words else None
 
 
-# Those that need the phrases alone.
+# The selections that need only the phrases.
 SELECTIONS = {"similarity": select_by_similarity, "first": select_first}
 
 
 def check_select(select: str, judge: Any) -> str:
-    """The selection's name alone; `judge` is one, or its name, or None.
+    """Return the selection's name without the similarity's name. `judge` is a judge, a judge's name or None.
 
     Raises:
-        ValueError: where the name is not known, or name and judge do not go together.
+        ValueError: the name is unknown, or "judge" comes without a judge, or another name comes with one.
     """
     name = "similarity" if select.startswith("similarity:") else select
     check_choice("select", name, (*SELECTIONS, "phrase", "judge"))
@@ -100,15 +103,15 @@ def check_select(select: str, judge: Any) -> str:
 
 
 def make_selector(select: str, judge: Judge | None = None) -> Selector:
-    """The selector of this name: a function of phrases with their masks, the image (RGB) and the expression.
+    """Return the selector with this name: a function of phrases with candidates, the image (RGB) and the expression.
 
     Args:
-        select: "similarity", also with the name of one (see `make_similarity`; the phrases come with theirs
-            measured), "phrase", "first" or "judge".
-        judge: who is asked with "judge", and only then.
+        select: "similarity", "phrase", "first" or "judge". The name of a similarity may follow "similarity" (see
+            `make_similarity`), but it is not used here: the phrases already have their similarities.
+        judge: the judge to ask. It is required with "judge" and not allowed otherwise.
 
     Raises:
-        ValueError: as `check_select` does.
+        ValueError: see `check_select`.
     """
     name = check_select(select, judge)
     if judge is not None:
@@ -119,6 +122,6 @@ def make_selector(select: str, judge: Judge | None = None) -> Selector:
 
 
 def _selected_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge) -> Selected:
-    """The judge's choice; where the judge is down the most similar phrase's, which the notes say."""
+    """Return the judge's selection, or selection by similarity if the judge is down. The notes say which one it was."""
     judged = select_by_judge(phrases, image, expression, judge)
     return Selected(judged.selection or select_by_similarity(phrases), {"judge": judged.notes})

@@ -1,4 +1,4 @@
-"""How much a phrase of an answer means the same as a referring expression."""
+"""Measures how similar a phrase of an answer is to a referring expression."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from pixfound_tasks.grounding.phrases import content_words, load_pipeline, named
 Similarity = Callable[[str, str], float]
 Embedding = Callable[[str], np.ndarray]
 
-_HEAD_WEIGHT = 2  # the head says what a thing is, a modifier only which
+_HEAD_WEIGHT = 2  # the head says what the object is, a modifier only which one
 _ARTICLES = ("the ", "an ", "a ")
-_REMEMBERED = 4096  # texts; an expression is compared to many phrases, and phrases come again
+_REMEMBERED = 4096  # texts; an expression is compared with many phrases, and phrases recur
 
 
 def lexical_similarity(phrase: str, expression: str) -> float:
-    """Shared words over the words of the shorter, in 0..1, the head counting twice; of the expression its first phrase.
+    """Return the number of shared words divided by the number of words of the shorter text, in 0..1.
 
-    So "the circle" and "a large red circle" agree (1), "the red circle" and "a blue circle" do not (0.67).
+    The head counts twice. Only the first noun phrase of the expression counts. "the circle" and "a large red circle"
+    agree (1); "the red circle" and "a blue circle" do not (0.67).
     """
     named, asked = content_words(phrase), named_words(expression)
     if not named or not asked:
@@ -33,9 +34,10 @@ def lexical_similarity(phrase: str, expression: str) -> float:
 
 
 def vector_similarity(embed: Embedding) -> Similarity:
-    """Cosine in -1..1 of two texts' vectors, float (dimensions,), a leading article dropped, in lower case.
+    """Return a function that gives the cosine, in -1..1, of two texts' vectors.
 
-    1 for equal texts, else 0 where a text has no vector (all zeros). Every text is embedded once. Source:
+    `embed` returns the vector of a text, float (dimensions,). It gets texts in lower case without a leading article,
+    each of them once. The cosine is 1 for equal texts, and otherwise 0 if a text has no vector (all zeros). Source:
     PixFoundation, section 3.
     """
 
@@ -57,15 +59,19 @@ def _without_article(text: str) -> str:
 
 
 def make_similarity(chunker_name: str, select: str = "similarity") -> tuple[Similarity, str]:
-    """The similarity that phrases are compared with, and its name for the provenance.
+    """Return the function that compares phrases with the expression, and its name for the provenance.
 
-    The threshold is the same for all of them, though a sentence model's cosines are on a scale of their own.
+    The selection's threshold is the same for all similarities, although the cosines of sentence models have their own
+    scale.
 
     Args:
-        chunker_name: as `make_chunker` names the chunker.
-        select: "similarity:lexical"; "similarity:spacy:PACKAGE", spaCy's vectors, the study's being en_core_web_lg;
-            "similarity:sentence:NAME", a model of sentence-transformers, of the hub or a folder. Without a name, the
-            chunker's package where it has vectors (spaCy's small packages have none), else the lexical one.
+        chunker_name: the chunker's name, as `make_chunker` returns it.
+        select: "similarity:lexical"; "similarity:spacy:PACKAGE", spaCy's vectors (PixFoundation uses en_core_web_lg);
+            or "similarity:sentence:NAME", a sentence-transformers model from the hub or a folder. If no similarity is
+            named, it is the chunker's spaCy package if that has vectors (the small packages have none), else lexical.
+
+    Raises:
+        ValueError: the similarity is unknown, or its package or model is missing or has no vectors.
     """
     named, _, wanted = select.partition(":")
     if named != "similarity" or not wanted:
@@ -91,7 +97,7 @@ def _spacy_vectors(package: str) -> Embedding:
     if not pipeline.vocab.vectors_length:
         raise ValueError(
             f"expected a spaCy package with word vectors, but got {package!r}, which has none; "
-            "python -m spacy download en_core_web_lg, and select=similarity:spacy:en_core_web_lg"
+            "run python -m spacy download en_core_web_lg and use select=similarity:spacy:en_core_web_lg"
         )
     return _spacy_embedding(pipeline)
 
@@ -106,15 +112,15 @@ def _sentence_vectors(name: str) -> Embedding:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ValueError(
-            f"expected the package sentence-transformers for {name!r}, but it is not installed: "
-            "pip install sentence-transformers"
+            f"expected the package sentence-transformers for {name!r}, but it is not installed; "
+            "run pip install sentence-transformers"
         ) from error
     try:
         model = SentenceTransformer(name)
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"expected a model of sentence-transformers, of the hub or a folder, but got {name!r} "
-            f"({type(error).__name__}); give a folder that holds one, or use select=similarity:lexical"
+            f"expected a sentence-transformers model, from the hub or a folder, but got {name!r} "
+            f"({type(error).__name__}); give a folder that contains one, or use select=similarity:lexical"
         ) from error
     return lambda text: model.encode(text, show_progress_bar=False)
 

@@ -1,4 +1,4 @@
-"""The simple baselines: boxes or points in a model's words, turned into masks by a segmenter."""
+"""The text-grounding baselines: a segmenter turns the boxes or points in a model's answer into masks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Segment = Callable[[Sequence[Box | Point]], list[tuple[Candidate, ...]]]
 
 
 def read_words(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Response:
-    """What a model's output says of an image of `size`, never raising: masks, or boxes, or points.
+    """Read the masks, boxes or points in a model's output about an image of `size` (height, width).
 
-    JSON of the response contract is taken as it is; anything else is read by `read_coordinates`, under the declared
-    convention and given what was asked for (`kind`), and what was assumed goes into the response's provenance. Boxes or
-    points in JSON that does not say it is of the contract are the contract's fractions only where no convention is
-    declared and all of them are in 0..1.
+    No output makes it raise. JSON that follows the response contract is used as it is. Any other text is read by
+    `read_coordinates` with the declared `convention` and the prompted `kind`, and the provenance records the convention
+    that was assumed. JSON with boxes or points but without a `schema` counts as the contract's fractions only if no
+    convention is declared and all its numbers are in 0..1.
     """
     response = from_text(text, size)
     if response.masks is not None or _is_contract(parse_json(text), convention):
@@ -52,14 +52,15 @@ def _numbers(item: Any) -> list[float]:
 
 
 def with_masks(response: Response, segment: Segment, segmenter: str) -> Response:
-    """The response with the surest mask of each of its boxes, or else points; unchanged where it has neither.
+    """Return the response with the highest-scoring mask of each box, or of each point if it has no boxes.
 
-    `segment` is not called where the answer is "not there". `segmenter` is what it is called in the provenance.
+    A response that already has masks, or that has neither boxes nor points, is returned unchanged. `segment` is not
+    called if the answer is "not there". `segmenter` is the name that the provenance records.
     """
     prompts: Sequence[Box | Point] = response.boxes or response.points or ()
     if response.masks is not None or not response.is_grounded:
         return response
-    distinct = list(dict.fromkeys(prompts))  # who loops writes the same box for ever
+    distinct = list(dict.fromkeys(prompts))  # a model that loops repeats the same box endlessly
     probes = [Probe(None, candidates) for candidates in segment(distinct)] if distinct else []
     surest = {prompt: probe.candidates[surest_candidate(probe)].mask for prompt, probe in zip(distinct, probes)}
     masks = tuple(surest[prompt] for prompt in prompts)
@@ -67,10 +68,10 @@ def with_masks(response: Response, segment: Segment, segmenter: str) -> Response
 
 
 def convention_of(config: Any, processor: Any) -> str | None:
-    """The convention of a transformers model's coordinates: what PIXFOUND_COORDINATES says, else its family's.
+    """Return the convention of a transformers model's coordinates: PIXFOUND_COORDINATES if set, else its family's.
 
-    What the image processor does to an image is taken from it. None where neither is known: then only what the syntax
-    of an answer says is read. Raises ValueError for a convention that there is not.
+    The image processor gives the bounds of resizing, or says that it crops. Returns None if neither is known; then only
+    numbers whose syntax implies a convention are read. Raises ValueError if PIXFOUND_COORDINATES is invalid.
     """
     if named := read_setting("PIXFOUND_COORDINATES"):
         check_convention(named)
@@ -86,7 +87,7 @@ def convention_of(config: Any, processor: Any) -> str | None:
 
 @dataclass(frozen=True)
 class WordGrounder:
-    """The boxes or points (`kind`) that a model was asked for, through a segmenter."""
+    """Turns the boxes or points (`kind`) that a model was prompted for into masks with a segmenter."""
 
     segmenter: Segmenter
     kind: str
@@ -94,7 +95,7 @@ class WordGrounder:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def ground(self, answer: Answer, image: Image.Image, prompt: str) -> Response:
-        """The response to a prompt about an image (RGB); words without coordinates leave it without masks."""
+        """Return the response to a prompt about an image (RGB). It has no masks if the answer has no coordinates."""
 
         def segment(prompts: Sequence[Box | Point]) -> list[tuple[Candidate, ...]]:
             self.segmenter.set_image(np.asarray(image))

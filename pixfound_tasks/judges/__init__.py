@@ -1,1 +1,1 @@
-"""Judges: they are asked in text, with images or without, and reply in text."""
+"""Judges: models that answer questions in text, with or without images."""

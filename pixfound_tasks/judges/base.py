@@ -1,6 +1,6 @@
-"""Judges: they are asked in text, with images or without, and reply in text.
+"""The judge protocol, its errors, and `make_judge`.
 
-Importing this package imports nothing heavy; what a judge needs is imported when it is made.
+Importing this module imports nothing heavy. What a judge needs is imported when the judge is made.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from pixfound_tasks.choices import check_choice
 if TYPE_CHECKING:
     from PIL import Image
 
-# What `make_judge` takes, for messages.
+# The names that `make_judge` accepts, for messages.
 FORMS = ("local:CHECKPOINT", "openai:MODEL")
 
 
 class JudgeDown(Exception):
-    """No reply is to be had from a judge; the message says why."""
+    """The judge gave no reply. The message says why."""
 
 
 class NoReply(JudgeDown):
-    """No reply to this question, such as one that a filter refuses; others may have one."""
+    """The judge gave no reply to this question, for example because a filter refused it. Others may get one."""
 
 
 class OneImageOnly(ValueError):
-    """A judge that cannot be shown several images in one question."""
+    """The judge does not accept several images in one question."""
 
 
 _ONE_IMAGE_FAMILIES = frozenset({"llava", "llava_next", "vipllava"})
 
 
 def check_images(config: Any, images: Sequence[Image.Image]) -> None:
-    """Raise `OneImageOnly` where a transformers model's training had one image at a time, and these are several.
+    """Raise `OneImageOnly` for several images if a transformers model was trained on one image at a time.
 
-    LLaVA up to 1.6 and its kin: several pass through the model, but mean nothing to it. Later models under the same
-    family names have other encoders.
+    These models are LLaVA up to 1.6 and its relatives. They accept several images, but the result is meaningless. Later
+    models with the same family names have other image encoders.
     """
     encoder = getattr(getattr(config, "vision_config", None), "model_type", None)
     if len(images) > 1 and config.model_type in _ONE_IMAGE_FAMILIES and encoder == "clip_vision_model":
@@ -44,23 +44,23 @@ def check_images(config: Any, images: Sequence[Image.Image]) -> None:
 
 
 class Judge(Protocol):
-    """Replies to questions; several threads may ask at once.
+    """Answers questions. Several threads may ask at once.
 
-    `name` goes into every result: `openai:gpt-4o`, `local:Qwen/Qwen2.5-VL-7B-Instruct`.
+    `name` is recorded in every result: `openai:gpt-4o`, `local:Qwen/Qwen2.5-VL-7B-Instruct`.
     """
 
     @property
     def name(self) -> str: ...
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """The reply, without outer blanks.
+        """Return the reply without leading and trailing whitespace.
 
-        Raises `JudgeDown` where none is to be had, `OneImageOnly` where a model takes fewer images than these.
+        Raises `JudgeDown` if there is no reply, and `OneImageOnly` if the model accepts fewer images.
         """
 
 
 def is_judge_form(name: str) -> bool:
-    """Whether a name begins as one of the `FORMS`, such as "openai:"."""
+    """Return whether a name begins like one of the `FORMS`, such as "openai:"."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind in [form.partition(":")[0] for form in FORMS]
 
@@ -74,16 +74,17 @@ def check_judge_name(name: str) -> None:
 
 
 def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
-    """The judge of this name. Its replies are kept on disk; it stops asking where it fails again and again.
+    """Return the judge with this name. Its replies are cached on disk, and it is no longer asked if it keeps failing.
 
     Args:
-        name: "openai:MODEL", whatever speaks the chat-completions protocol (see `chat`), or "local:CHECKPOINT", a
-            transformers model of the hub or a folder (see `local`).
+        name: "openai:MODEL", a model on a server with the chat-completions protocol (see `chat`), or
+            "local:CHECKPOINT", a transformers model from the hub or a folder (see `local`).
         sees: whether it will be shown images.
         writes: whether it will be asked for more than a word or a number.
 
-    Raises ValueError for other names, where the key is missing, and where there is no such checkpoint or it takes no
-    images and shall.
+    Raises:
+        ValueError: the name has another form, the API key is not set, the checkpoint does not exist, or it does not
+            accept images although `sees` is set.
     """
     check_judge_name(name)
     kind, _, model = name.partition(":")

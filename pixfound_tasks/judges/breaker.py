@@ -1,4 +1,4 @@
-"""A circuit breaker: a judge that stays down is not asked for ever."""
+"""A circuit breaker: a judge that keeps failing is no longer asked."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ FAILURES = 3
 
 
 class CircuitBreaker:
-    """Asks a judge until `limit` questions in a row have failed, each with all its retries; from then on raises
-    `JudgeDown` at once, so that a run comes to its end."""
+    """Asks a judge until `limit` questions in a row have failed, each after all its retries.
+
+    From then on it raises `JudgeDown` at once, so that the run ends.
+    """
 
     def __init__(self, judge: Judge, limit: int = FAILURES) -> None:
         self.name = judge.name
@@ -27,7 +29,7 @@ class CircuitBreaker:
         self._lock = Lock()
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """The judge's reply; raises `JudgeDown` where it has none or is no longer asked."""
+        """Return the judge's reply. Raises `JudgeDown` if there is none or if the judge is no longer asked."""
         if self._failures >= self._limit:
             raise JudgeDown(f"{self.name} is no longer asked: {self._limit} questions in a row have failed")
         try:
@@ -39,7 +41,7 @@ class CircuitBreaker:
             self._note_failure(error)
             raise
         with self._lock:
-            # Other threads' questions may have broken the circuit meanwhile: then it stays broken.
+            # Questions of other threads may have broken the circuit in the meantime. Then it stays broken.
             if self._failures < self._limit:
                 self._failures = 0
         return reply
@@ -50,9 +52,12 @@ class CircuitBreaker:
             failures = self._failures
         if failures == self._limit:
             logger.error(
-                f"{self.name} is no longer asked, {failures} questions in a row have failed, the last one so: {error}. "
-                "What is left stays unjudged. To complete it, run the same command again when the judge is back: "
-                "replies that came are kept, and with --use_cache so are the model's answers"
+                f"{self.name} is no longer asked: {failures} questions in a row have failed, the last with {error}. "
+                "The rest of the run stays unjudged. To complete it, run the same command again when the judge is up: "
+                "the judge's replies are cached, and with --use_cache so are the model's answers"
             )
         elif failures < self._limit:
-            logger.warning(f"{error}; this question stays unjudged ({failures} in a row, {self._limit} end the asking)")
+            logger.warning(
+                f"{error}; this question stays unjudged ({failures} failures in a row; "
+                f"after {self._limit} the judge is not asked again)"
+            )

@@ -1,4 +1,4 @@
-"""Judges' replies on disk: the same question is asked once."""
+"""Caches judges' replies on disk, so that the same question is asked once."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class CachedJudge:
-    """A judge whose replies are kept in `judgements` in the cache folder, one file per question.
+    """A judge whose replies are cached in `judgements` in the cache folder, one file per question.
 
-    Threads that ask the same question at once wait for one reply. Failures are not kept. `settings` are whatever
-    beside name, prompt and images decides a reply; they must be JSON.
+    Threads that ask the same question at once wait for one reply. Failures are not cached. `settings` is everything
+    besides name, prompt and images that affects a reply. It must be serializable as JSON.
     """
 
     def __init__(self, judge: Judge, settings: Mapping[str, Any] | None = None) -> None:
@@ -34,7 +34,7 @@ class CachedJudge:
         self._asking: WeakValueDictionary[Path, Lock] = WeakValueDictionary()
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """The reply that is kept, else the judge's; raises what the judge raises."""
+        """Return the cached reply, or the judge's if there is none. Raises what the judge raises."""
         place = self._place(prompt, images)
         with self._lock:
             asking = self._asking.setdefault(place, Lock())
@@ -55,7 +55,7 @@ class CachedJudge:
 
 
 def _read(place: Path) -> str | None:
-    """The reply in a file; None where there is no file, or not a whole one."""
+    """Return the reply in a file, or None if the file is missing or incomplete."""
     try:
         kept = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def _read(place: Path) -> str | None:
 
 
 def _write(place: Path, kept: dict[str, Any]) -> None:
-    """A cache that cannot be written costs no reply."""
+    """Write a reply to a file. If that fails, log a warning; the caller still has the reply."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with replacing(place) as beside:

@@ -1,7 +1,7 @@
-"""A judge behind the chat-completions protocol: OpenAI's, or a server of one's own (vLLM, SGLang, llama.cpp).
+"""A judge on a server with the chat-completions protocol: OpenAI's, or your own (vLLM, SGLang, llama.cpp).
 
-lmms-eval's own client of such servers is used, with its variables: OPENAI_API_KEY, and OPENAI_API_URL for the address,
-such as `http://localhost:8000/v1`.
+It uses lmms-eval's client for such servers and its variables: OPENAI_API_KEY for the key, and OPENAI_API_URL for the
+address, such as `http://localhost:8000/v1`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pixfound_tasks.settings import read_setting
 if TYPE_CHECKING:
     from PIL import Image
 
-# A yes, a no or a number is expected, but models may think first.
+# The reply should be a yes, a no or a number, but models may think first.
 MAX_TOKENS, MAX_TOKENS_THINKING = 1024, 4096
 
 
 class ChatJudge:
-    """Asks one model of a server, at temperature 0 where the model takes one; images go as JPEG.
+    """Asks one model of a server, at temperature 0 if the model accepts a temperature. Images are sent as JPEG.
 
-    Raises ValueError where OPENAI_API_KEY is not set.
+    Raises ValueError if OPENAI_API_KEY is not set.
     """
 
     def __init__(self, model: str, patience: Patience = PATIENT) -> None:
@@ -37,23 +37,23 @@ class ChatJudge:
                 f"expected OPENAI_API_KEY to hold a key for the judge {self.name!r}, but it is not set; "
                 "set it (any text for a server of your own, which OPENAI_API_URL names) or choose another judge"
             )
-        # One attempt: lmms-eval's own retries wait a fixed time, whatever has failed.
+        # One attempt, because lmms-eval's own retries wait a fixed time after any error.
         config = ServerConfig(model, temperature=0.0, max_tokens=MAX_TOKENS, num_retries=1)
-        if "max_completion_tokens" in build_sampling_kwargs(config):  # lmms-eval knows it for a reasoning model
+        if "max_completion_tokens" in build_sampling_kwargs(config):  # lmms-eval treats it as a reasoning model
             config.max_tokens = MAX_TOKENS_THINKING
         self._server = ProviderFactory.create_provider("openai", config)
-        # Without the client's own retries, which nobody sees, and with a time limit, which lmms-eval does not set.
+        # Turn off the client's own retries, which are not logged, and set a time limit, because lmms-eval sets none.
         self._client = self._server.client.with_options(max_retries=0, timeout=patience.timeout)
         self._server.client = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=self._complete)))
         self._patience = patience
         self.settings = {"url": str(self._client.base_url), **build_sampling_kwargs(config)}
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """The reply; raises `JudgeDown` where the server does not give one, retries included."""
+        """Return the reply. Raises `JudgeDown` if the server gives none after all retries."""
         request = Request([{"role": "user", "content": prompt}], images=list(images))
         try:
             return self._server.evaluate(request).content
-        except Exception as error:  # whatever a server may send
+        except Exception as error:  # a server's reply may cause any error
             down = NoReply if is_about_the_question(error) else JudgeDown
             raise down(f"{self.name} gave no reply: {describe(error)}") from error
 

@@ -16,15 +16,16 @@ from pixfound_tasks.judges.base import JudgeDown, OneImageOnly, check_images
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_NEW_TOKENS = 64  # a yes, a no or a number is expected
-MAX_NEW_TOKENS_WRITING = 1024  # as of a judge on a server
+MAX_NEW_TOKENS = 64  # for a yes, a no or a number
+MAX_NEW_TOKENS_WRITING = 1024  # as for a judge on a server
 
 
 class LocalJudge:
-    """An image-text-to-text model, or a causal language model where the checkpoint has no image processor; greedy.
+    """An image-text-to-text model, or a causal language model if the checkpoint has no image processor.
 
-    The processor is loaded at once, so that a wrong name is told early; the weights at the first question, when the
-    evaluated model has been freed, on CUDA where there is one. Raises ValueError where there is no such checkpoint.
+    Decoding is greedy. The processor is loaded at once, so that an incorrect name fails early. The weights are loaded
+    at the first question, after the evaluated model has been freed, on CUDA if available. Raises ValueError if the
+    checkpoint does not exist.
     """
 
     def __init__(self, checkpoint: str, max_new_tokens: int = MAX_NEW_TOKENS) -> None:
@@ -46,9 +47,9 @@ class LocalJudge:
         self._lock = Lock()
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """The reply, of one thread at a time.
+        """Return the reply. Threads take turns.
 
-        Raises what every judge may, and ValueError for images to a judge that takes none.
+        Raises what every judge may raise, and ValueError if there are images and the judge accepts none.
         """
         if images and not self.takes_images:
             raise ValueError(f"expected a judge that takes images, but {self.name} reads text only; choose another one")
@@ -60,7 +61,7 @@ class LocalJudge:
                 return self._generate(prompt, [image.convert("RGB") for image in images])
             except OneImageOnly:
                 raise
-            except Exception as error:  # of any kind that a checkpoint's code or a full memory may raise
+            except Exception as error:  # a checkpoint or a full memory may raise any kind of error
                 raise JudgeDown(f"{self.name} does not run: {type(error).__name__}: {error}") from error
 
     def _load(self) -> Any:
@@ -85,19 +86,22 @@ class LocalJudge:
         return getattr(self._processor, "tokenizer", self._processor)
 
     def _text_inputs(self, prompt: str) -> Any:
-        """Inputs of a prompt without images, through the chat template where there is one."""
+        """Return the inputs of a prompt without images, formatted by the chat template if there is one."""
         text = prompt
         if getattr(self._processor, "chat_template", None):
             content = [{"type": "text", "text": prompt}] if self.takes_images else prompt
             messages = [{"role": "user", "content": content}]
             text = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         bos = self._tokenizer.bos_token
-        is_begun = bool(bos) and text.startswith(bos)  # by the template
+        is_begun = bool(bos) and text.startswith(bos)  # the template has added it
         return self._tokenizer(text, add_special_tokens=not is_begun, return_token_type_ids=False, return_tensors="pt")
 
 
 def _files(folder: Path) -> list[list[Any]]:
-    """Name, size and time of a checkpoint folder's files: replies of weights that have changed since are not its."""
+    """Return name, size and modification time of a checkpoint folder's files.
+
+    They are part of the cache key, so that replies of weights that have changed since are not reused.
+    """
     if not folder.is_dir():
         return []
     found = ((path, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())

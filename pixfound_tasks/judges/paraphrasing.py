@@ -1,4 +1,4 @@
-"""Paraphrases of a question, asked of a judge; what it says is checked before it is used."""
+"""Paraphrases of a question. A judge writes them, and they are checked before they are used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Reply with a numbered list, one paraphrase a line, and nothing else.
 
 Question: {question}"""
 _OTHERS = "\n\nThese are known already, write others:\n{known}"
-# Judges' replies are kept by their question: without a number the same one would come again.
+# Judges' replies are cached by question. Without a number, the same reply would be returned again.
 _AGAIN = "\n\nAttempt {attempt}."
 _ITEM = re.compile(r"\s*(?:\d{1,3}[.):]|[-*\u2022])\s+(.+)")
 _QUOTED = re.compile(r'["\u201c]([^"\u201c\u201d]+)["\u201d]')
@@ -24,16 +24,17 @@ _ENDS = (".", "?", "!")
 
 
 class Paraphrased(NamedTuple):
-    """Paraphrases, in the order in which they came, and why there are fewer than asked for ("" where there are not)."""
+    """Paraphrases in the order of the replies, and why there are fewer than requested ("" if there are enough)."""
 
     texts: tuple[str, ...]
     reason: str
 
 
 def paraphrase(judge: Judge, question: str, count: int, known: Sequence[str] = ()) -> Paraphrased:
-    """As many new paraphrases of a question as make `count` together with the known ones.
+    """Return new paraphrases of a question, so that there are `count` together with the known ones.
 
-    Asks up to `ATTEMPTS` times for what is missing; never raises for what a judge says, nor where it is down.
+    It asks up to `ATTEMPTS` times for the missing ones. It never raises because of a judge's reply, or because the
+    judge is down.
     """
     texts: list[str] = []
     for attempt in range(1, ATTEMPTS + 1):
@@ -50,11 +51,14 @@ def paraphrase(judge: Judge, question: str, count: int, known: Sequence[str] = (
 
 
 def usable(reply: str, question: str, known: Sequence[str] = ()) -> list[str]:
-    """The paraphrases in a judge's reply: the items of its list, without marks, quotes and runs of blanks.
+    """Return the paraphrases in a judge's reply: the items of its list, without marks, quotes and repeated whitespace.
 
-    Left out are those that are the question, a known one or an earlier one but for case and punctuation; that end in
-    the middle of a sentence where the question does not, as the last one of a reply that was cut off; that are more
-    than twice as long (and 100 characters); and that hold characters which cannot be printed.
+    An item is left out if
+
+    - it equals the question, a known paraphrase or an earlier item, ignoring case and punctuation;
+    - it ends in the middle of a sentence although the question does not, like the last item of a truncated reply;
+    - it is longer than twice the length of the question plus 100 characters;
+    - it contains unprintable characters.
     """
     found: list[str] = []
     taken = {"", *map(_bare, (question, *known))}

@@ -1,4 +1,4 @@
-"""When and how long to wait before a server is asked again."""
+"""When to ask a server again, and how long to wait before that."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from pixfound_tasks.judges.base import NoReply
 
-# Beside 5xx: request timeout, conflict, too many requests.
+# Besides 5xx: request timeout, conflict, too many requests.
 _TEMPORARY = (408, 409, 429)
 
 
 class Patience(NamedTuple):
-    """How often a question is sent, and seconds: the first wait (each is twice the one before), the longest, and how
-    long a reply may take."""
+    """The limits of retrying.
+
+    `attempts` is how often a question is sent. The others are in seconds: the first wait (each wait is twice the one
+    before), the longest wait, and the time limit of a reply.
+    """
 
     attempts: int = 7
     first: float = 1.0
@@ -32,10 +35,10 @@ PATIENT = Patience()
 
 
 def retrying(name: str, patience: Patience) -> Retrying:
-    """Calls of an OpenAI client, repeated while it fails in a way that may pass; every wait is announced.
+    """Return a retrier for calls of an OpenAI client. It repeats calls that fail temporarily and logs each wait.
 
-    A server's Retry-After is obeyed; one that asks for more than the longest wait is not asked again. The last
-    failure is raised as it is.
+    It obeys a server's Retry-After header. If the header asks for more than the longest wait, the call is not repeated.
+    The last error is raised unchanged.
     """
 
     def is_passing(error: BaseException) -> bool:
@@ -44,7 +47,7 @@ def retrying(name: str, patience: Patience) -> Retrying:
     def wait(state: RetryCallState) -> float:
         asked = retry_after(_failure(state))
         backoff = min(patience.first * 2 ** (state.attempt_number - 1), patience.longest)
-        # Not `random`'s own generator: it is seeded alike in all processes, and seeded draws must not be disturbed.
+        # Not `random`'s global generator: all processes seed it alike, and seeded draws must not be disturbed.
         return (backoff if asked is None else asked) + SystemRandom().uniform(0, patience.first)
 
     def announce(state: RetryCallState) -> None:
@@ -63,7 +66,7 @@ def retrying(name: str, patience: Patience) -> Retrying:
 
 
 def retry_after(error: BaseException | None) -> float | None:
-    """The seconds that a failed reply's Retry-After asks for, given as such or as a date; None where it has none."""
+    """Return the seconds that an error's Retry-After header asks for (a number or a date), or None without a header."""
     response = getattr(error, "response", None)
     text = None if response is None else response.headers.get("retry-after")
     if text is None:
@@ -79,12 +82,12 @@ def retry_after(error: BaseException | None) -> float | None:
 
 
 def describe(error: BaseException | None) -> str:
-    """An error's type and text on one line of bounded length."""
+    """Return an error's type and text on one line of bounded length."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def is_about_the_question(error: BaseException) -> bool:
-    """Whether a server has refused one question, as too long or filtered, or has nothing to say to it."""
+    """Return whether an error concerns one question only: it was too long or filtered, or its reply is empty."""
     refused = isinstance(error, (openai.BadRequestError, openai.UnprocessableEntityError))
     return refused or isinstance(error, NoReply) or getattr(error, "status_code", None) == 413
 
@@ -94,7 +97,7 @@ def _failure(state: RetryCallState) -> BaseException | None:
 
 
 def _is_temporary(error: BaseException) -> bool:
-    if isinstance(error, openai.APIConnectionError):  # timeouts too
+    if isinstance(error, openai.APIConnectionError):  # includes timeouts
         return True
     if not isinstance(error, openai.APIStatusError) or error.code == "insufficient_quota":
         return False

@@ -108,7 +108,7 @@ def test_the_highest_pixels_are_ranked_one_by_one():
         assert peak(values, rank) == ((column + 0.5) / 3, (row + 0.5) / 2)
     assert peak(values, 6) is None, "five pixels are known"
     assert peak(np.ones((4, 4)), 2) is None, "a flat map has no second peak either"
-    with pytest.raises(ValueError, match="expected the rank of a pixel as 1, the highest, or more, but got 0"):
+    with pytest.raises(ValueError, match="expected .*rank.* 1.* but got 0"):
         peak(values, 0)
 
 

@@ -80,7 +80,7 @@ def test_a_bracket_round_something_else_is_no_second_corner():
 def test_a_cut_reply_keeps_its_whole_boxes_and_a_note():
     reading = read_coordinates('[{"bbox_2d": [100, 100, 200, 200]}, {"bbox_2d": [5, 6', WIDE, "thousand")
     assert reading.boxes == ((0.1, 0.1, 0.2, 0.2),)
-    assert reading.problems == ("the reply ends inside a bracket or a tag; what is whole before it counts",)
+    assert reading.problems == ("the reply ends inside a bracket or a tag; complete boxes and points before it count",)
 
 
 def test_wrong_conventions_are_named():

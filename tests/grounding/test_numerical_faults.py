@@ -167,6 +167,6 @@ def test_a_flat_phrase_is_named_and_points_nowhere(scene_image):
     assert dog.point is None and dog.candidates == () and dog.map is None
     assert response.problems == (
         "the attention of 2 of 11 tokens is not finite (NaN or infinite), and left out",
-        "phrases[1]: flat map: it looks at no place more than at another",
+        "phrases[1]: flat map: no place gets more attention than another",
     )
     assert response.provenance == {"lost_tokens": [0, 1]} and len(response.control) == 1

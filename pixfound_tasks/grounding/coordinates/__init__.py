@@ -1,1 +1,1 @@
-"""Boxes and points in what models write."""
+"""Boxes and points in models' answers."""

@@ -1,4 +1,4 @@
-"""The coordinate conventions: what a number that a model writes means on the original image."""
+"""Coordinate conventions: what the numbers in a model's answer mean on the original image."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from loguru import logger
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Size
 
-GROUP = "pixfound_tasks.conventions"  # of entry points, each of which refers to a `Convention`
-_TOLERANCE = 0.01  # of the range: models drift a few units over its end
-# What lmms-eval's qwen2_5_vl gives its processor; also a patch pair's side, by which Qwen2.5-VL's boxes drift over the
-# edge (QwenLM/Qwen3-VL issue 1035).
+GROUP = "pixfound_tasks.conventions"  # entry-point group; each entry point refers to a `Convention`
+_TOLERANCE = 0.01  # a fraction of the range: models overshoot its ends by a few units
+# What lmms-eval's qwen2_5_vl passes to its processor. The first number is also the side of a pair of patches, by which
+# Qwen2.5-VL's boxes may overshoot the edge (QwenLM/Qwen3-VL issue 1035).
 _QWEN_RESIZE = (28, 256 * 28 * 28, 1605632)
 
 
 class Axis(NamedTuple):
-    """Numbers along one side: 0 lies at `start`, `span` at `start + extent`, both in fractions of the image's side.
+    """Numbers along one side: 0 lies at `start` and `span` at `start + extent`, both in fractions of the image's side.
 
-    Numbers up to `slack` below 0 or above `span` are taken for 0 and `span`, others are impossible.
+    Numbers up to `slack` below 0 or above `span` are accepted and clipped to the image. Others are rejected.
     """
 
     span: float
@@ -46,7 +46,7 @@ class Axis(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """A convention on an image of one size; `offset` is 0.5 where a number names a bin and means its centre."""
+    """A convention applied to one image size. `offset` is 0.5 if a number names a bin and means its center."""
 
     x: Axis
     y: Axis
@@ -56,18 +56,19 @@ class Grid:
 
 @dataclass(frozen=True)
 class Convention:
-    """What numbers mean, and which models write such numbers.
+    """What a model's numbers mean, and which models write such numbers.
 
     Args:
-        name: as PIXFOUND_COORDINATES names it.
-        meaning: in words.
-        grid: gives the grid on an image of a size (height, width), and of the parameters behind the name, if any.
-        keeps_decimals: whether numbers with decimal points, all within 0..1, are of this convention too. Under any
-            other they are fractions of the image.
-        architectures: values of transformers' `model_type`; only those that the authors or their papers name.
-        models: values of lmms-eval's `--model` that write in this convention only.
-        parameters: what lmms-eval's wrappers of these models use, as behind the name.
-        takes_parameters: whether three integers can stand behind the name: a factor, and bounds of the pixels.
+        name: the name in PIXFOUND_COORDINATES.
+        meaning: a short description.
+        grid: a function of an image size (height, width), and of the parameters after the name if there are any. It
+            returns the grid on such an image.
+        keeps_decimals: whether decimal numbers that are all within 0..1 use this convention too. Under any other
+            convention they are fractions of the image.
+        architectures: the transformers `model_type` values for which the model's authors or paper document it.
+        models: the lmms-eval `--model` values that write in this convention only.
+        parameters: the parameters that lmms-eval's wrappers of these models use, written as after the name.
+        takes_parameters: whether three integers may follow the name: a factor, and the least and most pixels.
     """
 
     name: str
@@ -98,7 +99,10 @@ def _resized(size: Size, factor: int = 0, min_pixels: int = 0, max_pixels: int =
 
 
 def resized_size(size: Size, factor: int, min_pixels: int, max_pixels: int) -> Size:
-    """`(height, width)` that Qwen's processors resize to: multiples of `factor`, pixels within the bounds."""
+    """Return the `(height, width)` that Qwen's processors resize to.
+
+    Both are multiples of `factor`, and their product lies within the bounds.
+    """
     sides = [max(factor, round(side / factor) * factor) for side in size]
     if math.prod(sides) > max_pixels:
         shrink = math.sqrt(math.prod(size) / max_pixels)
@@ -110,7 +114,7 @@ def resized_size(size: Size, factor: int, min_pixels: int, max_pixels: int) -> S
 
 
 def _square(pick: Callable[..., int]) -> Callable[[Size], Grid]:
-    """Fractions of a centred square as large as the longer (`max`) or the shorter side (`min`)."""
+    """Return fractions of a centered square. Its side is the image's longer side (`max`) or shorter side (`min`)."""
 
     def grid(size: Size) -> Grid:
         y, x = (
@@ -152,14 +156,14 @@ _TABLE = (
     Convention("fraction", "0..1 along each side", _even(1), keeps_decimals=True),
     Convention(
         "fraction_padded",
-        "0..1 of the image padded to a centred square",
+        "0..1 of the image padded to a centered square",
         _square(max),
         keeps_decimals=True,
         architectures=("llava",),
         models=("llava",),
     ),
     Convention(
-        "fraction_cropped", "0..1 of the centred square cut out of the image", _square(min), keeps_decimals=True
+        "fraction_cropped", "0..1 of the centered square cropped from the image", _square(min), keeps_decimals=True
     ),
     Convention(
         "deepseek", "0..999 along each side, both ends on the edges", _even(999), architectures=("deepseek_vl_v2",)
@@ -171,7 +175,7 @@ _TABLE = (
         architectures=("paligemma",),
     ),
     Convention(
-        "florence2", "centres of 1000 bins along each side", _even(1000, offset=0.5), architectures=("florence2",)
+        "florence2", "centers of 1000 bins along each side", _even(1000, offset=0.5), architectures=("florence2",)
     ),
     Convention("kosmos-2", "cells of a 32 x 32 grid", _even(32), architectures=("kosmos-2",)),
 )
@@ -179,7 +183,7 @@ CONVENTIONS: dict[str, Convention] = {convention.name: convention for convention
 
 
 def register_convention(convention: Convention) -> Convention:
-    """Add a convention, and return it; it takes the models that it names from others.
+    """Register a convention and return it. It replaces other conventions for the models that it names.
 
     Raises ValueError if another convention has the name.
     """
@@ -189,7 +193,7 @@ def register_convention(convention: Convention) -> Convention:
 
 
 def all_conventions() -> dict[str, Convention]:
-    """The conventions by name, those of installed packages (entry points of the group `GROUP`) among them."""
+    """Return all conventions by name, including those of installed packages (entry-point group `GROUP`)."""
     _load_plugins()
     return CONVENTIONS
 
@@ -199,22 +203,22 @@ def _load_plugins() -> None:
     for plugin in entry_points(group=GROUP):
         try:
             register_convention(plugin.load())
-        except Exception as error:  # in another package: answers that do not need it are read all the same
+        except Exception as error:  # a fault in another package must not stop answers that do not need it
             logger.warning(f"the convention {plugin.name} = {plugin.value} cannot be loaded: {error}")
 
 
 def convention_of_architecture(model_type: str) -> str | None:
-    """The convention of a transformers `model_type`, None if none is published.
+    """Return the convention of a transformers `model_type`, or None if none is published.
 
-    `resized` is the resizing by lmms-eval's bounds: add those of the processor at hand, `resized:FACTOR:MIN:MAX`.
-    LLaVA-1.5 is trained on padded squares: with a processor that crops instead, it is shown `fraction_cropped`.
+    `resized` alone means lmms-eval's bounds. Append those of the processor in use: `resized:FACTOR:MIN:MAX`.
+    LLaVA-1.5 is trained on padded squares. If its processor crops instead, the convention is `fraction_cropped`.
     """
     found = [each.name for each in all_conventions().values() if model_type in each.architectures]
     return found[-1] if found else None
 
 
 def conventions_of_models() -> dict[str, str]:
-    """The convention of every `--model` that writes in one only, with the parameters that lmms-eval uses."""
+    """Return the convention of each `--model` that writes in only one, with the parameters that lmms-eval uses."""
     return {
         model: f"{each.name}:{each.parameters}" if each.parameters else each.name
         for each in all_conventions().values()
@@ -223,12 +227,12 @@ def conventions_of_models() -> dict[str, str]:
 
 
 def keeps_decimals(name: str) -> bool:
-    """Whether a checked convention keeps numbers with decimal points within 0..1."""
+    """Return whether a checked convention keeps decimal numbers within 0..1, see `Convention`."""
     return all_conventions()[name.partition(":")[0]].keeps_decimals
 
 
 def check_convention(name: str) -> None:
-    """Raise ValueError, naming the nearest, unless `name` is a convention with parameters that it takes."""
+    """Raise ValueError unless `name` is a convention with valid parameters. The message suggests the nearest name."""
     base, *parameters = name.split(":")
     check_choice("a coordinate convention", base, all_conventions())
     if not parameters:
@@ -242,6 +246,6 @@ def check_convention(name: str) -> None:
 
 
 def grid_of(convention: str, size: Size) -> Grid:
-    """The grid of a checked convention on an image of `size`."""
+    """Return the grid of a checked convention on an image of `size` (height, width)."""
     base, *parameters = convention.split(":")
     return all_conventions()[base].grid(size, *map(int, parameters))

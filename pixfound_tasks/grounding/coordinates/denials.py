@@ -1,10 +1,10 @@
-"""Replies that say in words that what was asked for is not there."""
+"""Detects replies that say in words that the object is absent."""
 
 from __future__ import annotations
 
 import re
 
-_LONGEST = 400  # characters of a first sentence that are looked at
+_LONGEST = 400  # characters of the first sentence that are searched
 _NO_THING = r"no (?!doubt|question|way|need|problem|idea)"
 _IN_IMAGE = r"in (?:the|this) (?:\w+ )?(?:image|picture|photo|scene)"
 _SEEN = r"(?:present|visible|shown|depicted|found|detected|there\b|" + _IN_IMAGE + ")"
@@ -25,9 +25,9 @@ _DENIAL = re.compile("|".join(_DENIALS))
 
 
 def is_denial(text: str) -> bool:
-    """Whether the first sentence of a reply says that the thing is not there.
+    """Return whether the first sentence of a reply says that the object is absent.
 
-    Refusals ("I cannot draw boxes") and replies that name another thing first are none.
+    Refusals ("I cannot draw boxes") and replies that name another object first do not count.
     """
     first = re.split(r"[.!?\n]", text.strip()[:_LONGEST], maxsplit=1)[0]
     words = first.strip(" \"'`*").lower().replace("\u2019", "'")

@@ -1,6 +1,7 @@
-"""Reading boxes and points out of what models say.
+"""Reads boxes and points from models' answers.
 
-What a number means is declared, never guessed from the truth: by a convention's name, as in PIXFOUND_COORDINATES.
+The meaning of a number is never guessed from the ground truth. It is declared by a convention's name, for example in
+PIXFOUND_COORDINATES:
 
 | convention | numbers are | families |
 |---|---|---|
@@ -10,22 +11,23 @@ What a number means is declared, never guessed from the truth: by a convention's
 | `thousand_yx` | 0..1000, y before x | Gemini, Gemma 3 |
 | `percent` | 0..100 | Molmo, MiniGPT-v2 |
 | `fraction` | 0..1 | Kimi-VL, Moondream |
-| `fraction_padded` | 0..1 of the image padded to a centred square | LLaVA-1.5, Shikra |
-| `fraction_cropped` | 0..1 of the centred square cut out of the image | LLaVA-1.5 behind a processor that crops |
+| `fraction_padded` | 0..1 of the image padded to a centered square | LLaVA-1.5, Shikra |
+| `fraction_cropped` | 0..1 of the centered square cropped from the image | LLaVA-1.5 behind a processor that crops |
 | `deepseek` | 0..999, both ends on the edges | DeepSeek-VL2, DeepSeek-OCR |
 | `paligemma` | 1024 bins, y before x | PaliGemma |
-| `florence2` | centres of 1000 bins | Florence-2 |
+| `florence2` | centers of 1000 bins | Florence-2 |
 | `kosmos-2` | cells of a 32 x 32 grid | Kosmos-2 |
 
-Syntax that belongs to one convention decides, whatever is declared: `<loc0123>`, `<loc_123>`, `<patch_index_0123>`,
-`{<12><34><56><78>}`, `<|det|>`, `box_2d`, `<points coords=`, and numbers with decimal points all within 0..1 (unless a
-`fraction...` or `percent` is declared). Other syntax decides only where nothing is declared, because fine-tuned models
-keep it with other units: `<box>`, `<|box_start|>`, `<|begin_of_box|>` (`thousand`), `<point x=` (`percent`; Qwen2.5-VL
-writes it in pixels). `bbox_2d`, `point_2d` and bare lists decide nothing.
+Some syntax belongs to one convention and overrides the declared one: `<loc0123>`, `<loc_123>`, `<patch_index_0123>`,
+`{<12><34><56><78>}`, `<|det|>`, `box_2d` and `<points coords=`. Decimal numbers that are all within 0..1 are fractions,
+unless a `fraction...` convention or `percent` is declared. Other syntax counts only if no convention is declared,
+because fine-tuned models keep the syntax but change the units: `<box>`, `<|box_start|>` and `<|begin_of_box|>` mean
+`thousand`, and `<point x=` means `percent` (Qwen2.5-VL writes it in pixels). `bbox_2d`, `point_2d` and bare lists imply
+no convention.
 
-A box is four numbers in one bracket or tag, two pairs joined by a comma, or a dict with named corners or with corner
-and extent; a point is two numbers. Points in nothing but brackets count only under a declared convention and beside no
-box or named point. Swapped corners are put in order; what is drafted between think tags is passed over.
+A box is four numbers in one bracket or tag, two pairs joined by a comma, or a dict with named corners or with a corner
+and an extent. A point is two numbers. A pair with only brackets around it is a point only if a convention is declared
+and the reply has no box or named point. Swapped corners are put in order. Text between think tags is ignored.
 """
 
 from __future__ import annotations
@@ -55,17 +57,17 @@ __all__ = [
     "register_convention",
 ]
 
-_LONGEST_REPLY = 300_000  # characters; more than the longest output that models are allowed
-_MOST_PLACES = 1000  # boxes and points: who loops writes the same one for ever
+_LONGEST_REPLY = 300_000  # characters; more than models are allowed to generate
+_MOST_PLACES = 1000  # boxes and points; a model that loops repeats the same one endlessly
 _MOST_PROBLEMS = 8
-_COARSE = 100  # a range so long that decimals within 0..1 are not meant in it
+_COARSE = 100  # decimals within 0..1 are implausible in a longer range
 
 
 class Reading(NamedTuple):
     """Boxes and points in fractions of the original image's width and height, in 0..1.
 
-    `boxes` is () where the model said "not there". Where both are None nothing was read, and `problems` says why; some
-    may be read beside problems. `convention` is what was assumed, such as "thousand (declared)".
+    `boxes` is () if the model said "not there". If both are None, nothing was read and `problems` says why. There may
+    also be problems if something was read. `convention` is the assumed convention, such as "thousand (declared)".
     """
 
     boxes: tuple[Box, ...] | None
@@ -84,16 +86,19 @@ class _Placed(NamedTuple):
 
 
 def read_coordinates(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Reading:
-    """Read a model's reply about an image of `size` (height, width); never raises on the reply.
+    """Read the boxes and points in a model's reply about an image of `size` (height, width).
+
+    No reply makes it raise.
 
     Args:
-        text: the reply, of any length; what comes after its first 300,000 characters is not read.
-        convention: what is declared, see `CONVENTIONS`; None leaves it to syntax that belongs to one convention.
-        kind: what was asked for, "box" or "point" (or something else); to a question for boxes, pairs of numbers that
-            nothing names as points are none.
+        text: the reply, of any length. Only its first 300,000 characters are read.
+        convention: the declared convention, see `CONVENTIONS`. If None, only numbers whose syntax implies a convention
+            are read.
+        kind: what the model was prompted for, such as "box" or "point". If it is "box", pairs of numbers with only
+            brackets around them are not points.
 
     Raises:
-        ValueError: the convention is not known.
+        ValueError: the convention is unknown or its parameters are invalid.
     """
     if convention is not None:
         check_convention(convention)
@@ -114,12 +119,12 @@ def read_coordinates(text: str, size: Size, convention: str | None = None, kind:
     if len(found) > _MOST_PLACES:
         problems.append(f"only the first {_MOST_PLACES} of {len(found)} boxes and points count")
     if scanned.is_cut:
-        problems.append("the reply ends inside a bracket or a tag; what is whole before it counts")
+        problems.append("the reply ends inside a bracket or a tag; complete boxes and points before it count")
     if len(text) > _LONGEST_REPLY:
-        problems.append(f"only the first {_LONGEST_REPLY} of {len(text)} characters were looked at")
+        problems.append(f"only the first {_LONGEST_REPLY} of {len(text)} characters were read")
     if not placed and not problems:
         is_mute = scanned.found and convention is None
-        hint = "; set PIXFOUND_COORDINATES to the model's convention to have pairs read" if is_mute else ""
+        hint = "; set PIXFOUND_COORDINATES to the model's convention to read pairs as points" if is_mute else ""
         problems.append(f"expected a box or a point, but got no such numbers{hint}")
     if len(problems) > _MOST_PROBLEMS:
         problems[_MOST_PROBLEMS:] = [f"and {len(problems) - _MOST_PROBLEMS} more"]
@@ -130,20 +135,23 @@ def read_coordinates(text: str, size: Size, convention: str | None = None, kind:
 
 
 def _answer(text: str) -> str:
-    """What follows the thinking, and of it what follows the last answer tag."""
+    """Return the text outside the thinking and, within it, only what follows the last answer tag."""
     said = text.rpartition("</think>")[2] if "</think>" in text else text.partition("<think>")[0]
     return said.rpartition("<answer>")[2]
 
 
 def _meant(found: list[Found], convention: str | None, kind: str | None) -> list[Found]:
-    """Without loose pairs where they are no answer: beside a box or a named point, with nothing declared, to a
-    question for boxes."""
+    """Drop pairs with only brackets around them if they are not an answer: if there is a box or a named point, if no
+    convention is declared, or if the model was prompted for boxes."""
     certain = [item for item in found if len(item.numbers) == 4 or not item.is_loose]
     return found if convention and kind != "box" and not certain else certain
 
 
 def _place(item: Found, size: Size, convention: str | None) -> _Placed:
-    """A box (ordered, with an area) or a point in fractions of the image; `_Unread` where it cannot be one."""
+    """Return a box or a point in fractions of the image. The corners of a box are in order, and its area is above 0.
+
+    Raises `_Unread` if the numbers are impossible.
+    """
     name, how = _convention(item, convention)
     grid = grid_of(name, size)
     written = f"{[float(f'{number:.6g}') for number in item.numbers]} ({name})"
@@ -158,7 +166,7 @@ def _place(item: Found, size: Size, convention: str | None) -> _Placed:
     fractions = [axis.fraction(number, grid.offset) for axis, number in zip(axes, numbers)]
     corners = tuple(min(max(value, 0.0), 1.0) for value in fractions)
     if len(corners) == 2:
-        # A padded square holds points beside the image; a box is cut at its edge.
+        # A point in a padded square may lie outside the image and is rejected then. A box is clipped to the image.
         if any(abs(value - inside) > 1.01 * axis.drift for value, inside, axis in zip(fractions, corners, axes)):
             raise _Unread(f"expected a point within the image, but got {written}")
     else:
@@ -170,7 +178,10 @@ def _place(item: Found, size: Size, convention: str | None) -> _Placed:
 
 
 def _convention(item: Found, declared: str | None) -> tuple[str, str]:
-    """The convention of a find, and whether its syntax or the declaration decided."""
+    """Return the convention of the numbers, and whether it came from their syntax or was declared.
+
+    Raises `_Unread` if it is neither.
+    """
     if item.fixed:
         return item.fixed, "by syntax"
     meant = declared or item.default
@@ -181,6 +192,6 @@ def _convention(item: Found, declared: str | None) -> tuple[str, str]:
     if item.default:
         return item.default, "by syntax"
     raise _Unread(
-        f"expected a declared convention for {list(item.numbers)}, which pixels and thousandths both could be: "
-        "set PIXFOUND_COORDINATES to the model's"
+        f"expected a declared convention for {list(item.numbers)}, which could be pixels or thousandths; "
+        "set PIXFOUND_COORDINATES to the model's convention"
     )

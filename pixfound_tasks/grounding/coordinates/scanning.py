@@ -1,6 +1,7 @@
-"""One pass over a reply: the groups of two or four numbers that its syntax sets apart, as written.
+"""Scans a reply for the groups of two or four numbers that its syntax sets apart.
 
-Time is linear in the text: every character is passed at most a fixed number of times, nothing recurses.
+The time is linear in the length of the text: each character is visited at most a fixed number of times, and nothing
+recurses.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ _BIN = re.compile(r"loc([0-9]{4})$|loc_([0-9]{1,4})$|patch_index_([0-9]{1,4})$|(
 _BIN_KINDS = ("paligemma", "florence2", "kosmos-2", "percent")
 _PARTNERS = {"]": "[", ")": "(", "}": "{"}
 _LONGEST_KEY = 40  # characters
-_DEEPEST = 100  # brackets in one another; the outermost are forgotten
+_DEEPEST = 100  # nested brackets; if there are more, the outermost are forgotten
 
 
 @dataclass
 class Scan:
-    """What a reply holds; `empties` counts lists of places that are empty, `is_cut` says that it ends inside one."""
+    """The result of a scan. `empties` counts empty lists of places. `is_cut`: the reply ends in a bracket or tag."""
 
     found: list[Found] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ class Scan:
 
 @dataclass(slots=True)
 class _Frame:
-    """An open bracket or tag: where it starts, the key and the tag that it stands under, and what came since."""
+    """An open bracket or tag: its start, the key and the tag that it belongs to, and its content so far."""
 
     kind: str
     start: int
@@ -68,7 +69,7 @@ class _Frame:
     is_empty: bool = True
 
     def take(self, kind: str, value: str) -> None:
-        """Take a token that is neither a bracket nor a tag."""
+        """Add a token that is neither a bracket nor a tag."""
         if kind == "key":
             self.pending = value
         elif kind == "number" and self.kind != "{":
@@ -85,7 +86,7 @@ class _Frame:
 
 
 def scan(text: str) -> Scan:
-    """Every pair and quadruple of numbers in brackets, tags or named fields."""
+    """Return every group of two or four numbers in brackets, tags or named fields."""
     scanner = _Scanner(text)
     scanner.run()
     return scanner.result
@@ -98,7 +99,7 @@ class _Scanner:
         self.stack: list[_Frame] = []
         self.depths: Counter[str] = Counter()
         self.bins: tuple[str, list[int]] = ("", [])
-        self.pair_end: int | None = None  # where the last pair ended, if it may be a box's first corner
+        self.pair_end: int | None = None  # the end of the last pair if it may be a box's first corner
 
     def run(self) -> None:
         position, before = 0, ""
@@ -152,7 +153,7 @@ class _Scanner:
             self.depths[self.stack.pop(0).kind] -= 1
 
     def close(self, kind: str, end: int) -> None:
-        """Close the last bracket of a kind, and pass over what was left open inside it."""
+        """Close the last open bracket of a kind and drop what was left open inside it."""
         while self.depths[kind]:
             frame = self.stack.pop()
             self.depths[frame.kind] -= 1
@@ -188,7 +189,10 @@ class _Scanner:
         self.pair_end = None
 
     def is_second_corner(self, frame: _Frame) -> bool:
-        """Whether a pair ends a box that the pair before it began: "(x, y),(x, y)", but not in a list of points."""
+        """Return whether a pair completes the box that the pair before it began, as in "(x, y),(x, y)".
+
+        Pairs in a list of points do not.
+        """
         if self.pair_end is None or self.pair_end > frame.start:
             return False
         if self.text[self.pair_end : frame.start].strip() not in (",", ""):
@@ -198,7 +202,10 @@ class _Scanner:
         return frame.kind == "(" and not frame.key and not (self.stack and self.stack[-1].kind == "[")
 
     def add_bin(self, tag: str) -> bool:
-        """Add a location token to its run, if it is one; bare numbers are such only in braces: `{<12><34><56><78>}`."""
+        """Add a location token to its run. Returns False if the tag is not a location token.
+
+        Bare numbers are location tokens only in braces: `{<12><34><56><78>}`.
+        """
         token = _BIN.match(tag)
         if not token or (token[4] and not (self.stack and self.stack[-1].kind == "{")):
             return False

@@ -1,4 +1,4 @@
-"""What the syntax round numbers says of them: tags, keys, location tokens, Molmo's points."""
+"""The syntax around numbers: tags, keys, location tokens and Molmo's points."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _EXTENTS = (("x", "y", "width", "height"), ("x", "y", "w", "h"), ("left", "top",
 
 
 class Found(NamedTuple):
-    """Two numbers (a point) or four (a box) as written, and what the syntax round them says.
+    """Two numbers (a point) or four (a box) as written, and what the syntax around them says.
 
-    `fixed` names the convention that the syntax belongs to, `default` the one it stands for where none is declared.
-    `is_named`: the axes were named, so x comes first here whatever the convention. `is_loose`: nothing but brackets.
-    `is_fraction`: all within 0..1, with a decimal point.
+    `fixed` is the convention that the syntax belongs to. `default` is the convention that it implies if none is
+    declared. `is_named`: the axes are named, so x comes first in `numbers` under any convention. `is_loose`: there are
+    only brackets around the numbers. `is_fraction`: all numbers are within 0..1, and at least one has a decimal point.
     """
 
     numbers: tuple[float, ...]
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 class Tag(NamedTuple):
-    """A tag round coordinates; `corners` says whether two pairs in it are one box. The rest as in `Found`."""
+    """A tag around coordinates. `has_corners`: two pairs in it are one box. For `fixed` and `default` see `Found`."""
 
     closing: str
     fixed: str | None = None
@@ -57,14 +57,14 @@ TAGS = {
 }
 CLOSING_TAGS = frozenset(tag.closing for tag in TAGS.values())
 FIXED_KEYS = {"box_2d": "thousand_yx"}
-# Lists under these are no coordinates.
+# Lists under these keys are not coordinates.
 OTHER_KEYS = frozenset("color colour rgb rgba size shape image_size resolution score scores confidence".split())
-# An empty list under these says "not there".
+# An empty list under these keys means "not there".
 PLACE_KEY = re.compile(r"box|point|coord|object|detect|location|region|instance|result")
 
 
 def make_found(numbers: Sequence[str], **syntax: Any) -> Found:
-    """A find of numbers as written; what is no number, or absurdly long, is NaN."""
+    """Return a `Found` of numbers as written. Text that is not a number or is too long becomes NaN."""
     values = tuple(map(_number, numbers))
     is_fraction = any("." in text for text in numbers) and all(0 <= value <= 1 for value in values)
     return Found(values, is_fraction=is_fraction, **syntax)
@@ -78,13 +78,13 @@ def _number(text: str) -> float:
 
 
 def join_corners(first: Found, second: Found) -> Found:
-    """The box between two points."""
+    """Return the box that has two points as its corners."""
     is_fraction = first.is_fraction and second.is_fraction
     return first._replace(numbers=first.numbers + second.numbers, is_fraction=is_fraction)
 
 
 def read_fields(fields: dict[str, str]) -> list[Found]:
-    """The box or the point of a dict with named axes; `x, y, width, height` has its corner at `(x, y)`."""
+    """Return the box or point in a dict with named axes, if any. `x, y, width, height` has a corner at `(x, y)`."""
     names = next((names for names in (*_CORNERS, *_EXTENTS, ("x", "y")) if fields.keys() >= set(names)), None)
     if names is None:
         return []
@@ -96,7 +96,10 @@ def read_fields(fields: dict[str, str]) -> list[Found]:
 
 
 def read_pointing(tag: str) -> list[Found]:
-    """Points of Molmo's `<point x= y=>`, `<points x1= y1= ...>`, and Molmo2's `<points coords="image (id x y)...">`."""
+    """Return the points in a tag of Molmo or Molmo2.
+
+    Molmo writes `<point x= y=>` or `<points x1= y1= ...>`, Molmo2 `<points coords="image (id x y)...">`.
+    """
     axes: dict[str, dict[str, str]] = {}
     for axis, index, value in _ATTRIBUTE.findall(tag):
         axes.setdefault(index, {})[axis] = value
@@ -111,7 +114,7 @@ def read_pointing(tag: str) -> list[Found]:
 
 
 def read_bins(kind: str, run: Sequence[int]) -> tuple[list[Found], list[str]]:
-    """The whole boxes of a run of location tokens, one after the other, and what is wrong with it."""
+    """Return the complete boxes in a run of location tokens, and a problem if tokens are left over."""
     step = 2 if kind == "kosmos-2" else 4
     problem = f"expected {step} location tokens ({kind}) for each box, but got {len(run)}"
     boxes = [run[index : index + step] for index in range(0, len(run) - step + 1, step)]
@@ -120,7 +123,10 @@ def read_bins(kind: str, run: Sequence[int]) -> tuple[list[Found], list[str]]:
 
 
 def _cells(first: int, last: int) -> tuple[float, ...]:
-    """Corners in cells: the centres of the two cells, or their outer edges where they share a row or a column."""
+    """Return a box in cells, between the centers of two cells.
+
+    If the cells share a row or a column, the box extends to their outer edges.
+    """
     (top, left), (bottom, right) = divmod(first, _KOSMOS_CELLS), divmod(last, _KOSMOS_CELLS)
     if left == right or top == bottom:
         return left, top, right + 1.0, bottom + 1.0

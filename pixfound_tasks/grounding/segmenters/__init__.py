@@ -1,1 +1,1 @@
-"""From points and boxes on an image to masks."""
+"""Segmenters: they turn points and boxes on an image into masks."""

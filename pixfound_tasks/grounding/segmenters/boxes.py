@@ -1,4 +1,7 @@
-"""What stands out in a box, without weights: GrabCut (Rother et al. 2004), told that all outside the box is ground."""
+"""Segments the foreground of a box without weights, by GrabCut (Rother et al. 2004).
+
+GrabCut takes all pixels outside the box for background.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,23 @@ import numpy as np
 from pixfound_tasks import masks
 from pixfound_tasks.response import Box
 
-_LONGEST_SIDE = 256  # pixels that GrabCut works on: it takes a second and more for a million of them
+_LONGEST_SIDE = 256  # pixels, of the image given to GrabCut, which needs more than a second for a million pixels
 _ITERATIONS = 3
-_SURROUNDINGS = 0.5  # of the box's longer side, on every side: the ground that its colours are compared with
+_SURROUNDINGS = 0.5  # margin around the box, as a fraction of its longer side; the box is compared with its colors
 _LEAST_SURROUNDINGS = 4  # pixels
-_EDGE = 40  # difference between neighbours' colours, per channel of CIE Lab in 0..255, that makes an edge
+_EDGE = 40  # color difference between neighboring pixels, per channel of CIE Lab in 0..255, that counts as an edge
 
 
 def standing_out(lab: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three regions within a box, each inside the next, bool (height, width): the largest part that differs in colour
-    from what surrounds the box, all such parts, and the box.
+    """Return three nested regions, each bool (height, width): the largest foreground part, all parts, and the box.
 
-    All three are the box where nothing differs or nothing surrounds it.
+    The foreground parts differ in color from the surroundings of the box. All three regions are the box if nothing
+    differs or if nothing surrounds the box.
 
     Args:
         lab: image in CIE Lab, uint8 (height, width, 3).
-        box: fractions of width and height; it is taken to hold at least one pixel.
+        box: corners `(x_min, y_min, x_max, y_max)` in fractions of width and height. A smaller box is extended to one
+            pixel.
     """
     rows, columns = _pixels(box, lab.shape[:2])
     whole = np.zeros(lab.shape[:2], bool)
@@ -40,7 +44,7 @@ def standing_out(lab: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _pixels(box: Box, size: masks.Size) -> tuple[slice, slice]:
-    """Rows and columns that a box covers, at least one of each, inside the image."""
+    """Return the rows and columns that a box covers: inside the image, and at least one of each."""
     spans = []
     for low, high, side in zip(box[1::-1], box[:1:-1], size):
         first = min(max(round(low * side), 0), side - 1)
@@ -49,21 +53,26 @@ def _pixels(box: Box, size: masks.Size) -> tuple[slice, slice]:
 
 
 def _grab_cut(lab: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Pixels inside that GrabCut tells from those outside, bool (height, width); none of them where all are inside."""
+    """Return the pixels inside that GrabCut takes for foreground, bool (height, width).
+
+    There are none if, after shrinking the image, all pixels or no pixels are inside.
+    """
     scale = min(_LONGEST_SIDE / max(inside.shape), 1)
     size = tuple(max(round(side * scale), 1) for side in inside.shape)
     small, within = cv2.resize(lab, size[::-1], interpolation=cv2.INTER_AREA), masks.resize(inside, size)
     if within.all() or not within.any():
         return np.zeros_like(inside)
     labels = np.where(within, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
-    cv2.setRNGSeed(0)  # it starts from random clusters
+    cv2.setRNGSeed(0)  # GrabCut starts from random clusters
     cv2.grabCut(small, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     return masks.resize(labels == cv2.GC_PR_FGD, inside.shape)
 
 
 def sharpness(lab: np.ndarray, region: np.ndarray) -> float:
-    """Share in 0..1 of a region's outline that lies within two pixels of an edge; 0 where it has no outline within the
-    image."""
+    """Return the fraction, in 0..1, of a region's outline that lies within two pixels of an edge.
+
+    Returns 0 if the region has no outline within the image.
+    """
     outline = region & ~cv2.erode(region.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     if not outline.any():
         return 0.0
@@ -72,6 +81,6 @@ def sharpness(lab: np.ndarray, region: np.ndarray) -> float:
 
 
 def filled(region: np.ndarray) -> np.ndarray:
-    """A region, uint8 (height, width) of 0 and 1, with its holes filled, bool (height, width)."""
+    """Fill the holes of a region, uint8 (height, width) of 0 and 1. Returns bool (height, width)."""
     outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.zeros_like(region), outlines, -1, 1, cv2.FILLED).astype(bool)

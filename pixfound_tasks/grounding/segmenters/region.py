@@ -1,4 +1,4 @@
-"""A segmenter without weights, by OpenCV: the region of like colour around a point, or what stands out in a box."""
+"""A segmenter without weights, by OpenCV: a region of similar color around a point, or the foreground of a box."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from pixfound_tasks import masks
 from pixfound_tasks.grounding.segmenters.boxes import filled, sharpness, standing_out
 from pixfound_tasks.response import Box, Candidate, Point
 
-# How far a pixel's colour may lie from the colour at the point, per channel of CIE Lab in 0..255: tight to wide.
+# The largest color difference between a pixel and the point, per channel of CIE Lab in 0..255: tight to wide.
 _TOLERANCES = (10, 22, 40)
-_SEED_RADIUS = 1  # pixels round the point whose median is its colour
+_SEED_RADIUS = 1  # pixels; the color of the point is the median of this neighborhood
 
 
 class RegionSegmenter:
-    """From a point, flood fill with three tolerances, holes closed; from a box, the largest part that stands out from
-    the box's surroundings, all parts that do, and the box itself (`boxes.standing_out`).
+    """Segments a point by flood fill and a box by GrabCut.
 
-    A candidate's score is its contrast for a point and the sharpness of its outline for a box. Like any segmenter it
-    never sees the truth.
+    The candidates of a point are flood fills with three tolerances, with holes filled. The candidates of a box are the
+    largest part that differs from the box's surroundings, all such parts, and the box itself (see
+    `boxes.standing_out`). The score of a candidate is its contrast for a point and the sharpness of its outline for a
+    box. Like every segmenter, it never sees the ground truth.
     """
 
     name = "region"
 
     def set_image(self, image: np.ndarray) -> None:
-        """Take an image, uint8 (height, width, 3) RGB."""
+        """Set the image, uint8 (height, width, 3) RGB."""
         smooth = cv2.medianBlur(np.ascontiguousarray(image), 3)
         self._lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
 
     def segment(self, prompts: Sequence[Point | Box]) -> list[tuple[Candidate, ...]]:
-        """Three candidates for every point or box in fractions of width and height, tight to wide."""
+        """Return three candidates, tight to wide, for each point or box in fractions of width and height."""
         return [self._of_box(prompt) if len(prompt) == 4 else self._of_point(prompt) for prompt in prompts]
 
     def _of_point(self, point: Point) -> tuple[Candidate, ...]:
@@ -47,7 +48,7 @@ class RegionSegmenter:
 
 
 def _flood(lab: np.ndarray, x: int, y: int, tolerance: int) -> np.ndarray:
-    """Pixels connected to (x, y) whose colour lies within the tolerance of it, uint8 (height, width) of 0 and 1."""
+    """Return the pixels connected to (x, y) whose color is within the tolerance, uint8 (height, width) of 0 and 1."""
     around = lab[max(y - _SEED_RADIUS, 0) : y + _SEED_RADIUS + 1, max(x - _SEED_RADIUS, 0) : x + _SEED_RADIUS + 1]
     seed = np.median(around.reshape(-1, 3), axis=0)
     alike = (abs(lab.astype(int) - seed) <= tolerance).all(axis=2)
@@ -57,8 +58,10 @@ def _flood(lab: np.ndarray, x: int, y: int, tolerance: int) -> np.ndarray:
 
 
 def contrast(lab: np.ndarray, region: np.ndarray) -> float:
-    """Share in 0..1 of the pixels just outside a region that differ from its median colour by more than the wide
-    tolerance; 0 where the region has no outside."""
+    """Return the fraction, in 0..1, of the pixels just outside a region that differ clearly from its median color.
+
+    They differ clearly if a channel differs by more than the widest tolerance. Returns 0 if no pixels are outside.
+    """
     kernel = np.ones((5, 5), np.uint8)
     grown = cv2.dilate(region.astype(np.uint8), kernel).astype(bool) & ~region
     if not grown.any():

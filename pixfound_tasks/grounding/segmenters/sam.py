@@ -1,7 +1,8 @@
-"""SAM, SAM-HQ, SAM 2 and the tracker of SAM 3 as transformers has them: three masks for every point or box.
+"""SAM, SAM-HQ, SAM 2 and the tracker of SAM 3 from transformers: three masks for each point or box.
 
-One prompt is one foreground point or one box; the masks are the model's multimask output, upscaled to the image and cut
-at a logit of 0; the scores are the model's own predictions of each mask's IoU (Kirillov et al. 2023, section 3).
+A prompt is one foreground point or one box. The masks are the model's multimask output, upscaled to the image and
+thresholded at a logit of 0. The scores are the model's own predictions of each mask's IoU (Kirillov et al. 2023,
+section 3).
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from pixfound_tasks.response import Box, Candidate, Point
 PROMPTS_PER_FORWARD = 64  # bounds the mask decoder's memory, as SAM's own mask generator does
 
 _DTYPES = ("float32", "bfloat16", "float16")
-# By family, what a checkpoint's config may call its model, and the processor for it. A checkpoint of the video models
-# holds the image model: SAM 2 and SAM 3 are published that way.
+# For each family, the `model_type` values of its checkpoints and their processors. The checkpoint of a video model
+# contains the image model; SAM 2 and SAM 3 are published that way.
 _PROCESSORS = {
     "sam": {"sam": "SamProcessor", "sam_hq": "SamHQProcessor"},
     "sam2": {"sam2": "Sam2Processor", "sam2_video": "Sam2Processor"},
     "sam3": {"sam3_tracker": "Sam3TrackerProcessor", "sam3_video": "Sam3TrackerProcessor"},
 }
-_ARGUMENTS = {2: "input_points", 4: "input_boxes"}  # by how many numbers a prompt has
+_ARGUMENTS = {2: "input_points", 4: "input_boxes"}  # the key is how many numbers a prompt has
 
 
 class SamSegmenter:
-    """A SAM of transformers; its image encoder runs once for an image, its mask decoder once for 64 prompts."""
+    """A SAM from transformers. The image encoder runs once per image, the mask decoder once per 64 prompts."""
 
     def __init__(self, family: str, checkpoint: str, device: str | None = None, dtype: str = "float32"):
-        """Load a checkpoint, a folder or a name on the hub; see `make_segmenter`."""
+        """Load a checkpoint from a folder or the hub; see `make_segmenter`."""
         check_choice("the segmenter's dtype", dtype, _DTYPES)
         self.name = f"{family}:{checkpoint}"
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -44,12 +45,12 @@ class SamSegmenter:
 
     @torch.inference_mode()
     def set_image(self, image: np.ndarray) -> None:
-        """Take an image, uint8 (height, width, 3) RGB, and encode it."""
-        # As a PIL image: of an array three pixels high the processor would take the rows for channels.
+        """Set and encode the image, uint8 (height, width, 3) RGB."""
+        # A PIL image, because the processor mistakes the rows of an array that is three pixels high for channels.
         inputs = self._processor(images=Image.fromarray(image), return_tensors="pt")
         pixels = inputs["pixel_values"]
         encoded = self._model.get_image_embeddings(pixels.to(self._device, self._model.dtype))
-        names = ("image_embeddings", "intermediate_embeddings")  # the latter only of SAM-HQ
+        names = ("image_embeddings", "intermediate_embeddings")  # the latter only from SAM-HQ
         sizes = [inputs[name].tolist() for name in ("original_sizes", "reshaped_input_sizes") if name in inputs]
         # The image fills a corner of the model's square (SAM, which pads) or all of it (SAM 2 and 3).
         frame = sizes[1][0] if len(sizes) > 1 else pixels.shape[-2:]
@@ -57,7 +58,7 @@ class SamSegmenter:
         self._image = _Encoded(embeddings, sizes, (frame[1], frame[0]))
 
     def segment(self, prompts: Sequence[Point | Box]) -> list[tuple[Candidate, ...]]:
-        """Three candidates for every point or box in fractions of width and height."""
+        """Return three candidates for each point or box in fractions of width and height."""
         found: dict[int, tuple[Candidate, ...]] = {}
         for length in _ARGUMENTS:
             indices = [index for index, prompt in enumerate(prompts) if len(prompt) == length]
@@ -68,9 +69,9 @@ class SamSegmenter:
 
     @torch.inference_mode()
     def _candidates(self, prompts: Sequence[Point | Box]) -> list[tuple[Candidate, ...]]:
-        """Candidates of prompts that are all points or all boxes."""
+        """Return the candidates of prompts that are all points or all boxes."""
         argument, image = _ARGUMENTS[len(prompts[0])], self._image
-        # In the order and precision of each family's processor, whose results ours are to equal.
+        # The order of operations and the precision are those of each family's processor, so that the results are equal.
         size = np.array(image.sizes[0][0][::-1])
         pixels = torch.tensor(np.reshape(prompts, (1, len(prompts), -1, 2)) * size, dtype=image.precision)
         places = (pixels * torch.tensor(image.frame / size, dtype=image.precision)).to(self._device)
@@ -78,7 +79,7 @@ class SamSegmenter:
         candidates = []
         output = self._model(**image.embeddings, **{argument: given}, multimask_output=True)
         for index, scores in enumerate(output.iou_scores[0].float().tolist()):
-            # One prompt at a time: 64 prompts at the size of a large photograph would fill the memory.
+            # One prompt at a time: the masks of 64 prompts on a large photograph would fill the memory.
             logits = output.pred_masks[:, index : index + 1].float()
             found = self._processor.post_process_masks(logits, *image.sizes)[0][0].cpu().numpy()
             candidates.append(tuple(Candidate(masks.encode(mask), score) for mask, score in zip(found, scores)))
@@ -86,8 +87,11 @@ class SamSegmenter:
 
 
 class _Encoded(NamedTuple):
-    """An image as the mask decoder takes it: `embeddings` are arguments of the model, `sizes` of the processor's
-    `post_process_masks`; `frame` is the (width, height) in pixels that the image has before the model."""
+    """An encoded image.
+
+    `embeddings` are arguments of the model. `sizes` are arguments of the processor's `post_process_masks`. `frame` is
+    the (width, height) in pixels of the image as resized for the model.
+    """
 
     embeddings: dict[str, Any]
     sizes: list[list[list[int]]]
@@ -99,7 +103,7 @@ class _Encoded(NamedTuple):
 
 
 def _load(family: str, checkpoint: str, dtype: str) -> tuple[Any, Any]:
-    """Processor and model of a checkpoint."""
+    """Load the processor and the model of a checkpoint. Raises ValueError, see `make_segmenter`."""
     kinds = _PROCESSORS[family]
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
@@ -113,8 +117,8 @@ def _load(family: str, checkpoint: str, dtype: str) -> tuple[Any, Any]:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"expected a checkpoint to segment with, but got {checkpoint!r}, which cannot be loaded ({reason}); put it "
-            f"in the hub's cache, give a folder ({family}:FOLDER), or do without weights: segmenter=region or "
+            f"expected a SAM checkpoint, but got {checkpoint!r}, which cannot be loaded ({reason}); put it "
+            f"in the hub's cache, give a folder ({family}:FOLDER), or segment without weights: segmenter=region or "
             "PIXFOUND_SEGMENTER=region"
         ) from error
     if config.model_type not in kinds:
