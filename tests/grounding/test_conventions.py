@@ -11,6 +11,7 @@ from pixfound_tasks.grounding.coordinates import conventions
 from pixfound_tasks.grounding.coordinates import reading as coordinates
 from pixfound_tasks.grounding.coordinates.conventions import CONVENTIONS, Axis, Convention, Grid
 from pixfound_tasks.grounding.coordinates.reading import read_coordinates, register_convention
+from pixfound_tasks.registry import Registry
 from pixfound_tasks.scoring import declared
 
 SIZE = (100, 200)
@@ -23,7 +24,8 @@ def half_width(size):
 
 @pytest.fixture
 def own_table(monkeypatch):
-    monkeypatch.setattr(conventions, "CONVENTIONS", dict(CONVENTIONS))
+    records = dict(CONVENTIONS)
+    monkeypatch.setattr(conventions, "CONVENTIONS", Registry("a convention", CONVENTIONS.group, records))
 
 
 @pytest.mark.parametrize("keeps_decimals", [True, False])
@@ -43,7 +45,7 @@ def test_the_models_of_a_record_are_declared_by_it(own_table):
 
 
 def test_a_name_is_taken_once(own_table):
-    with pytest.raises(ValueError, match=re.escape("there is a 'thousand'; rename it")):
+    with pytest.raises(ValueError, match=re.escape("there is 'thousand' already; rename it")):
         register_convention(Convention("thousand", "another", half_width))
 
 
@@ -53,14 +55,10 @@ def test_another_package_brings_one_and_a_broken_one_harms_nothing(own_table, tm
         "HALF = Convention('half', '0..50', lambda size: Grid(Axis(50), Axis(50)))\n"
     )
     points = "half = their_conventions:HALF\nbroken = their_conventions:NOWHERE\n"
-    distribution(tmp_path, "their-lab", "1.0", f"[{conventions.GROUP}]\n{points}")
+    distribution(tmp_path, "their-lab", "1.0", f"[{CONVENTIONS.group}]\n{points}")
     monkeypatch.syspath_prepend(tmp_path)
-    conventions._load_plugins.cache_clear()
-    try:
-        assert read_coordinates("[10, 10, 25, 50]", SIZE, "half").boxes == ((0.2, 0.2, 0.5, 1.0),)
-        assert [line for line in warnings if "broken = their_conventions:NOWHERE cannot be loaded" in line]
-    finally:
-        conventions._load_plugins.cache_clear()
+    assert read_coordinates("[10, 10, 25, 50]", SIZE, "half").boxes == ((0.2, 0.2, 0.5, 1.0),)
+    assert [line for line in warnings if "broken = their_conventions:NOWHERE, cannot be loaded" in line]
 
 
 def test_the_documented_table_names_them_all():

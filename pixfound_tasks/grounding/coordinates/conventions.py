@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple
-
-from loguru import logger
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Size
+from pixfound_tasks.registry import Registry
 
-GROUP = "pixfound_tasks.conventions"  # entry-point group; each entry point refers to a `Convention`
 _TOLERANCE = 0.01  # a fraction of the range: models overshoot its ends by a few units
 # What lmms-eval's qwen2_5_vl passes to its processor. The first number is also the side of a pair of patches, by which
 # Qwen2.5-VL's boxes may overshoot the edge (QwenLM/Qwen3-VL issue 1035).
@@ -179,32 +175,17 @@ _TABLE = (
     ),
     Convention("kosmos-2", "cells of a 32 x 32 grid", _even(32), architectures=("kosmos-2",)),
 )
-CONVENTIONS: dict[str, Convention] = {convention.name: convention for convention in _TABLE}
+CONVENTIONS: Registry[Convention] = Registry(
+    "a convention", "pixfound_tasks.conventions", {convention.name: convention for convention in _TABLE}
+)
 
 
 def register_convention(convention: Convention) -> Convention:
-    """Register a convention and return it. It replaces other conventions for the models that it names.
+    """Add a convention and return it. It takes the models that it names from other conventions.
 
     Raises ValueError if another convention has the name.
     """
-    if CONVENTIONS.setdefault(convention.name, convention) != convention:
-        raise ValueError(f"expected a new name for a convention, but there is a {convention.name!r}; rename it")
-    return convention
-
-
-def all_conventions() -> dict[str, Convention]:
-    """Return all conventions by name, including those of installed packages (entry-point group `GROUP`)."""
-    _load_plugins()
-    return CONVENTIONS
-
-
-@lru_cache
-def _load_plugins() -> None:
-    for plugin in entry_points(group=GROUP):
-        try:
-            register_convention(plugin.load())
-        except Exception as error:  # a fault in another package must not stop answers that do not need it
-            logger.warning(f"the convention {plugin.name} = {plugin.value} cannot be loaded: {error}")
+    return CONVENTIONS.register(convention.name, convention)
 
 
 def convention_of_architecture(model_type: str) -> str | None:
@@ -213,7 +194,7 @@ def convention_of_architecture(model_type: str) -> str | None:
     `resized` alone means lmms-eval's bounds. Append those of the processor in use: `resized:FACTOR:MIN:MAX`.
     LLaVA-1.5 is trained on padded squares. If its processor crops instead, the convention is `fraction_cropped`.
     """
-    found = [each.name for each in all_conventions().values() if model_type in each.architectures]
+    found = [each.name for each in CONVENTIONS.values() if model_type in each.architectures]
     return found[-1] if found else None
 
 
@@ -221,20 +202,20 @@ def conventions_of_models() -> dict[str, str]:
     """Return the convention of each `--model` that writes in only one, with the parameters that lmms-eval uses."""
     return {
         model: f"{each.name}:{each.parameters}" if each.parameters else each.name
-        for each in all_conventions().values()
+        for each in CONVENTIONS.values()
         for model in each.models
     }
 
 
 def keeps_decimals(name: str) -> bool:
     """Return whether a checked convention keeps decimal numbers within 0..1, see `Convention`."""
-    return all_conventions()[name.partition(":")[0]].keeps_decimals
+    return CONVENTIONS[name.partition(":")[0]].keeps_decimals
 
 
 def check_convention(name: str) -> None:
     """Raise ValueError unless `name` is a convention with valid parameters. The message suggests the nearest name."""
     base, *parameters = name.split(":")
-    check_choice("a coordinate convention", base, all_conventions())
+    check_choice("a coordinate convention", base, CONVENTIONS)
     if not parameters:
         return
     numbers = [int(text) if text.isdecimal() and len(text) < 12 else 0 for text in parameters]
@@ -248,4 +229,4 @@ def check_convention(name: str) -> None:
 def grid_of(convention: str, size: Size) -> Grid:
     """Return the grid of a checked convention on an image of `size` (height, width)."""
     base, *parameters = convention.split(":")
-    return all_conventions()[base].grid(size, *map(int, parameters))
+    return CONVENTIONS[base].grid(size, *map(int, parameters))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
+from pixfound_tasks.registry import Registry
 from pixfound_tasks.response import Box, Candidate, Point
 
 # PixFoundation's segmenter: SAM with its largest image encoder.
@@ -39,10 +41,39 @@ class Segmenter(Protocol):
         """
 
 
+def _make_region(checkpoint: str, device: str | None, dtype: str) -> Segmenter:
+    return RegionSegmenter()
+
+
+def _make_sam(family: str, checkpoint: str, device: str | None, dtype: str) -> Segmenter:
+    from pixfound_tasks.grounding.segmenters.sam import SamSegmenter  # torch and transformers are slow to import
+
+    return SamSegmenter(family, checkpoint or CHECKPOINTS[family], device, dtype)
+
+
+# Makes a segmenter of a checkpoint (empty for the default one), a device and a dtype, see `make_segmenter`.
+SegmenterFactory = Callable[[str, "str | None", str], Segmenter]
+
+SEGMENTERS: Registry[SegmenterFactory] = Registry(
+    "a segmenter",
+    "pixfound_tasks.segmenters",
+    {"region": _make_region, **{family: partial(_make_sam, family) for family in CHECKPOINTS}},
+)
+
+
+def register_segmenter(name: str, make: SegmenterFactory) -> SegmenterFactory:
+    """Add a family of segmenters, which `make` makes, and return `make`.
+
+    Raises ValueError if another family has the name.
+    """
+    return SEGMENTERS.register(name, make)
+
+
 def check_segmenter(name: str) -> None:
     """Raise ValueError unless `make_segmenter` knows the name. It does not check that the checkpoint exists."""
     family, colon, checkpoint = name.partition(":")
-    check_choice("the segmenter", family if family in CHECKPOINTS else name, ["region", *CHECKPOINTS])
+    takes_checkpoint = family in SEGMENTERS and family != "region"
+    check_choice("the segmenter", family if takes_checkpoint else name, SEGMENTERS)
     if colon and not checkpoint:
         raise ValueError(
             f"expected a checkpoint after {name!r}, but got none; name one, or leave out the colon for the default"
@@ -53,8 +84,9 @@ def make_segmenter(name: str, device: str | None = None, dtype: str = "float32")
     """Return the segmenter with this name.
 
     Args:
-        name: `region`, or `FAMILY:CHECKPOINT`. The families are `sam` (SAM and SAM-HQ), `sam2` and `sam3` (its
-            tracker). The checkpoint is a folder or a name on the hub; a family alone means the one in `CHECKPOINTS`.
+        name: `region`, or `FAMILY:CHECKPOINT`. The families are `sam` (SAM and SAM-HQ), `sam2`, `sam3` (its tracker),
+            and those that were registered. The checkpoint is a folder or a name on the hub; a family alone means the
+            one in `CHECKPOINTS`.
         device: the device of a SAM, such as "cuda:0". The default is CUDA if available, else the CPU.
         dtype: the precision of a SAM: "float32", "bfloat16" or "float16".
 
@@ -63,9 +95,4 @@ def make_segmenter(name: str, device: str | None = None, dtype: str = "float32")
     """
     check_segmenter(name)
     family, _, checkpoint = name.partition(":")
-    if family == "region":
-        return RegionSegmenter()
-
-    from pixfound_tasks.grounding.segmenters.sam import SamSegmenter  # torch and transformers are slow to import
-
-    return SamSegmenter(family, checkpoint or CHECKPOINTS[family], device, dtype)
+    return SEGMENTERS[family](checkpoint, device, dtype)
