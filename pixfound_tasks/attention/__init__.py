@@ -1,4 +1,4 @@
-"""What each output token looked at: recording, token-to-pixel geometry, reducers."""
+"""Attention of each output token to the image: recording, token-to-pixel geometry, reducers."""
 
 from pixfound_tasks.attention.families.registry import GEOMETRIES, token_geometry
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes

@@ -1,4 +1,4 @@
-"""Where in the original image each image token lies, and painting token values onto it."""
+"""Map image tokens to boxes in the original image, and paint token values onto it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from torch.nn import functional
 Method = Literal["bicubic", "nearest"]
 Size = tuple[int, int]  # (height, width) in pixels
 
-_PAINTED_FLAT = 1e-5  # of the highest value: bicubic interpolation of one float32 value varies by some 4e-6 of it
+_PAINTED_FLAT = 1e-5  # relative to the highest value; bicubic interpolation of a constant varies by about 4e-6
 
 
 @dataclass(frozen=True)
 class TokenGeometry:
-    """For every image token the box it stands for, in pixels of the original image.
+    """The box of each image token, in pixels of the original image.
 
-    `boxes` is float64 (tokens, 4), rows `(x0, y0, x1, y1)`; NaN for tokens that stand for no place, such as newline
-    tokens. Boxes may reach beyond the image where the processor padded it, and overlap where it shows the image more
-    than once (tiles and thumbnail). `size` is the image's (height, width).
+    `boxes` is float64 (tokens, 4) with rows `(x0, y0, x1, y1)`. Rows are NaN for tokens without a position in the
+    image, such as newline tokens. Boxes may extend beyond the image if the processor padded it. They may overlap if the
+    model sees the image more than once (tiles and thumbnail). `size` is the image's (height, width).
     """
 
     boxes: np.ndarray
     size: Size
 
     def paint(self, values: np.ndarray, method: Method = "bicubic") -> np.ndarray:
-        """Token values, (tokens,), as a map float32 (height, width); NaN where no token sees the image.
+        """Paint token values, (tokens,), as a float32 map (height, width). Pixels that no token covers are NaN.
 
-        Boxes of one shape that form a grid are interpolated together, bicubic as the authors do, or nearest. Smaller
-        boxes lie over larger ones: tiles over the thumbnail. Boxes that form no grid are filled with their value.
+        Boxes of the same shape that form a grid are interpolated together, either bicubic (as the PixFoundation authors
+        do) or nearest. Boxes that form no grid are filled with their value. Smaller boxes are painted over larger ones,
+        so tiles cover the thumbnail.
+
+        Raises:
+            ValueError: if the number of values differs from the number of tokens.
         """
         if values.shape != (len(self.boxes),):
             raise ValueError(f"expected one value for each of {len(self.boxes)} image tokens, but got {values.shape}")
@@ -49,28 +53,34 @@ class TokenGeometry:
         return canvas
 
     def shrunk(self, longest: int) -> TokenGeometry:
-        """The same tokens over a smaller picture of the image, its longest side at most `longest` pixels."""
+        """Return the same tokens over a smaller copy of the image, its longest side at most `longest` pixels."""
         height, width = self.size
         scale = min(1.0, longest / max(self.size))
         size = max(1, round(height * scale)), max(1, round(width * scale))
         return TokenGeometry(self.boxes * np.array([size[1] / width, size[0] / height] * 2), size)
 
     def finest_grid(self) -> np.ndarray:
-        """The tokens of the smallest boxes as they lie in the image: their indices, int (rows, columns).
+        """Return the indices of the tokens with the smallest boxes, arranged as in the image: int (rows, columns).
 
-        Raises ValueError where these boxes form no grid.
+        Raises:
+            ValueError: if these boxes form no grid.
         """
         placed = np.flatnonzero(~np.isnan(self.boxes[:, 0]))
         finest = placed[_layers(self.boxes[placed])[-1]]
         grid = _grid(self.boxes[finest])
         if grid is None:
-            raise ValueError("expected the smallest boxes of the image's tokens to form a grid, but they do not")
+            raise ValueError("expected the image tokens with the smallest boxes to form a grid, but they do not")
         return finest[grid.tokens]
 
 
 class _Grid(NamedTuple):
-    """Boxes that lie in rows and columns: their indices, (rows, columns); where along x the columns start and the
-    last one ends, (columns + 1,); the same of the rows along y."""
+    """Boxes that lie in rows and columns.
+
+    Attributes:
+        tokens: indices of the boxes, (rows, columns).
+        x: the left edge of each column and the right edge of the last, (columns + 1,).
+        y: the top edge of each row and the bottom edge of the last, (rows + 1,).
+    """
 
     tokens: np.ndarray
     x: np.ndarray
@@ -78,21 +88,24 @@ class _Grid(NamedTuple):
 
 
 def grid_boxes(rows: int, columns: int, region: tuple[float, float, float, float]) -> np.ndarray:
-    """Boxes of a grid over a region `(x0, y0, x1, y1)`, row by row: float64 (rows * columns, 4)."""
+    """Return the boxes of a grid over a region `(x0, y0, x1, y1)`, row by row: float64 (rows * columns, 4)."""
     x0, y0, x1, y1 = region
     x, y = np.linspace(x0, x1, columns + 1), np.linspace(y0, y1, rows + 1)
     return np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
 
 
 def peak(values: np.ndarray, rank: int = 1) -> tuple[float, float] | None:
-    """The middle of the highest pixel of a map (height, width), in fractions, or of the rank-th highest.
+    """Return the center of a map's highest pixel, or of its rank-th highest, as (x, y) fractions of width and height.
 
-    Every pixel has a rank of its own: those of one value are ranked row by row, as one reads; NaN is left out.
-    None where the map is flat, which points nowhere, or has fewer pixels: flat is what differs by no more than painting
-    does from the one value it paints. Raises ValueError for a rank below 1.
+    The map is (height, width). NaN pixels are ignored. Pixels with equal values are ranked row by row, left to right.
+    Returns None if the map is flat or has fewer than `rank` pixels. A map counts as flat if its range is below the
+    interpolation error of a constant map.
+
+    Raises:
+        ValueError: if rank is below 1.
     """
     if rank < 1:
-        raise ValueError(f"expected the rank of a pixel as 1, the highest, or more, but got {rank}")
+        raise ValueError(f"expected rank to be 1 (the highest pixel) or more, but got {rank}")
     known = values[~np.isnan(values)]
     if known.size < rank or np.ptp(known) <= _PAINTED_FLAT * np.abs(known).max():
         return None
@@ -103,7 +116,7 @@ def peak(values: np.ndarray, rank: int = 1) -> tuple[float, float] | None:
 
 
 def _layers(boxes: np.ndarray) -> list[np.ndarray]:
-    """The indices of the boxes of each shape, the largest boxes first."""
+    """Group boxes by shape. Returns the indices of each group, largest boxes first."""
     shapes = boxes[:, 2:] - boxes[:, :2]
 
     def by_shape() -> Iterator[np.ndarray]:
@@ -117,7 +130,7 @@ def _layers(boxes: np.ndarray) -> list[np.ndarray]:
 
 
 def _grid(boxes: np.ndarray) -> _Grid | None:
-    """Boxes of one shape as a grid; None where they do not fill one."""
+    """Arrange boxes of the same shape as a grid. Returns None if they do not fill one."""
     width, height = boxes[0, 2:] - boxes[0, :2]
     x, y = _edges(boxes[:, 0], width), _edges(boxes[:, 1], height)
     if x is None or y is None:
@@ -130,9 +143,10 @@ def _grid(boxes: np.ndarray) -> _Grid | None:
 
 
 def _edges(starts: np.ndarray, length: float) -> np.ndarray | None:
-    """The different starts of boxes along an axis, and the end of the last; None where boxes overlap or lie apart.
+    """Return the distinct starts of boxes along an axis, and the end of the last box.
 
-    Small gaps are bridged: between tiles that their patches do not quite fill.
+    Returns None if boxes overlap or lie apart. Gaps of up to half a box are accepted, because patches may not quite
+    fill their tiles.
     """
     starts = np.sort(starts)
     different = starts[np.append(True, np.diff(starts) > 1e-3 * length)]
@@ -143,8 +157,8 @@ def _edges(starts: np.ndarray, length: float) -> np.ndarray | None:
 
 
 def _interpolate(cells: np.ndarray, grid: _Grid, size: Size, method: Method) -> np.ndarray:
-    """The values of a grid's cells as a map (height, width); NaN beyond the grid."""
-    # Pixel centres in the grid's own coordinates, -1 and 1 at its outer edges.
+    """Interpolate the values of a grid's cells as a map (height, width). Pixels outside the grid are NaN."""
+    # Pixel centers in grid coordinates: -1 and 1 are the outer edges of the grid.
     x, y = (
         np.interp(np.arange(length) + 0.5, edges, np.linspace(-1, 1, len(edges)), left=np.nan, right=np.nan)
         for length, edges in zip(size[::-1], (grid.x, grid.y))
@@ -156,7 +170,7 @@ def _interpolate(cells: np.ndarray, grid: _Grid, size: Size, method: Method) -> 
 
 
 def _fill(boxes: np.ndarray, values: np.ndarray, size: Size) -> np.ndarray:
-    """Each box filled with its value: every pixel whose centre lies in it."""
+    """Fill each box with its value: every pixel whose center lies in the box."""
     canvas = np.full(size, np.nan, np.float32)
     for (x0, y0, x1, y1), value in zip(np.ceil(boxes - 0.5).clip(0).astype(int), values):
         canvas[y0:y1, x0:x1] = value

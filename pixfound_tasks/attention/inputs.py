@@ -1,4 +1,4 @@
-"""Images, prompts and answers as a model's inputs, and an answer's tokens as text."""
+"""Turn images, prompts and answers into model inputs, and answer tokens into text."""
 
 from __future__ import annotations
 
@@ -9,31 +9,34 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-# Beside the ids, what a processor gives for every token; a new token takes the last one's value, as in generation.
+# Per-token inputs other than the ids. A new token takes the value of the last token, as in generation.
 _PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
 
 
 def prompt_inputs(
     processor: Any, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], images_kwargs: dict[str, Any]
 ) -> Any:
-    """Inputs of a batch of prompts, each with its images before it, padded on the left.
+    """Return the model inputs of a batch of prompts, each preceded by its images and padded on the left.
 
-    Without a chat template (base models, PaliGemma) a prompt is its images' placeholders and the text itself.
+    If the processor has no chat template (base models, PaliGemma), a prompt is its image placeholders followed by the
+    text.
     """
     texts = [_text(processor, len(own), prompt) for own, prompt in zip(images, prompts)]
     bos = processor.tokenizer.bos_token
-    # Answers follow their prompts directly only where the padding is on the left.
+    # Left padding puts each answer directly after its prompt.
     options = {"padding": True, "padding_side": "left", "return_tensors": "pt", **images_kwargs}
     if bos and all(text.startswith(bos) for text in texts):
-        options["add_special_tokens"] = False  # the template has put it there already
+        options["add_special_tokens"] = False  # the chat template already added it
     inputs = processor(images=[list(own) for own in images], text=texts, **options)
-    inputs.pop("labels", None)  # of PaliGemma, which asks for no answer here
+    inputs.pop("labels", None)  # added by PaliGemma's processor, but there is no answer yet
     return inputs
 
 
 def append_answers(inputs: Any, answers: Sequence[Sequence[int]], family: str) -> tuple[Any, Tensor]:
-    """Inputs with given answers behind their prompts, padded on the right; and labels, (batch, tokens): the answers'
-    ids, -100 elsewhere."""
+    """Append given answers to their prompts, padded on the right. `inputs` is changed in place.
+
+    Returns the inputs and the labels, (batch, tokens): the answers' ids, and -100 elsewhere.
+    """
     ids, length = inputs["input_ids"], max(len(answer) for answer in answers)
     given = torch.full((len(answers), length), -100)
     for row, answer in zip(given, answers):
@@ -48,15 +51,15 @@ def append_answers(inputs: Any, answers: Sequence[Sequence[int]], family: str) -
             )
     inputs["attention_mask"][:, -length:] = (given >= 0).to(inputs["attention_mask"])
     if family == "paligemma":
-        inputs["token_type_ids"][:, -length:] = 1  # the suffix, which alone is causal
+        inputs["token_type_ids"][:, -length:] = 1  # the suffix, the only part with causal attention
     return inputs, labels
 
 
 def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The text of an answer's tokens without outer blanks, and the range of each token in it.
+    """Return the text of an answer's tokens without surrounding whitespace, and each token's character range in it.
 
-    A token's range is what decoding it adds to the tokens before it; a token that adds nothing yet, such as the first
-    bytes of a character, has an empty range.
+    A token's range is the text that decoding it adds to the previous tokens. If it adds nothing yet, such as the first
+    bytes of a character, its range is empty.
     """
     whole = tokenizer.decode(ids, skip_special_tokens=True)
     lead = len(whole) - len(whole.lstrip())
@@ -71,7 +74,7 @@ def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[in
 
 
 def answer_ids(sequences: Tensor, prompt_length: int, ends: set[int | None]) -> list[list[int]]:
-    """The generated ids of every sample, up to its first end-of-text or padding token."""
+    """Return each sample's generated ids, up to its first end-of-text or padding token."""
     answers = []
     for ids in sequences[:, prompt_length:].tolist():
         stop = next((index for index, token in enumerate(ids) if token in ends), len(ids))
@@ -80,7 +83,7 @@ def answer_ids(sequences: Tensor, prompt_length: int, ends: set[int | None]) -> 
 
 
 def end_tokens(generation: dict[str, Any], default: Any) -> set[int | None]:
-    """The ids that end an answer: those of the call, or else of the generation config."""
+    """Return the ids that end an answer: those of the call if given, else those of the generation config."""
     config = generation.get("generation_config") or default
     eos, pad = (generation.get(name, getattr(config, name)) for name in ("eos_token_id", "pad_token_id"))
     return {pad, *(eos if isinstance(eos, (list, tuple)) else [eos])}

@@ -1,4 +1,4 @@
-"""Ask a model about images, and keep what every token of its answer looked at."""
+"""Run a model on images and keep what each token of its answer attends to."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pixfound_tasks.attention.recorder import Layers, choose_layers, record_atte
 from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded, usable
 from pixfound_tasks.choices import check_choice
 
-Images = Image.Image | Sequence[Image.Image]  # of one prompt
+Images = Image.Image | Sequence[Image.Image]  # the images of one prompt
 EMPTY = "the answer is empty, and the attention behind it is not finite (NaN or infinite)"
 
 
 class Answer(NamedTuple):
-    """An answer, nothing recorded; `tokens` counts its tokens without the end-of-text."""
+    """An answer without a recording. `tokens` counts its tokens, without end-of-text."""
 
     text: str
     tokens: int
@@ -35,10 +35,19 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Lens:
-    """A transformers image-text-to-text model with its processor, through which one sees what its answers look at.
+    """A transformers image-text-to-text model with its processor. It shows what the model's answers attend to.
 
-    `layers` and `heads` are as in `record_attention`, `query` as in `AttentionRecord.rows`, `reducer` is a name in
-    `REDUCERS`; "heads" needs `calibrate`, or heads named. `images_kwargs` go to every call of the processor.
+    Attributes:
+        model: the model.
+        processor: its processor.
+        reducer: a name in `REDUCERS`. "heads" needs explicit `heads`, or the lens that `calibrate` returns.
+        layers: as in `record_attention`.
+        heads: as in `record_attention`.
+        query: as in `AttentionRecord.rows`.
+        images_kwargs: options passed to every call of the processor.
+
+    Raises:
+        ValueError: if the reducer or query is unknown, or `layers` names a layer that the model does not have.
     """
 
     model: Any
@@ -55,18 +64,29 @@ class Lens:
         choose_layers(self.layers, len(seeing_layers(self.model.config.get_text_config())))
 
     def look(self, image: Images, prompt: str, answer: str | None = None, **generation: Any) -> Look:
-        """What an answer looks at: the model's own, greedy unless `generation` says otherwise, or a given one, which
-        is read without generating. `image` is one, or several that the prompt is about."""
+        """Return an answer and what it attends to.
+
+        Args:
+            image: one image, or all images of the prompt.
+            prompt: the text of the prompt.
+            answer: a given answer, read in one forward pass. If None, the model generates its own.
+            generation: options for `model.generate`. Generation is greedy unless they say otherwise.
+        """
         return self.look_all([image], [prompt], None if answer is None else [answer], **generation)[0]
 
     def look_all(
         self, images: Sequence[Images], prompts: Sequence[str], answers: Sequence[str] | None = None, **generation: Any
     ) -> list[Look]:
-        """One look per prompt, in one batch. Images may differ in size and number."""
+        """Return one look per prompt, computed in one batch. Images may differ in size and in number per prompt.
+
+        Raises:
+            ValueError: if the inputs differ in length or are empty, the model's family has no geometry rule, a given
+                answer is empty or contains an image token, or the call cannot be recorded (see `record_attention`).
+        """
         _check_lengths(images, prompts, answers)
         several = [_several(image) for image in images]
         inputs = self._inputs(several, prompts)
-        # Before anything runs: an unknown family is told at once.
+        # Computed before the model runs, so that an unknown family fails at once.
         geometries = [self._geometries(own, tokens) for own, tokens in zip(several, self._image_tokens(inputs))]
         counts = [sum(len(geometry.boxes) for geometry in places) for places in geometries]
         ids, found, blind = self._record(several, inputs, counts, answers, generation)
@@ -81,16 +101,16 @@ class Lens:
         ]
 
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:
-        """The answers alone, nothing recorded."""
+        """Generate one answer per prompt without recording anything."""
         _check_lengths(images, prompts)
         ids = self._generate(self._inputs([_several(image) for image in images], prompts), generation)
         decode = self.processor.tokenizer.decode
         return [Answer(decode(answer, skip_special_tokens=True).strip(), len(answer)) for answer in ids]
 
     def calibrate(self, images: Sequence[Image.Image], prompts: Sequence[str], count: int = 3) -> Lens:
-        """A lens that records only the `count` heads that localise best on these images (see `choose_heads`).
+        """Return a lens that records only the `count` heads that localize best on these images (see `choose_heads`).
 
-        The images must not be among those that are scored. No truth is used.
+        The images must not be among those that are scored. No ground truth is used.
         """
         maps = []
         for image, prompt in zip(images, prompts):
@@ -115,11 +135,17 @@ class Lens:
         answers: Sequence[str] | None,
         generation: dict[str, Any],
     ) -> tuple[list[list[int]], list[Recorded], list[bool]]:
-        """The ids of every answer, what the reducer needs of it, and whether it is empty for attention that is not
-        finite, of which it keeps no row."""
+        """Run the batch and record it.
+
+        Returns three items per answer: its ids, the inputs of the reducer, and whether it is empty with attention that
+        is not finite. An empty answer has no rows, so this flag is the only sign of non-finite attention.
+        """
         needs = REDUCERS[self.reducer].needs
         if "heads" in needs and isinstance(self.heads, str):
-            raise ValueError("expected chosen heads for reducer='heads': name them, or use what calibrate returns")
+            raise ValueError(
+                "expected chosen heads for reducer='heads', but none were chosen: pass heads, or use the lens that "
+                "calibrate returns"
+            )
         prompt_ids, image_tokens = inputs["input_ids"], self._image_tokens(inputs)
         options: dict[str, Any] = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
         with ExitStack() as recording:
@@ -129,10 +155,13 @@ class Lens:
             ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers, record)
         rows = record.rows(self.query, [len(answer) for answer in ids]).numpy()
         if rows.shape[-1] != max(counts):
-            raise ValueError(f"expected at most {max(counts)} image tokens, but the model attends to {rows.shape[-1]}")
+            raise ValueError(
+                f"expected {max(counts)} image tokens, but the model attends to {rows.shape[-1]}: register a geometry "
+                "rule that matches the model"
+            )
         firsts = record.rows()[:, 0].numpy()
         blind = [not ids[i] and not np.isfinite(firsts[i, :count]).all() for i, count in enumerate(counts)]
-        # Copies: a view would keep the whole batch.
+        # Copy, because a view would keep the whole batch in memory.
         found = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
         if "generic" in needs:
             generic = self._generic(images)
@@ -156,18 +185,18 @@ class Lens:
 
     @torch.inference_mode()
     def _read(self, inputs: Any, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
-        """Run the model over given answers; their ids."""
+        """Run the model on given answers in one forward pass. Returns their ids."""
         ids = [self.processor.tokenizer(answer, add_special_tokens=False).input_ids for answer in answers]
         if not all(ids) or any(self.model.config.image_token_id in answer for answer in ids):
             raise ValueError(f"expected answers of at least one token, none an image token, but got {list(answers)!r}")
         inputs, labels = append_answers(inputs, ids, self.model.config.model_type)
-        # Passed to the model, labels would cost logits of the whole prompt.
+        # Labels are not passed to the model: it would then compute logits for the whole prompt.
         record.expect(labels)
         self.model(**inputs, use_cache=False, logits_to_keep=1)
         return ids
 
     def _generic(self, images: Sequence[Sequence[Image.Image]]) -> np.ndarray:
-        """The row that predicts the first token of a general description, (batch, image tokens)."""
+        """Return the row that predicts the first token of a general description, (batch, image tokens)."""
         inputs = self._inputs(images, [GENERIC_PROMPT] * len(images))
         options: dict[str, Any] = {"layers": self.layers, "heads": self.heads}
         with record_attention(self.model, self._image_tokens(inputs), **options) as record:
@@ -175,22 +204,22 @@ class Lens:
         return record.rows()[:, 0].numpy()
 
     def _image_tokens(self, inputs: Any) -> torch.Tensor:
-        """Where the prompts hold image tokens, bool (batch, prompt tokens)."""
+        """Return which prompt tokens are image tokens, bool (batch, prompt tokens)."""
         token = getattr(self.model.config, "image_token_id", None)
         if token is None:
-            raise ValueError(f"expected a config with image_token_id, but {type(self.model).__name__}'s has none")
+            raise ValueError(f"expected a config with image_token_id, but that of {type(self.model).__name__} has none")
         return inputs["input_ids"] == token
 
     def _geometries(self, images: Sequence[Image.Image], image_tokens: torch.Tensor) -> tuple[TokenGeometry, ...]:
-        """The geometries of one prompt's images."""
-        # Cross-attention has its image tokens beside the prompt.
+        """Return the geometries of one prompt's images."""
+        # With cross-attention, the image tokens are not part of the prompt.
         crosses = getattr(self.model.config.get_text_config(), "cross_attention_layers", None)
         count = None if crosses else int(image_tokens.sum())
         sizes = [(image.height, image.width) for image in images]
         return token_geometries(self.model.config, self.processor, sizes, count, self.images_kwargs)
 
     def _settings(self, prompt: str) -> dict[str, Any]:
-        """What made a look, for its file."""
+        """Return how a look was recorded, for its file."""
         chosen = {name: getattr(self, name) for name in ("reducer", "layers", "heads", "query", "images_kwargs")}
         return {"model": self.model.config._name_or_path, "prompt": prompt, **chosen}
 
@@ -202,4 +231,4 @@ def _several(images: Images) -> tuple[Image.Image, ...]:
 def _check_lengths(images: Sequence[Any], prompts: Sequence[str], answers: Sequence[str] | None = None) -> None:
     counts = [len(given) for given in (images, prompts, answers) if given is not None]
     if min(counts) == 0 or min(counts) != max(counts):
-        raise ValueError(f"expected as many images as prompts (and answers), at least one, but got {counts}")
+        raise ValueError(f"expected as many images as prompts (and answers), at least one of each, but got {counts}")

@@ -1,4 +1,4 @@
-"""Choose the attention heads that point at what a prompt is about, without knowing where that is.
+"""Choose the attention heads that localize what a prompt refers to, without ground truth.
 
 Source: Kang et al., "Your Large Vision-Language Model Only Needs A Few Attention Heads For Visual Grounding" (arXiv
 2503.06287).
@@ -15,22 +15,22 @@ _SELECTED = 10  # heads per document, as in the paper
 
 
 def choose_heads(maps: Sequence[np.ndarray], count: int = 3) -> tuple[tuple[int, int], ...]:
-    """The localization heads as (layer, head) pairs, best first.
+    """Return the localization heads as (layer, head) pairs, best first.
 
-    1. A head must look at the image: its attention to the image, summed over it and averaged over the documents, is
-       at or above the elbow of all heads' (`elbow`).
-    2. In every document, the 10 of these with the lowest `spatial_entropy` are selected.
-    3. The `count` heads selected in most documents are chosen; ties go to the lower mean entropy, then to the lower
-       layer, then to the lower head. (Without the mean entropy, fewer than 10 heads left by step 1 would all tie.)
+    1. A head is a candidate if it attends to the image: its attention, summed over the image and averaged over the
+       documents, is at or above the elbow of all heads (see `elbow`).
+    2. In every document, the 10 candidates with the lowest `spatial_entropy` are selected.
+    3. The `count` heads selected in the most documents are chosen. Ties go to the lower mean entropy, then to the lower
+       layer, then to the lower head. (Without the mean entropy, all candidates would tie if step 1 left fewer than 10.)
 
     Args:
-        maps: per calibration document float32 (layers, heads, rows, columns), attention of the prompt's last token to
-            the image. The grids of two documents may differ in size.
-        count: how many heads; the paper finds 3 best for all its models.
+        maps: one float32 array (layers, heads, rows, columns) per calibration document, the attention of the prompt's
+            last token to the image. Grids may differ in size between documents.
+        count: how many heads to choose. The paper finds 3 best for all its models.
 
     Raises:
-        ValueError: for no documents, maps that are not of the same layers and heads, values that are not finite, or a
-            count beyond the heads that were ever selected.
+        ValueError: if there are no documents, the maps differ in layers or heads, a value is not finite, all maps are
+            constant, or count exceeds the number of heads that were ever selected.
     """
     _check(maps)
     mass = np.mean([document.sum(axis=(2, 3), dtype=np.float64) for document in maps], axis=0)
@@ -41,18 +41,20 @@ def choose_heads(maps: Sequence[np.ndarray], count: int = 3) -> tuple[tuple[int,
     available = int((frequency > 0).sum())
     if not available:
         raise ValueError(
-            "expected maps in which some head looks at one place more than at others, but all are constant"
+            "expected maps in which some head looks at one place more than at others, but all maps are constant: "
+            "calibrate on other images"
         )
     if not 1 <= count <= available:
-        raise ValueError(f"expected count in 1..{available}, the heads selected in some document, but got {count}")
+        raise ValueError(f"expected count in 1..{available}, the heads selected in any document, but got {count}")
     best = np.lexsort((entropies.mean(axis=0), -frequency))[:count]
     return tuple((int(layer), int(head)) for layer, head in candidates[best])
 
 
 def elbow(values: np.ndarray) -> float:
-    """The value where sorted values (n,) bend most: the one farthest from the chord between the least and greatest.
+    """Return the value at which the sorted values, (n,), bend most.
 
-    The paper says "maximum curvature"; the chord is how its released code finds it. The first of equally far ones.
+    This is the value farthest from the chord between the smallest and the largest, or the first such value if several
+    are equally far. The paper says "maximum curvature"; the chord is how its released code finds it.
     """
     ascending = np.sort(values)
     chord = np.linspace(ascending[0], ascending[-1], len(ascending))
@@ -60,11 +62,12 @@ def elbow(values: np.ndarray) -> float:
 
 
 def spatial_entropy(grid: np.ndarray) -> float:
-    """How scattered a map (rows, columns) is: the entropy of the sizes of its parts above the mean, in nats.
+    """Return how scattered a map (rows, columns) is: the entropy of the sizes of its regions above the mean, in nats.
 
         H = - sum_i P_i log P_i,  P_i = |C_i| / sum_j |C_j|
 
-    over the 8-connected components C_i of the map binarised at its mean. 0 for one part, infinite for a constant map.
+    The C_i are the 8-connected components of the map binarized at its mean. H is 0 for one component and infinite for a
+    constant map.
     """
     above = (grid > grid.mean(dtype=np.float64)).astype(np.uint8)
     _, _, statistics, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
@@ -82,4 +85,4 @@ def _check(maps: Sequence[np.ndarray]) -> None:
     if any(len(shape) != 4 or 0 in shape or shape[:2] != shapes[0][:2] for shape in shapes):
         raise ValueError(f"expected maps (layers, heads, rows, columns) of the same layers and heads, but got {shapes}")
     if not all(np.isfinite(document).all() for document in maps):
-        raise ValueError("expected maps of finite attention, but some are not")
+        raise ValueError("expected maps with finite attention only, but some values are NaN or infinite")

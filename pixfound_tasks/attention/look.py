@@ -1,4 +1,4 @@
-"""An answer and what its tokens looked at."""
+"""An answer and what its tokens attend to."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCHEMA = "pixfound-look/1"
-PLOTTED = 448  # the longest side of a plotted map, in pixels
-_ROUNDING = 1e-6  # of float32 sums, relative to what is summed
-Span = str | tuple[int, int]  # a passage of the text, or its half-open range of characters
+PLOTTED = 448  # longest side of a plotted map, in pixels
+_ROUNDING = 1e-6  # rounding error of float32 sums, relative to the summed values
+Span = str | tuple[int, int]  # a phrase of the text, or its half-open character range
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
     """An answer and the attention behind it.
 
-    `token_chars` are half-open ranges of characters in `text`, one per token of the answer (end-of-text left out).
-    `rows` is float32 (tokens, image tokens), the attention of each token to the image tokens, averaged over the
-    recorded layers and heads; `values`, of the same shape, what the reducer made of it. `geometries` holds one
-    `TokenGeometry` per image of the prompt; their tokens follow each other in `rows`. `settings` says how it was
-    recorded. `images` are the prompt's, None after loading.
+    Attributes:
+        text: the answer.
+        token_chars: half-open character ranges in `text`, one per token of the answer, without end-of-text.
+        rows: float32 (tokens, image tokens), each token's attention to the image tokens, averaged over the recorded
+            layers and heads.
+        values: float32 (tokens, image tokens), the output of the reducer.
+        geometries: one `TokenGeometry` per image of the prompt. Their tokens follow each other in `rows`.
+        settings: how the look was recorded.
+        images: the images of the prompt, or None after loading.
     """
 
     text: str
@@ -47,34 +51,37 @@ class Look:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The text of every token of the answer."""
+        """The text of each token of the answer."""
         return tuple(self.text[slice(*chars)] for chars in self.token_chars)
 
     @property
     def geometry(self) -> TokenGeometry:
-        """The first image's."""
+        """The geometry of the first image."""
         return self.geometries[0]
 
     def maps(self, image: int = 0, method: Method = "bicubic") -> np.ndarray:
-        """One map per token of the answer over one image of the prompt, float32 (tokens, height, width)."""
+        """Return one map per token of the answer over one image of the prompt, float32 (tokens, height, width)."""
         maps = [self._paint(values, image, method) for values in self.values]
         return np.stack(maps) if maps else np.empty((0, *self.geometries[image].size), np.float32)
 
     @property
     def lost(self) -> tuple[int, ...]:
-        """The tokens whose attention was computed and is not finite, as half precision may have it: they are in no map.
+        """The tokens whose attention was computed but is not finite, which can happen in half precision.
 
-        With `query="consume"` the last token of a generated answer was never computed, and is not among them.
+        `phrase_map` leaves them out. With `query="consume"`, the last token of a generated answer is not among them,
+        because its attention was never computed.
         """
         missing = np.flatnonzero(~np.isfinite(self.values).all(axis=1))
         never = len(self.values) - 1 if self.settings.get("query") == "consume" else None
         return tuple(int(token) for token in missing if token != never)
 
     def phrase_map(self, span: Span, image: int = 0, method: Method = "bicubic") -> np.ndarray:
-        """The mean map of the tokens of a phrase, float32 (height, width); NaN where nothing was recorded.
+        """Return the mean map of a phrase's tokens, float32 (height, width). It is NaN if nothing was recorded.
 
-        It is one value throughout where the phrase looks everywhere alike, but for the rounding of the values' mean.
-        ValueError for a passage that the text does not hold.
+        If the mean values differ only by rounding, they are replaced by their mean, so that the map is constant.
+
+        Raises:
+            ValueError: if the text does not contain the phrase.
         """
         tokens = slice(*tokens_within(self.token_chars, self._range(span)))
         values, rows = self.values[tokens], self.rows[tokens]
@@ -82,25 +89,25 @@ class Look:
         if not is_known.any():
             return self._paint(np.full(self.values.shape[1], np.nan, np.float32), image, method)
         mean = values[is_known].mean(axis=0)
-        # What is left of equal rows less their mean is rounding, of the size of the rows.
+        # Equal rows minus their mean leave only rounding errors, which scale with the rows.
         if np.ptp(mean) <= _ROUNDING * np.abs(rows[np.isfinite(rows).all(axis=1)]).max(initial=0):
             mean = np.full_like(mean, mean.mean())
         return self._paint(mean, image, method)
 
     def peak(self, span: Span, image: int = 0, rank: int = 1) -> tuple[float, float] | None:
-        """Where a phrase's map is highest, or its rank-th highest pixel, (x, y) in fractions of the image.
+        """Return the highest pixel of a phrase's map, or its rank-th highest, as (x, y) in fractions of the image.
 
-        None where the map is flat, or has fewer pixels.
+        Returns None if the map is flat or has fewer than `rank` pixels.
         """
         return peak(self.phrase_map(span, image), rank)
 
     def plot(self, spans: Sequence[Span] | None = None, image: int = 0, picture: Image.Image | None = None) -> Figure:
-        """The maps of some phrases over the image, their peaks marked; of every word where no phrases are named.
+        """Plot the maps of phrases over the image, with their peaks marked. If `spans` is None, plot every word.
 
-        `picture` stands in for the prompt's own image, which a loaded look does not have; without one the maps stand
-        alone.
+        `picture` replaces the prompt's own image, which a loaded look does not have. If there is no image at all, only
+        the maps are drawn.
         """
-        from pixfound_tasks.attention.plot import plot_maps  # matplotlib takes its time
+        from pixfound_tasks.attention.plot import plot_maps  # matplotlib is slow to import
 
         words = [word.span() for word in re.finditer(r"\S+", self.text)]
         ranges = [self._range(span) for span in spans] if spans else words
@@ -111,9 +118,9 @@ class Look:
         return plot_maps([small.phrase_map(chars, image) for chars in ranges], titles, picture)
 
     def save(self, path: str | Path) -> None:
-        """Write everything but the images: arrays as safetensors, the rest as JSON in the file's header.
+        """Write everything except the images: arrays as safetensors, the rest as JSON in the file's header.
 
-        The file appears whole or not at all, also where several processes write the same one.
+        The write is atomic, even if several processes write the same file.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,17 +133,21 @@ class Look:
             "sizes": [geometry.size for geometry in self.geometries],
             "settings": self.settings,
         }
-        # safetensors takes an array's memory as it lies, whatever its strides.
+        # safetensors writes an array's raw memory and ignores its strides.
         contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         try:
             with replacing(path) as beside:
                 save_file(contiguous, beside, {"look": json.dumps(head, default=_as_json)})
-        except SafetensorError as error:  # of the disk: names no file
-            raise OSError(f"expected to write {path}, but {error}") from error
+        except SafetensorError as error:  # a disk error, which does not name the file
+            raise OSError(f"expected to write {path}, but got {error}") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Look:
-        """Read what `save` wrote; ValueError for any other file."""
+        """Read a file written by `save`.
+
+        Raises:
+            ValueError: if the file was not written by `save`.
+        """
         try:
             with safe_open(path, "numpy") as file:
                 head = json.loads((file.metadata() or {})["look"])
@@ -148,9 +159,14 @@ class Look:
             count = sum(len(geometry.boxes) for geometry in geometries)
             is_whole = head["schema"] == SCHEMA and rows.shape == values.shape == (len(chars), count)
         except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise ValueError(f"expected {path} to be written by Look.save as {SCHEMA}, but {error!r}") from error
+            raise ValueError(
+                f"expected {path} to be written by Look.save as {SCHEMA}, but reading it gave {error!r}: save it again"
+            ) from error
         if not is_whole:
-            raise ValueError(f"expected {path} to be written by Look.save as {SCHEMA}, but its parts do not agree")
+            raise ValueError(
+                f"expected {path} to be written by Look.save as {SCHEMA}, but its schema or array shapes do not match: "
+                "save it again"
+            )
         return look
 
     def _range(self, span: Span) -> tuple[int, int]:
@@ -168,13 +184,13 @@ class Look:
 
 
 def _as_json(value: Any) -> Any:
-    """What JSON does not know: arrays and numbers of numpy and torch, ranges, paths."""
+    """Convert what JSON does not know: numpy and torch arrays and numbers, ranges, paths."""
     if hasattr(value, "tolist"):
         return value.tolist()
     return list(value) if isinstance(value, Iterable) else str(value)
 
 
 def tokens_within(token_chars: tuple[tuple[int, int], ...], chars: tuple[int, int]) -> tuple[int, int]:
-    """The half-open range of tokens that share a character with a range of characters."""
+    """Return the half-open range of tokens that overlap a character range, or (0, 0) if none does."""
     sharing = [i for i, (start, end) in enumerate(token_chars) if start < chars[1] and end > chars[0] and end > start]
     return (sharing[0], sharing[-1] + 1) if sharing else (0, 0)

@@ -1,4 +1,4 @@
-"""Pictures of maps over their image."""
+"""Plot maps over their image."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image
 
 from pixfound_tasks.attention.geometry import peak
 
-COLUMNS, PANEL = 6, 2.0  # panels side by side, and inches of one
+COLUMNS, PANEL = 6, 2.0  # panels per row, and the side of a panel in inches
 
 
 def plot_maps(maps: Sequence[np.ndarray], titles: Sequence[str], picture: Image.Image | None = None) -> Figure:
-    """One panel per map (height, width): the picture, if there is one, the map over it, a cross at its peak.
+    """Plot one panel per map (height, width): the image if given, the map over it, and a cross at the map's peak.
 
-    All maps share one colour scale, so that those of words that look at nothing stay pale.
+    All maps share one color scale, so that words that attend to nothing stay pale.
     """
     columns = max(1, min(COLUMNS, len(maps)))
     rows = max(1, math.ceil(len(maps) / columns))
@@ -34,7 +34,7 @@ def plot_maps(maps: Sequence[np.ndarray], titles: Sequence[str], picture: Image.
         found = peak(values)
         if found:
             panel.plot(found[0] * width, found[1] * height, "+", color="white", markersize=12, markeredgewidth=2)
-        # What a model wrote is no formula, whatever dollar signs stand in it.
+        # Titles are model output. Dollar signs in them are not math.
         panel.set_title(title, fontsize=9, parse_math=False)
     for panel in figure.axes:
         panel.set_axis_off()

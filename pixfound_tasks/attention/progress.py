@@ -1,20 +1,20 @@
-"""How far a generation has come, told from the sizes of its attention calls alone."""
+"""Track how far a generation has come from the sizes of its attention calls alone."""
 
 from __future__ import annotations
 
 
 class Progress:
-    """Counts the tokens of a sequence, call by call of its first recorded layer.
+    """Count the tokens of a sequence from the calls of its first recorded layer.
 
     Args:
-        width: how many tokens the prompt holds.
-        is_crossing: whether the layers attend to the image beside the sequence, not to the sequence.
+        width: number of tokens in the prompt.
+        is_crossing: whether the layers cross-attend to the image instead of attending to the sequence.
     """
 
     def __init__(self, width: int, is_crossing: bool) -> None:
         self.width, self.is_crossing = width, is_crossing
-        self.end = 0  # tokens of the sequence, with the last query
-        self.steps = 0  # forward passes recorded: those since the prompt was complete
+        self.end = 0  # tokens of the sequence, up to and including the last query
+        self.steps = 0  # recorded forward passes, counted once the prompt is complete
         self.chunk = 0
 
     @property
@@ -22,14 +22,18 @@ class Progress:
         return self.end >= self.width
 
     def advance(self, queries: int, keys: int, sliding_window: int | None) -> None:
-        """Another forward pass of a generation; ValueError where it is no plain one."""
+        """Count another forward pass.
+
+        Raises:
+            ValueError: if the pass is not part of one plain generation or forward call.
+        """
         before = self.end
         if not before:
             self.chunk = queries
-            # A cache may hold the beginning of the prompt already.
+            # A cache may already hold the beginning of the prompt.
             self.end = self.width if keys == self.width and not self.is_crossing else queries
         else:
-            # Without a cache every pass runs the whole sequence anew.
+            # Without a cache, every pass runs the whole sequence again.
             anew = queries > 1 and before >= self.width if self.is_crossing else queries == keys
             self.end = queries if anew else before + queries
         if (not before and queries > self.width) or (
@@ -42,7 +46,7 @@ class Progress:
         if not self.is_crossing and keys < self.end and not sliding_window:
             raise ValueError(
                 f"expected attention to all {self.end} tokens of the sequence, but the model attends to {keys} and "
-                "tells of no sliding window: guidance, chunked attention and second calls are not recorded"
+                "reports no sliding window: guidance, chunked attention and second calls are not recorded"
             )
         if self.steps and self.end != before + 1:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The record of one generation: which rows are wanted next, and what was kept of those that came."""
+"""The record of one generation: which attention rows it needs next, and what it keeps of them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Query = Literal["predict", "consume"]
 QUERIES = get_args(Query)
 Heads = Literal["all"] | Sequence[int] | Sequence[tuple[int, int]]
 
-_ROWS_AT_ONCE = 32  # of a given answer: full rows are as long as the sequence, and never held for all of it
+_ROWS_AT_ONCE = 32  # rows of a given answer; full rows are as long as the sequence, so they are never all in memory
 
 
 def check_query(query: str) -> Query:
-    """The query of this name; ValueError where there is none."""
+    """Return the query of this name. Raises ValueError if there is none."""
     check_choice("query", query, QUERIES)
     return "predict" if query == "predict" else "consume"
 
 
 class AttentionRecord:
-    """The recorded rows of one generation or forward call; filled while it runs, read when it is done.
+    """The recorded rows of one generation or forward call. It is filled while the model runs and read afterward.
 
-    `layers` are the recorded ones; the arguments are those of `record_attention`.
+    `layers` are the indices of the recorded layers. The arguments are those of `record_attention`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class AttentionRecord:
         self._labelled: Tensor | None = None
         self._at: Tensor | None = None
         self._layer_rows: list[Tensor] = []
-        self._came: list[int] = []  # the layers of the running step
+        self._came: list[int] = []  # layers of the current step
         self._steps: list[Tensor] = []
         if not is_crossing:
             if not self._counts.any():
@@ -71,13 +71,21 @@ class AttentionRecord:
             self._announce(self._columns.shape[1])
 
     def rows(self, query: Query = "predict", lengths: Sequence[int] | None = None) -> Tensor:
-        """Attention to the image tokens, float32 on the CPU: (batch, steps, image tokens), or with `reduce=None`
-        (batch, steps, layers, heads, image tokens).
+        """Return the attention to the image tokens, float32 on the CPU.
 
-        `query="predict"`: row t is the one that predicts token t of the answer. `query="consume"`: row t is the one in
-        which token t is the query; a generation never consumes its last token, whose row is NaN. `lengths` tells how
-        many tokens each sample's answer has where some end early. NaN stands behind a sample's own tokens and, where
-        samples have different numbers of image tokens, behind its own image tokens.
+        The shape is (batch, steps, image tokens), or (batch, steps, layers, heads, image tokens) with `reduce=None`.
+        Rows after a sample's last token are NaN. Columns after a sample's last image token are NaN too, if samples have
+        different numbers of image tokens.
+
+        Args:
+            query: "predict": row t belongs to the query that predicts token t of the answer. "consume": row t belongs
+                to the query that is token t. A generation never consumes its last token, so that row is NaN.
+            lengths: the number of answer tokens of each sample, if some answers end early. Defaults to the number of
+                labels of each sample if the forward call had labels.
+
+        Raises:
+            ValueError: if the query is unknown.
+            RuntimeError: if nothing was recorded.
         """
         check_choice("query", query, QUERIES)
         if not self._steps:
@@ -100,7 +108,11 @@ class AttentionRecord:
         return rows.cpu()
 
     def expect(self, labels: Tensor | None) -> None:
-        """Before a forward call: which of its tokens are the answer, (batch, tokens), -100 where none."""
+        """Note which tokens of the next forward call are the answer: labels (batch, tokens), -100 for all other tokens.
+
+        Raises:
+            ValueError: if a forward call with labels was already recorded.
+        """
         if self._labelled is not None and self._steps:
             raise ValueError("expected one forward call with labels per recording, but got another call")
         if labels is None or not (labels[:, 1:] != -100).any():
@@ -111,13 +123,17 @@ class AttentionRecord:
 
     @torch.no_grad()
     def take(self, layer: int, call: Call) -> None:
-        """Look at a recorded layer's call of its attention kernel, and keep what is wanted of it."""
+        """Compute and keep the needed rows of one attention call of a recorded layer.
+
+        Raises:
+            ValueError: if the call is not part of one plain generation or forward call.
+        """
         if self._labelled is not None and self._steps:
-            return  # gradient checkpointing runs a layer again
+            return  # gradient checkpointing runs each layer again
         if layer == self.layers[0]:
             self._begin(call)
         if self._at is None and not self._progress.is_prompt_complete:
-            return  # a chunk of the prompt before its last
+            return  # an early chunk of the prompt
         end = None if self.is_crossing else self._progress.end
         with _full_precision(call.query.device.type):
             if self._at is None:
@@ -134,7 +150,7 @@ class AttentionRecord:
             self._finish()
 
     def _begin(self, call: Call) -> None:
-        """A step begins: count its tokens, and refuse what is no plain generation."""
+        """Begin a step: count its tokens, and raise ValueError if it is not part of a plain generation."""
         self._came, self._layer_rows = [], []
         for option in ("position_bias", "indices"):
             if call.options.get(option) is not None:
@@ -154,7 +170,11 @@ class AttentionRecord:
             self._progress.end = queries
 
     def _reduced(self, layer: int, call: Call, rows: Tensor) -> Tensor:
-        """Of full rows (batch, heads, rows, keys) the image-token columns: (batch, rows, [heads,] image tokens)."""
+        """Reduce full rows, (batch, heads, rows, keys), to the image-token columns.
+
+        Returns (batch, rows, image tokens), summed over the recorded heads, or (batch, rows, heads, image tokens) with
+        `reduce=None`.
+        """
         if self.value_norm:
             rows = rows * value_norms(call)
         heads = self._heads[layer]
@@ -164,7 +184,7 @@ class AttentionRecord:
         if self.is_crossing:
             return rows
         self._columns = self._columns.to(rows.device)
-        # A sliding cache holds the last keys only: what it forgot is not attended to.
+        # A sliding cache holds only the last keys. Earlier image tokens get no attention.
         forgotten = max(0, self._progress.end - call.key.shape[2])
         columns = self._columns.view(len(rows), *[1] * (rows.ndim - 2), -1)
         if not forgotten:
@@ -174,10 +194,10 @@ class AttentionRecord:
         return picked.masked_fill_(columns < 0, 0.0)
 
     def _finish(self) -> None:
-        """A step ends: its rows are complete."""
+        """End a step, whose rows are now complete."""
         if tuple(self._came) != self.layers:
             raise ValueError(
-                f"expected layers {self.layers} to attend in order, but {tuple(self._came)} did: name them"
+                f"expected layers {self.layers} to attend in order, but {tuple(self._came)} did: pass those as layers"
             )
         if self.reduce == "mean":
             step = self._layer_rows[0] / sum(len(heads) for heads in self._heads.values())
@@ -199,7 +219,7 @@ class AttentionRecord:
 
 
 def _full_precision(device: str) -> AbstractContextManager[Any]:
-    # Entered for every layer of every token: to leave autocast where there is none would be felt.
+    # This runs for every layer of every token, so autocast is disabled only if it is enabled.
     return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
@@ -209,7 +229,7 @@ def _say_once(message: str) -> None:
 
 
 def _heads_of_layers(heads: Any, layers: Sequence[int], count: int) -> dict[int, tuple[int, ...]]:
-    """The heads recorded in each layer; ValueError where one is not there."""
+    """Return the heads to record in each layer. Raises ValueError if a layer or head does not exist."""
     if isinstance(heads, str) and heads == "all":
         return {layer: tuple(range(count)) for layer in layers}
     try:
@@ -229,7 +249,10 @@ def _heads_of_layers(heads: Any, layers: Sequence[int], count: int) -> dict[int,
 
 
 def _padded_indices(flags: Tensor) -> Tensor:
-    """Where flags (batch, tokens) are true, (batch, most true ones of a sample); 0 behind a sample's own."""
+    """Return the indices of true flags, (batch, largest number of true flags in a sample).
+
+    `flags` is bool (batch, tokens). Entries after a sample's own indices are 0.
+    """
     counts = flags.sum(dim=1)
     # A stable sort of the unset flags moves the set ones to the front, in order.
     order = (~flags).int().argsort(dim=1, stable=True)[:, : int(counts.max())]

@@ -1,8 +1,8 @@
-"""Record what every generated token attended to, while the model keeps its fast attention kernel.
+"""Record what each generated token attends to while the model keeps its fast attention kernel.
 
-The output comes from the kernel the model was loaded with. On the side, in float32, the softmax rows of the queries
-that matter are computed over all keys, and only their image-token columns are kept: the last query of every step of a
-generation; for a forward call with labels, the queries at every labelled token and the one before it.
+The output comes from the kernel that the model was loaded with. In parallel, the softmax rows of a few queries are
+computed in float32 over all keys, and only their image-token columns are kept. For a generation, these are the last
+query of every step. For a forward call with labels, they are the queries at every labeled token and the one before it.
 """
 
 from __future__ import annotations
@@ -36,29 +36,32 @@ def record_attention(
     Args:
         model: a transformers model whose decoder uses the attention interface, loaded with sdpa, eager or flash
             attention.
-        image_tokens: bool (batch, prompt tokens), true where the prompt holds an image token. Samples may hold
-            different numbers of them. Of a model whose text attends to the image by cross-attention (mllama) all keys
-            of its cross-attention are recorded instead.
-        reduce: "mean" over the layers and heads, taken while recording, so that memory is steps x image tokens;
-            None keeps them apart, and says beforehand how much memory that takes.
+        image_tokens: bool (batch, prompt tokens), true at the prompt's image tokens. Samples may have different numbers
+            of them. If the text attends to the image by cross-attention (mllama), all keys of the cross-attention are
+            recorded instead.
+        reduce: "mean" averages over layers and heads while recording, so memory is steps x image tokens. None keeps
+            layers and heads apart, and logs beforehand how much memory that takes.
         layers: see `choose_layers`.
-        heads: "all", numbers of heads recorded in every layer, or pairs (layer, head) recorded and no others.
-        value_norm: whether attention is multiplied with the norm of the value vector it fetches.
+        heads: "all", head numbers to record in every layer, or (layer, head) pairs to record and no others.
+        value_norm: whether to multiply the attention by the norm of the value vector.
 
-    Yields an `AttentionRecord`. The model's own configuration stays as it is; when the block ends nothing of the
-    recording is left, also after an exception.
+    Yields an `AttentionRecord`. The model's configuration is not changed. When the block ends, all hooks are removed,
+    even after an exception.
 
     Raises:
-        ValueError: for wrong arguments, flex attention and encoder-decoders; while the model runs, for what cannot be
-            recorded rightly (beam search, several sequences per sample, assisted generation, guidance, attention that
-            is no plain softmax).
+        ValueError: if an argument is invalid, or the model uses flex attention or is an encoder-decoder. While the
+            model runs: if the call cannot be recorded correctly (beam search, several sequences per sample, assisted
+            generation, guidance, attention that is not plain softmax).
     """
     config = model.config.get_text_config()
     kernel = config._attn_implementation
     if getattr(model.config, "is_encoder_decoder", False):
         raise ValueError(f"expected a decoder that holds the image tokens, but {type(model).__name__} has an encoder")
     if "flex" in kernel:
-        raise ValueError(f"expected a model with sdpa, eager or flash attention, but got {kernel!r}: load it anew")
+        raise ValueError(
+            f"expected a model with sdpa, eager or flash attention, but got {kernel!r}: load it with "
+            "attn_implementation='sdpa'"
+        )
     crossing = bool(getattr(config, "cross_attention_layers", None))
     seeing = seeing_layers(config)
     chosen = [seeing[index] for index in choose_layers(layers, len(seeing))]
@@ -70,7 +73,7 @@ def record_attention(
     taps = [_Tap(interface, kernel, record, modules) for interface in interfaces]
 
     def before_forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if taps[0].is_open:  # a copy made of the model meanwhile keeps the hook
+        if taps[0].is_open:  # a copy of the model made during recording keeps the hook
             record.expect(_labels(module, args, kwargs))
 
     hook = model.register_forward_pre_hook(before_forward, with_kwargs=True)
@@ -83,22 +86,27 @@ def record_attention(
 
 
 def seeing_layers(config: Any) -> list[int]:
-    """The layers of a text decoder that attend to the image by softmax attention: all of a plain decoder, of a hybrid
-    one those without linear attention or convolution, of a cross-attention model those that cross."""
+    """Return the layers of a text decoder that attend to the image by softmax attention.
+
+    These are all layers of a plain decoder, the layers without linear attention or convolution of a hybrid one, and the
+    cross-attention layers of a cross-attention model.
+    """
     crossing = getattr(config, "cross_attention_layers", None)
     kinds = getattr(config, "layer_types", None) or ["attention"] * config.num_hidden_layers
     return list(crossing or (layer for layer, kind in enumerate(kinds) if _is_softmax(kind)))
 
 
 def choose_layers(layers: Layers, count: int) -> tuple[int, ...]:
-    """Layers out of `count` that see the image (all of a plain decoder's), in order, counted from 0.
+    """Choose from the `count` layers that see the image (all layers of a plain decoder), numbered from 0.
 
     Args:
-        layers: "all"; "last"; "middle", the middle third; "i:j", from i up to but without j, as Python slices; "i+j"
-            or a sequence of different numbers, negative ones from the end.
+        layers: "all"; "last"; "middle", the middle third; "i:j", a Python slice; or distinct numbers as "i+j" or as a
+            sequence, with negative numbers counted from the end.
+
+    Returns the chosen numbers in ascending order.
 
     Raises:
-        ValueError: where a layer is not there, comes twice, or none is chosen.
+        ValueError: if a layer does not exist or is repeated, or no layer is chosen.
     """
     every = tuple(range(count))
     named = {"all": every, "last": every[-1:], "middle": every[count // 3 : -(-2 * count // 3)]}
@@ -126,17 +134,17 @@ def _is_softmax(kind: str) -> bool:
 
 
 def _labels(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-    """The labels of a forward call, however they are passed."""
+    """Return the labels of a forward call, passed by keyword or by position."""
     if "labels" in kwargs or not args:
         return kwargs.get("labels")
     return inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments.get("labels")
 
 
 class _Tap:
-    """Stands in for a kernel among the attention functions: gives what it gives, and shows the record its calls.
+    """Stands in for a kernel among the attention functions: returns its output, and passes each call to the record.
 
-    It goes by the kernel's own name. Nothing of the model is changed, so that masks, caches and whatever else a model
-    makes depend on its configured kernel stay as they are.
+    It is registered under the kernel's own name, and nothing of the model is changed. Masks, caches and anything else
+    that depends on the model's configured kernel therefore stay as they are.
     """
 
     def __init__(
@@ -144,7 +152,7 @@ class _Tap:
     ) -> None:
         self.interface, self.kernel, self.record = interface, kernel, record
         self.decoder = {id(module) for module in modules}
-        self.below = interface.get(kernel)  # None for eager attention, which every model file has its own of
+        self.below = interface.get(kernel)  # None for eager attention, which every model file defines itself
         self.is_open = True
         interface[kernel] = self
 
@@ -158,7 +166,10 @@ class _Tap:
         return output
 
     def close(self) -> None:
-        """Make way for the kernel again; below a tap that is still open, do nothing but pass calls on until then."""
+        """Put the kernel back.
+
+        If a later tap on the same kernel is still open, this one only passes calls on until that one closes.
+        """
         self.is_open = False
         top = self.interface.get(self.kernel)
         while isinstance(top, _Tap) and not top.is_open:
@@ -169,13 +180,16 @@ class _Tap:
 
 
 def _eager_attention(module: Any) -> Callable[..., Any]:
-    """The eager attention of the file that a module's class, or one it is derived from, is defined in."""
+    """Return the eager attention from the file that defines a module's class or one of its base classes."""
     files = (sys.modules[parent.__module__] for parent in type(module).__mro__)
     return next(file.eager_attention_forward for file in files if hasattr(file, "eager_attention_forward"))
 
 
 def _interfaces(modules: Iterable[Any]) -> list[AttentionInterface]:
-    """Where modules look their attention functions up: transformers' own place, but for files that have another."""
+    """Return the registries in which the modules look up their attention functions.
+
+    This is the one of transformers, unless a model file has its own.
+    """
     files = {parent.__module__ for module in modules for parent in type(module).__mro__}
     found = [getattr(sys.modules[file], "ALL_ATTENTION_FUNCTIONS", None) for file in sorted(files)]
     return list({id(interface): interface for interface in found if interface is not None}.values())

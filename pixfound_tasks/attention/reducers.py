@@ -1,8 +1,7 @@
-"""From what was recorded of one answer and one image to one value per generated token and image token.
+"""Reduce what was recorded of one answer to one value per generated token and image token.
 
-Every reducer takes a `Recorded` and gives float32 (tokens, image tokens). Rows that were not recorded (NaN) stay NaN
-and do not count for the others; `tam` reads no rows. Where a model computed what is not finite, `usable` makes rows of
-it that were not recorded.
+Every reducer takes a `Recorded` and returns float32 (tokens, image tokens). Rows that were not recorded (NaN) stay NaN
+and do not affect other rows. `tam` reads no rows. `usable` replaces every row that holds a non-finite value with NaN.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import numpy as np
 
 GENERIC_PROMPT = "Write a general description of the image."
 
-_GENERIC_FLOOR = 1e-3  # of the generic row's mean: far below what an image token gets, so that it acts on zeros alone
-_SINK_RATIO = 10.0  # times the row's median
+_GENERIC_FLOOR = 1e-3  # relative to the generic row's mean; so far below typical values that it acts only on zeros
+_SINK_RATIO = 10.0  # relative to the row's median
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,10 @@ class Recorded:
 
 
 def usable(recorded: Recorded) -> Recorded:
-    """The same with every row NaN that holds a value that is not finite; a generic row that does is NaN as a whole."""
+    """Return a copy in which every row with a value that is not finite is NaN.
+
+    A generic row with such a value becomes NaN as a whole.
+    """
     return replace(
         recorded,
         rows=_finite_or_nan(recorded.rows),
@@ -48,17 +50,17 @@ def usable(recorded: Recorded) -> Recorded:
 
 
 def _finite_or_nan(values: np.ndarray) -> np.ndarray:
-    """Rows (..., image tokens) as they are, or NaN."""
+    """Keep finite rows (..., image tokens), and set all other rows to NaN."""
     return np.where(np.isfinite(values).all(axis=-1, keepdims=True), values, np.float32(np.nan))
 
 
 def mean(recorded: Recorded) -> np.ndarray:
-    """The rows as they are: attention averaged over layers and heads."""
+    """Return the rows unchanged: attention averaged over layers and heads."""
     return recorded.rows
 
 
 def mean_centered(recorded: Recorded) -> np.ndarray:
-    """What each token looks at beyond what every token looks at: the rows less their mean over the answer's tokens.
+    """Subtract the mean row of the answer: what each token attends to beyond what all its tokens attend to.
 
         values[t] = rows[t] - mean_s rows[s]
 
@@ -68,52 +70,57 @@ def mean_centered(recorded: Recorded) -> np.ndarray:
 
 
 def relative(recorded: Recorded) -> np.ndarray:
-    """Attention for the question as a multiple of the attention for a general description of the image.
+    """Divide the attention for the prompt by the attention for a general description of the image.
 
         values[t, j] = rows[t, j] / max(generic[j], mean(generic) / 1000)
 
-    The floor keeps an image token to which the general description gives no attention from becoming infinite.
-    Source: "MLLMs Know Where to Look" (arXiv 2502.17422), relative attention. There the row is that of the prompt's
-    last token in one layer of one's choice; here it is every generated token's, over the chosen layers.
+    The floor keeps values finite at image tokens that get no attention from the general description. If the generic row
+    is NaN (see `usable`), all values are NaN.
 
-    Without a usable generic row (NaN) no value is known.
+    Source: "MLLMs Know Where to Look" (arXiv 2502.17422), relative attention. The paper uses the row of the prompt's
+    last token in one chosen layer. This function uses the row of every generated token, averaged over the chosen
+    layers.
 
     Raises:
-        ValueError: if the generic row is missing, not one value per image token, or has no positive mean.
+        ValueError: if the generic row is missing, does not hold one value per image token, or has no positive mean.
     """
     rows, generic = recorded.rows, recorded.generic
     if generic is None or generic.shape != rows.shape[1:] or generic.mean() <= 0:
         got = "nothing" if generic is None else f"shape {generic.shape}, mean {generic.mean() if generic.size else 0}"
         raise ValueError(
-            f"reducer 'relative' expects the generic prompt's row, {rows.shape[1:]} and positive, but got {got}"
+            f"reducer 'relative' expects the generic prompt's row, shape {rows.shape[1:]} with a positive mean, "
+            f"but got {got}"
         )
     return rows / np.maximum(generic, generic.mean() * _GENERIC_FLOOR)
 
 
 def heads(recorded: Recorded) -> np.ndarray:
-    """The rows as they are, recorded with the localization heads alone.
+    """Return the rows unchanged. They must be recorded with the localization heads only (see `choose_heads`).
 
         values[t] = 1/n sum_(l,h) attention[l, h, t]    over the n chosen heads
 
-    Source: "Your Large Vision-Language Model Only Needs A Few Attention Heads For Visual Grounding" (arXiv
-    2503.06287), which sums the heads' maps: the same up to the factor. Its Gaussian smoothing is left out, as rows do
-    not know where their image tokens lie; there it serves a threshold at the map's mean, here no mask is cut from the
-    map. Its row is that of the prompt's last token, which here predicts the first token. See `choose_heads`.
+    Source: "Your Large Vision-Language Model Only Needs A Few Attention Heads For Visual Grounding" (arXiv 2503.06287).
+    The paper sums the heads' maps, which differs only by the factor 1/n. Its row is that of the prompt's last token,
+    which predicts the first token here. Its Gaussian smoothing is left out, because rows do not hold the positions of
+    their image tokens. The paper smooths a map before thresholding it at its mean; no mask is cut from the map here.
     """
     return recorded.rows
 
 
 def sink_filtered(recorded: Recorded) -> np.ndarray:
-    """The centered rows without the image tokens that draw attention from every query.
+    """Center the rows, and remove the image tokens that draw attention from every query (attention sinks).
 
         sink[j] = every row t has rows[t, j] > 10 median_i rows[t, i]
-        values = mean-centered rows; a sink gets the least value of the other image tokens in its row
+        values = mean-centered rows; a sink gets the lowest value of the other image tokens in its row
 
-    The least value keeps a sink from being the only peak of a row or of an average over rows, and keeps painted maps
-    finite. An answer of few tokens that all look hard at one thing cannot be told from a sink.
-    Source: "See What You Are Told: Visual Attention Sink in Large Multimodal Models" (arXiv 2503.03321). There sinks
-    are found by massive activations in hidden dimensions that have to be known for every language model; here by what
-    defines them, attention that does not depend on the query, which needs the rows alone and holds for any model.
+    With the lowest value, a sink is not the only peak of a row or of an average over rows, and painted maps stay
+    finite. If an answer has few tokens and all attend strongly to one thing, that thing cannot be distinguished from a
+    sink.
+
+    Source: "See What You Are Told: Visual Attention Sink in Large Multimodal Models" (arXiv 2503.03321). The paper
+    finds sinks by massive activations in hidden dimensions that must be known for every language model. This function
+    uses their defining property, attention that does not depend on the query. It needs only the rows and works for any
+    model.
     """
     rows = recorded.rows
     known = rows[~np.isnan(rows).any(axis=1)]
@@ -121,34 +128,34 @@ def sink_filtered(recorded: Recorded) -> np.ndarray:
         return rows
     sinks = (known > _SINK_RATIO * np.median(known, axis=1, keepdims=True)).all(axis=0)
     centered = _centered(rows)
-    # At most half of a row exceeds its median: some image token is left.
+    # At most half of a row exceeds its median, so some image token is not a sink.
     least = centered[:, ~sinks].min(axis=1, keepdims=True)
     return np.where(sinks, least, centered)
 
 
 def value_norm(recorded: Recorded) -> np.ndarray:
-    """The centered rows, recorded as attention times the norm of the value vector it fetches.
+    """Center the rows. They must be recorded as attention times the norm of the value vector.
 
         rows[t, j] = mean_(l,h) attention[l, h, t, j] |value[l, h, j]|
 
-    Source: Kobayashi et al., "Attention is Not Only a Weight" (arXiv 2004.10102). Their vector has gone through the
-    head's part of the output projection; the value vector here has not.
+    Source: Kobayashi et al., "Attention is Not Only a Weight" (arXiv 2004.10102). The paper's vector has passed through
+    the head's part of the output projection. The value vector here has not.
     """
     return _centered(recorded.rows)
 
 
 def tam(recorded: Recorded) -> np.ndarray:
-    """Token activation map: what a token activates in the image beyond what its context already does. No attention.
+    """Token activation map: what a token activates in the image beyond what its context does. It uses no attention.
 
         A[t] = max(activations[t], 0),  I[t] = interference[t]
-        s[t] = <A[t], I[t]> / <I[t], I[t]>    the least-squares scale of I[t] to A[t], 0 where I[t] = 0
+        s[t] = <A[t], I[t]> / <I[t], I[t]>    the least-squares scale of I[t] to A[t], or 0 if I[t] = 0
         values[t] = max(A[t] - s[t] I[t], 0)
 
     Source: "Token Activation Map to Visually Explain Multimodal LLMs" (arXiv 2506.23270), estimated causal inference.
-    Its rank Gaussian filter is left out: it needs the neighbours of an image token on a grid, which rows do not know.
+    The paper's rank Gaussian filter is left out. It needs an image token's neighbors on a grid, which rows do not hold.
 
     Raises:
-        ValueError: if activations or interference are missing, or of different shapes.
+        ValueError: if activations or interference are missing, or differ in shape.
     """
     activations, interference = recorded.activations, recorded.interference
     if activations is None or interference is None or activations.shape != interference.shape:
@@ -167,7 +174,10 @@ def _centered(rows: np.ndarray) -> np.ndarray:
 
 
 class Reducer(NamedTuple):
-    """A reducer and, of "value_norm", "generic", "heads", "activations", what it needs recorded beside plain rows."""
+    """A reducer and what it needs recorded in addition to plain rows.
+
+    `needs` is a subset of "value_norm", "generic", "heads" and "activations".
+    """
 
     function: Callable[[Recorded], np.ndarray]
     needs: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The softmax rows of a few queries, computed beside whatever kernel gives the model's output."""
+"""Compute the softmax rows of a few queries, separately from the kernel that produces the model's output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from torch import Tensor
 class Call(NamedTuple):
     """One call of an attention kernel, as transformers makes it.
 
-    query (batch, heads, queries, width); key and value (batch, key heads, keys, width), each key head shared by a
-    group of heads. `mask` says which keys may be seen: bool or additive (batch or 1, heads or 1, queries, keys); of
-    flash attention (batch, keys), over its causal rule; or None, for the causal rule alone. `options` are the kernel's
-    own: `scaling` of the scores (1 / sqrt(width) where None), `sliding_window`, `softcap`, `s_aux` (sink logits).
+    Attributes:
+        query: (batch, heads, queries, width).
+        key: (batch, key heads, keys, width). Each key head is shared by a group of heads.
+        value: the same shape as `key`.
+        mask: which keys each query may see: bool or additive, (batch or 1, heads or 1, queries, keys). With flash
+            attention it is (batch, keys) and applies in addition to the causal rule. None means the causal rule alone.
+        options: the kernel's own options: `scaling` of the scores (1 / sqrt(width) if None), `sliding_window`,
+            `softcap`, `s_aux` (sink logits).
     """
 
     query: Tensor
@@ -26,19 +30,19 @@ class Call(NamedTuple):
 
 @torch.no_grad()
 def attention_rows(call: Call, at: Tensor | None, end: int | None) -> Tensor:
-    """Softmax rows over all keys, float32 (batch, heads, rows, keys).
+    """Return the softmax rows over all keys, float32 (batch, heads, rows, keys).
 
     Args:
-        at: the queries whose rows are wanted, (batch, rows); None for the last one alone.
-        end: how many tokens the sequence holds with the last query; None where every query sees every key, as in
-            cross-attention.
+        at: the indices of the queries to compute, (batch, rows). None means only the last query.
+        end: the number of tokens in the sequence, up to and including the last query. None means that every query sees
+            every key, as in cross-attention.
     """
     query, key = call.query, call.key
     _, heads, _, width = query.shape
     picked = query[:, :, -1:] if at is None else query.gather(2, at[:, None, :, None].expand(-1, heads, -1, width))
     scaling = call.options.get("scaling")
     picked = picked.float() * (width**-0.5 if scaling is None else scaling)
-    # One product for all heads that share a key head.
+    # One matrix product for all heads that share a key head.
     grouped = picked.reshape(len(key), key.shape[1], -1, width)
     scores = (grouped @ key.float().transpose(-1, -2)).view(len(key), heads, -1, key.shape[2])
     if softcap := call.options.get("softcap"):
@@ -54,13 +58,16 @@ def attention_rows(call: Call, at: Tensor | None, end: int | None) -> Tensor:
 
 
 def value_norms(call: Call) -> Tensor:
-    """The length of every key's value vector for every head, float32 (batch, heads, 1, keys)."""
+    """Return the norm of each key's value vector for every head, float32 (batch, heads, 1, keys)."""
     norms = call.value.float().norm(dim=-1)
     return norms.repeat_interleave(call.query.shape[1] // norms.shape[1], dim=1)[:, :, None]
 
 
 def _seen(call: Call, at: Tensor | None, end: int | None) -> Tensor | None:
-    """The mask of the wanted rows, bool or additive, (batch or 1, heads or 1, rows, keys); None: all keys."""
+    """Return the mask of the computed rows, bool or additive, (batch or 1, heads or 1, rows, keys).
+
+    Returns None if all keys are seen.
+    """
     mask, queries, keys = call.mask, call.query.shape[2], call.key.shape[2]
     if mask is not None and mask.ndim == 4:
         if at is None:
@@ -71,7 +78,7 @@ def _seen(call: Call, at: Tensor | None, end: int | None) -> Tensor | None:
     padding = None if mask is None else mask[:, None, None, -keys:].bool()
     if end is None or (at is None and not window and keys <= end):
         return padding
-    # Where keys lie in the sequence: a sliding cache holds the last ones, a static one room for more to come.
+    # Position of each key in the sequence. A sliding cache holds the last keys; a static one has room for more.
     place = torch.arange(keys, device=call.key.device) + max(0, end - keys)
     row = end - 1 if at is None else (end - queries + at)[:, None, :, None]
     seen = place <= row

@@ -1,1 +1,1 @@
-"""Where the image tokens of each model family lie."""
+"""Where the image tokens of each model family lie in the image."""

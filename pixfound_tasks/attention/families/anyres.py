@@ -1,4 +1,4 @@
-"""Families of any resolution: the whole image small, then in large, cut into tiles, without its padding."""
+"""Families that see the whole image at low resolution, then at high resolution as tiles without padding."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def llava_next_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """LLaVA-NeXT: the image squeezed into a square, then resized to fit the best of `image_grid_pinpoints`, aspect
-    kept, padded on both sides and cut into squares. Their patches make one picture; rows or columns that are padding
-    are cut off, and a newline token ends each row.
+    """LLaVA-NeXT: a thumbnail, then the image as tiles.
 
-    With the "full" feature selection the vision tower's class token, where it has one, comes first.
+    The thumbnail is the whole image resized to a square, ignoring its aspect ratio. For the tiles, the image is resized
+    to fit the best of `image_grid_pinpoints`, keeping its aspect ratio, then padded on both sides and cut into squares.
+    The patches of all squares form one grid. Rows and columns of padding are removed, and a newline token ends each
+    row.
+
+    With the "full" feature selection, the vision tower's class token comes first, if it has one.
     """
     kept = (settings.num_additional_image_tokens or 0) if config.vision_feature_select_strategy == "full" else 0
     picture = _with_newlines(_unpadded(config, settings, size))
@@ -28,11 +31,12 @@ def llava_next_geometry(config: Any, settings: Settings, size: Size) -> np.ndarr
 
 
 def llava_onevision_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """LLaVA-OneVision: as LLaVA-NeXT, without a class token; with "anyres_max_N" a picture of clearly more patches
-    than N squares have is scaled down to about as many.
+    """LLaVA-OneVision: as LLaVA-NeXT, but without a class token and with a limit on the number of patches.
 
-    That holds for an image alone in its prompt. Of several the model sees each in small only, padded to a square, with
-    one newline token.
+    With "anyres_max_N", a grid with clearly more patches than N squares hold is scaled down to about that many.
+
+    This applies if the prompt has one image. If it has several, the model sees each only as a thumbnail, padded to a
+    square and followed by one newline token.
     """
     if settings.images_in_prompt > 1:
         height, width = size
@@ -47,26 +51,26 @@ def llava_onevision_geometry(config: Any, settings: Settings, size: Size) -> np.
     ratio = math.sqrt(rows * columns / most)
     if ratio > 1.1:
         rows, columns = int(rows // ratio), int(columns // ratio)
-        # Squares that the patches do not fill leave small gaps, of which the scaled picture has no trace.
+        # If the patches do not fill their squares, small gaps remain. The scaled grid has no gaps.
         picture = grid_boxes(rows, columns, (*picture[0, 0, :2], *picture[-1, -1, 2:])).reshape(rows, columns, 4)
     return np.concatenate([_whole(config, settings, size), _with_newlines(picture)])
 
 
 def _whole(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Boxes of the whole image in small, (patches, 4)."""
+    """Return the boxes of the thumbnail, which shows the whole image, (patches, 4)."""
     image = grid_boxes(1, 1, (0, 0, size[1], size[0]))
     return tile_boxes(image, _side(config), _shares(config, _square(settings)))[0]
 
 
 def _unpadded(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Boxes of the picture that the squares make together, without its padding: (rows, columns, 4)."""
+    """Return the boxes of the patch grid that all squares form together, without padding: (rows, columns, 4)."""
     from transformers.image_processing_utils import get_patch_output_size, select_best_resolution
     from transformers.image_utils import ChannelDimension
     from transformers.models.llava_next.modeling_llava_next import unpad_image
 
     height, width = size
     best = select_best_resolution(size, settings.image_grid_pinpoints)
-    # An image of no memory: only its shape counts.
+    # A broadcast array takes no memory, and only its shape is read.
     new_height, new_width = get_patch_output_size(np.broadcast_to(0, size), best, ChannelDimension.FIRST)
     top, left = (best[0] - new_height) // 2, (best[1] - new_width) // 2
     scale = np.array([width / new_width, height / new_height] * 2)
@@ -83,27 +87,35 @@ def _unpadded(config: Any, settings: Settings, size: Size) -> np.ndarray:
 
 
 def _with_newlines(picture: np.ndarray) -> np.ndarray:
-    """A picture (rows, columns, 4) with a token of no place after each row, as (tokens, 4)."""
+    """Add a newline token, which has no position (NaN), after each row of a grid (rows, columns, 4).
+
+    Returns (tokens, 4).
+    """
     return np.pad(picture, [(0, 0), (0, 1), (0, 0)], constant_values=np.nan).reshape(-1, 4)
 
 
 def _side(config: Any) -> int:
-    """The number of patches along a square."""
+    """Return the number of patches along a square's side."""
     return config.vision_config.image_size // config.vision_config.patch_size
 
 
 def _square(settings: Settings) -> int:
-    """The side of the squares before the centre crop, in pixels."""
+    """Return the side of the squares before the center crop, in pixels."""
     target = dict(settings.size)
     return int(target.get("height") or target["shortest_edge"])
 
 
 def _shares(config: Any, square: int) -> tuple[float, float]:
-    """Where along a square's side its first patch starts and its last one ends, once the vision tower's input is
-    cropped from its centre: the square's own size where nothing is cropped.
+    """Return the start of the first patch and the end of the last along a square's side, as fractions of the side.
+
+    The vision tower's input is cropped from the center of the square. If nothing is cropped, `square` is the size of
+    the crop.
+
+    Raises:
+        ValueError: if the square is smaller than the crop.
     """
     crop = config.vision_config.image_size
     if square < crop:
-        raise ValueError(f"expected squares of {crop} pixels or more, cropped to {crop}, but got squares of {square}")
+        raise ValueError(f"expected squares of {crop} pixels or more for a center crop of {crop}, but got {square}")
     start = (square - crop) // 2
     return start / square, (start + _side(config) * config.vision_config.patch_size) / square

@@ -1,4 +1,4 @@
-"""Families whose grid of tokens follows the size and aspect of the image."""
+"""Families whose token grid follows the size and aspect ratio of the image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Region = tuple[float, float, float, float]  # (x0, y0, x1, y1) in pixels of the 
 
 
 def patch_boxes(picture: Size, side: int, region: Region) -> np.ndarray:
-    """Boxes of the squares that a picture, given by its (height, width), is cut into, row by row.
+    """Return the boxes of the squares that a resized image, given by its (height, width), is cut into, row by row.
 
-    `side` is in pixels of the picture, which shows a region of the original image. What is left over at its right and
-    bottom is in no box.
+    `side` is the side of a square in pixels of the resized image, which shows `region` of the original image. Pixels
+    left over at its right and bottom edges are in no box.
     """
     (height, width), (x0, y0, x1, y1) = picture, region
     rows, columns = height // side, width // side
@@ -27,14 +27,14 @@ def patch_boxes(picture: Size, side: int, region: Region) -> np.ndarray:
 
 
 def whole(size: Size) -> Region:
-    """The region that is all of an image of (height, width)."""
+    """Return the region that covers all of an image of (height, width)."""
     return 0, 0, size[1], size[0]
 
 
 def qwen_vl_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Qwen2-VL and after: both sides become multiples of a token's side, the area kept within limits.
+    """Qwen2-VL and later: both sides become multiples of a token's side, and the area is kept within limits.
 
-    A token merges a square of patches. Tokens come row by row: the vision tower undoes its windows.
+    A token merges a square of patches. Tokens come row by row, because the vision tower undoes its window order.
     """
     from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
 
@@ -47,7 +47,7 @@ def qwen_vl_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
 
 
 def glm4v_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """GLM-4.1V and after: as Qwen2-VL, but the limits count the frames that an image is repeated to."""
+    """GLM-4.1V and later: as Qwen2-VL, but the limits count the frames to which an image is repeated."""
     from transformers.models.glm4v.image_processing_glm4v import smart_resize
 
     side, frames, picture = settings.patch_size * settings.merge_size, settings.temporal_patch_size, size
@@ -64,14 +64,14 @@ def glm4v_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
 
 
 def pixtral_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Pixtral and Mistral 3: shrunk where an edge is too long, never enlarged, then stretched to whole tokens.
+    """Pixtral and Mistral 3: downscaled if a side is too long, never upscaled, then stretched to whole tokens.
 
-    A token is a patch, or a merged square of them. Row breaks have an id of their own and are no image tokens, and the
-    vision tower has no class token.
+    A token is a patch or a merged square of patches. Row breaks have their own id and are not image tokens. The vision
+    tower has no class token.
     """
     from transformers.models.pixtral.image_processing_pixtral import get_resize_output_image_size
 
-    # The processor ignores its image processor's patch size and passes the model's.
+    # The processor ignores its image processor's patch size and uses the model's.
     side, picture = config.vision_config.patch_size * getattr(config, "spatial_merge_size", 1), size
     if settings.do_resize:
         limits = dict(settings.size)

@@ -1,4 +1,4 @@
-"""Families that see an image as tiles and, after them, as a whole."""
+"""Families that see an image as tiles, then as a whole."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def idefics3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Idefics3 and SmolVLM: resized to the longest edge, then stretched to whole tiles; a token merges patches.
+    """Idefics3 and SmolVLM: resized to the longest edge, then stretched to whole tiles. A token merges patches.
 
-    The tiles come row by row, then the whole image squeezed into one tile; the whole image alone where one tile is
-    enough or splitting is off.
+    The tiles come row by row, followed by the whole image resized to one tile. If one tile is enough or splitting is
+    off, there is only the whole image.
     """
     tile = settings.max_image_size["longest_edge"]
     rows, columns = _tiles(size, settings, tile) if settings.do_image_splitting else (1, 1)
@@ -28,9 +28,9 @@ def idefics3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray
 
 
 def _tiles(size: Size, settings: Settings, tile: int) -> tuple[int, int]:
-    """Rows and columns of tiles. The long edge grows to whole tiles first, and the short one with it."""
+    """Return the rows and columns of tiles. The long edge grows to whole tiles first, then the short edge with it."""
     height, width = _resized(size, settings) if settings.do_resize else size
-    # The order of the operations is the processor's: rounded otherwise, a product may miss a whole number.
+    # Same order of operations as in the processor. Other rounding could give another number of tiles.
     aspect = width / height
     if width >= height:
         columns = math.ceil(width / tile)

@@ -1,6 +1,6 @@
-"""The families of models whose image tokens have known places, and how to add one.
+"""The model families whose image tokens have known positions, and how to add one.
 
-A rule gives the boxes of one image's tokens, in the order in which the prompt holds them:
+A rule returns the boxes of one image's tokens, in the order in which the prompt holds them:
 
     def my_geometry(config, settings, size):
         height, width = size
@@ -24,7 +24,7 @@ from pixfound_tasks.attention.families.squares import gemma3_geometry, llava_geo
 from pixfound_tasks.attention.families.tiles import internvl_geometry, mllama_geometry
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 
-# (model config, settings of the processor, (height, width) of the image) -> boxes, float64 (tokens, 4).
+# (model config, processor settings, (height, width) of the image) -> boxes, float64 (tokens, 4).
 GeometryRule = Callable[[Any, "Settings", Size], np.ndarray]
 
 GEOMETRIES: dict[str, GeometryRule] = {
@@ -51,10 +51,12 @@ GEOMETRIES: dict[str, GeometryRule] = {
 
 
 class Settings:
-    """What a processor does to an image: the call's own options, before the processor's defaults for images, before
-    the attributes of its image processor, before its own attributes. What nobody sets is None.
+    """What a processor does to an image. Each setting is an attribute, and None if no source sets it.
 
-    `images_in_prompt` counts the images of the prompt, on which some processors let the tiles depend.
+    The sources are, in order of precedence: the options of the call, the processor's default `images_kwargs`, the
+    attributes of its image processor, and its own attributes.
+
+    `images_in_prompt` is the number of images in the prompt. With some processors, the tiles depend on it.
     """
 
     def __init__(self, processor: Any, images_kwargs: dict[str, Any] | None = None, images_in_prompt: int = 1) -> None:
@@ -71,7 +73,7 @@ class Settings:
 def token_geometry(
     config: Any, processor: Any, size: Size, count: int | None = None, images_kwargs: dict[str, Any] | None = None
 ) -> TokenGeometry:
-    """The geometry of the tokens of a prompt's only image; see `token_geometries`."""
+    """Return the token geometry of a prompt's only image; see `token_geometries`."""
     return token_geometries(config, processor, [size], count, images_kwargs)[0]
 
 
@@ -82,17 +84,19 @@ def token_geometries(
     count: int | None = None,
     images_kwargs: dict[str, Any] | None = None,
 ) -> tuple[TokenGeometry, ...]:
-    """The geometries of the tokens of a prompt's images, one after the other.
+    """Return the token geometries of a prompt's images, in order.
 
     Args:
         config: the model's configuration; its `model_type` names the family.
         processor: the model's processor, or its image processor.
-        sizes: (height, width) of the original images in pixels.
-        count: how many image tokens the prompt holds for them; compared with the rule's unless None.
+        sizes: (height, width) of each original image in pixels.
+        count: the number of image tokens that the prompt holds for these images. If given, it must equal the number
+            that the family's rule gives.
         images_kwargs: options that the processor is called with, such as `do_pan_and_scan`.
 
     Raises:
-        ValueError: for a family without a rule, or a rule that gives another number of tokens. Never a guess.
+        ValueError: if the family has no rule, or its rule gives a number of tokens other than `count`. A geometry is
+            never guessed.
     """
     family = config.model_type
     check_family(family)
@@ -102,13 +106,13 @@ def token_geometries(
     if count is not None and expected != count:
         raise ValueError(
             f"expected {expected} image tokens of {family!r} for images of (height, width) {list(sizes)}, but the "
-            f"prompt holds {count}: the processor works otherwise than the rule; register one that fits, {_how(family)}"
+            f"prompt holds {count}: the rule does not match the processor; register one that does, {_how(family)}"
         )
     return geometries
 
 
 def check_family(family: str) -> None:
-    """Raise ValueError for a `config.model_type` without a rule."""
+    """Raise ValueError if a `config.model_type` has no rule."""
     if family in GEOMETRIES:
         return
     nearest = get_close_matches(family, GEOMETRIES, n=1)
@@ -120,4 +124,4 @@ def check_family(family: str) -> None:
 
 
 def _how(family: str) -> str:
-    return f"GEOMETRIES[{family!r}] = my_geometry, as pixfound_tasks.attention.families shows"
+    return f"GEOMETRIES[{family!r}] = my_geometry, see pixfound_tasks.attention.families.registry"

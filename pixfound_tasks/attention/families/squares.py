@@ -16,16 +16,16 @@ PAN_AND_SCAN = ("pan_and_scan_min_crop_size", "pan_and_scan_max_num_crops", "pan
 
 
 def llava_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """LLaVA-1.5: optionally padded to a square, resized, optionally centre-cropped, cut into patches.
+    """LLaVA-1.5: optionally padded to a square, resized, optionally center-cropped, and cut into patches.
 
-    Resizing follows transformers: `shortest_edge` keeps the aspect and rounds the long side down. With the "full"
-    feature selection the vision tower's class token comes first and stands for no place. Pixtral goes by this family's
-    name too, but has its own tower and processor.
+    Resizing follows transformers: `shortest_edge` keeps the aspect ratio and rounds the long side down. With the "full"
+    feature selection, the vision tower's class token comes first and has no position (NaN). Pixtral has the same
+    `model_type`, but its own tower and processor.
     """
     if config.vision_config.model_type == "pixtral":
         return pixtral_geometry(config, settings, size)
     height, width = size
-    left = top = 0.0  # of the image inside its padded square, then of the crop inside the resized picture
+    left = top = 0.0  # offset of the padded square relative to the image
     if settings.do_pad:
         side = max(size)
         left, top = -((side - width) // 2), -((side - height) // 2)
@@ -34,7 +34,7 @@ def llava_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
     crop_height, crop_width, crop_top, crop_left = new_height, new_width, 0, 0
     if settings.do_center_crop:
         crop_height, crop_width = (int(settings.crop_size[name]) for name in ("height", "width"))
-        # Where the picture is smaller than the crop, zeros are padded, more of them behind.
+        # If the resized image is smaller than the crop, it is padded with zeros, more of them at the end.
         crop_top, crop_left = _offset(new_height, crop_height), _offset(new_width, crop_width)
     scale_x, scale_y = width / new_width, height / new_height
     x0, y0 = left + crop_left * scale_x, top + crop_top * scale_y
@@ -46,15 +46,19 @@ def llava_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
 
 
 def paligemma_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """PaliGemma: squeezed into a square and cut into patches, one token each; there is no class token."""
+    """PaliGemma: resized to a square, ignoring the aspect ratio, and cut into patches.
+
+    Each patch is one token. There is no class token.
+    """
     picture = _resized(size, settings) if settings.do_resize else size
     return patch_boxes(picture, config.vision_config.patch_size, whole(size))
 
 
 def gemma3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Gemma 3: squeezed into a square and cut into patches, squares of which are pooled into a token.
+    """Gemma 3: resized to a square, ignoring the aspect ratio, and cut into patches.
 
-    With pan and scan the same is done, after the whole image, to each of the crops of an elongated one.
+    Squares of patches are pooled into tokens. With pan and scan, the crops of an elongated image follow the whole image
+    and are processed in the same way.
     """
     side, patch = config.vision_config.image_size, config.vision_config.patch_size
     pooled = side // patch // int(config.mm_tokens_per_image**0.5)
@@ -63,8 +67,11 @@ def gemma3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
 
 
 def _crops(settings: Settings, size: Size) -> list[Region]:
-    """The regions of pan and scan, cut by the processor itself from pictures whose pixels hold their own place."""
-    cut = settings.pan_and_scan_batched or settings.pan_and_scan  # of the torchvision and of the PIL processor
+    """Return the regions of pan and scan.
+
+    The processor itself cuts them, from images whose pixel values are their own coordinates.
+    """
+    cut = settings.pan_and_scan_batched or settings.pan_and_scan  # names in the torchvision and in the PIL processor
     limits = {name: getattr(settings, name) for name in PAN_AND_SCAN}
     y, x = (cut(np.broadcast_to(axis, (3, *size)), **limits) for axis in np.ogrid[: size[0], : size[1]])
     return [(cx[0, 0, 0], cy[0, 0, 0], cx[0, -1, -1] + 1, cy[0, -1, -1] + 1) for cx, cy in zip(x, y)]

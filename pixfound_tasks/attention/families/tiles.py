@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def tile_boxes(tiles: np.ndarray, side: int, shares: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
-    """Boxes of the tokens of tiles, (tiles, side * side, 4), tile by tile and row by row.
+    """Return the boxes of the tokens of tiles, tile by tile and row by row: (tiles, side * side, 4).
 
-    `tiles` are the tiles' own boxes, (tiles, 4). `shares` says where along a tile's sides its first token starts and
-    its last one ends: not at 0 and 1 where it is cropped, or where the patches do not fill it.
+    `tiles` holds the boxes of the tiles, (tiles, 4). `shares` holds the start of the first token and the end of the
+    last along a tile's sides, as fractions of the side. They differ from 0 and 1 if the tile is cropped or its patches
+    do not fill it.
     """
     corner, extent = tiles[:, :2], tiles[:, 2:] - tiles[:, :2]
     seen = np.concatenate([corner + shares[0] * extent, corner + shares[1] * extent], axis=1)
@@ -24,10 +25,11 @@ def tile_boxes(tiles: np.ndarray, side: int, shares: tuple[float, float] = (0.0,
 
 
 def internvl_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """InternVL: squeezed onto the canvas of square tiles whose aspect is nearest, the tiles in reading order; after
-    more than one tile the whole image follows as a thumbnail. In each, neighbouring patches are shuffled into a token.
+    """InternVL: resized to the canvas of square tiles with the nearest aspect ratio. The tiles come in reading order.
 
-    The vision tower's class token is always dropped: the model cannot arrange it into squares.
+    If there is more than one tile, the whole image follows as a thumbnail. In each of them, neighboring patches are
+    shuffled into one token. The vision tower's class token is always dropped, because the model cannot arrange it into
+    squares.
     """
     from transformers.models.got_ocr2.image_processing_got_ocr2 import get_optimal_tiled_canvas
 
@@ -47,10 +49,10 @@ def internvl_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray
 
 
 def mllama_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Llama 3.2 Vision: resized to fit a canvas of square tiles, aspect kept, and padded at the right and the bottom.
-    The tokens are the keys of the cross-attention: of each tile its class token, then its patches.
+    """Llama 3.2 Vision: resized to fit a canvas of square tiles, keeping the aspect ratio, and padded right and bottom.
 
-    Every image has the keys of `max_image_tiles` tiles; the tiles it does not fill stand for no place.
+    The tokens are the keys of the cross-attention: for each tile its class token, then its patches. Every image has the
+    keys of `max_image_tiles` tiles. Class tokens and unused tiles have no position (NaN).
     """
     from transformers.models.mllama.image_processing_mllama import (
         get_image_size_fit_to_canvas,
