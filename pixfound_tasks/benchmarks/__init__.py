@@ -1,8 +1,8 @@
-"""The benchmarks as saved `datasets.DatasetDict`s of one split, `test`, all with the columns of `documents.Document`.
+"""Loads benchmarks. Each one is a `datasets.DatasetDict` with one split, `test`, and the columns of `Document`.
 
-The name of a benchmark in capitals, such as `PIXMMVP`, is the folder that it is saved in, for `dataset_path` in a
-task's YAML. It is worked out when it is asked for, and so is everything here: importing this package reads nothing and
-imports nothing heavy.
+The name of a benchmark in capitals, such as `PIXMMVP`, is an attribute of this package: the folder that the benchmark
+is saved in. Task YAMLs use it as `dataset_path`. All values are computed on access, so importing this package reads no
+files and imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def load(name: str) -> DatasetDict:
-    """The documents of a benchmark, found and checked (or drawn) at the first call, then read from the cache.
+    """Load a benchmark's documents.
 
-    Raises ValueError for an unknown name, `sources.DataError` where the files are missing or not as published.
+    The first call downloads or draws the benchmark, checks it and saves it. Later calls read it from the cache.
+
+    Raises ValueError if the name is unknown, and `sources.DataError` if files are missing or differ from the published
+    ones.
     """
     from datasets import load_from_disk
 
@@ -30,7 +33,10 @@ def load(name: str) -> DatasetDict:
 
 
 def folder(name: str) -> str:
-    """The folder that a benchmark is saved in, as `datasets.load_from_disk` takes it; raises what `load` raises."""
+    """Return the folder that a benchmark is saved in, for `datasets.load_from_disk`.
+
+    Builds and saves the benchmark if it is not there yet. Raises the same errors as `load`.
+    """
     from pixfound_tasks.benchmarks.sources import remedy_named
 
     with remedy_named(name):
@@ -38,12 +44,15 @@ def folder(name: str) -> str:
 
 
 def joining_of(name: str, local_only: bool = False) -> Joining:
-    """How a benchmark is made of its files, which are downloaded unless there; with `local_only` never."""
+    """Return how a benchmark is built from its files.
+
+    Downloads missing files unless `local_only` is true.
+    """
     return get_benchmark(name).join(local_only)
 
 
 def images(name: str) -> Mapping[str, Image]:
-    """The images of a benchmark by document id, RGB, each decoded when it is asked for."""
+    """Return a benchmark's images (RGB) by document id. Each image is decoded on access."""
     from pixfound_tasks.benchmarks.documents import Images
 
     return Images(load(name)["test"])
@@ -56,7 +65,7 @@ def __getattr__(attribute: str) -> str:
 
 
 def _folder_for_yaml(name: str) -> str:
-    """The folder; what keeps it from being there is logged, because lmms-eval's own last line does not say it."""
+    """Return the folder. Logs a DataError before raising it, because the last line that lmms-eval prints omits it."""
     from loguru import logger
 
     from pixfound_tasks.benchmarks.sources import DataError

@@ -1,4 +1,4 @@
-"""What a benchmark is: one record, which everything else reads."""
+"""The record that describes a benchmark. All other modules read it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pixfound_tasks.benchmarks.joining import Joining
 
-SAM = "sam:facebook/sam-vit-huge"  # the segmenter of the study
+SAM = "sam:facebook/sam-vit-huge"  # the segmenter that the PixFoundation study uses
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class HubFiles:
-    """Where a benchmark's files are: in a folder in PIXFOUND_DATA, else on the hub.
+    """The location of a benchmark's files: a folder in PIXFOUND_DATA if that is set, otherwise the hub.
 
     Args:
         folder: the folder's name in PIXFOUND_DATA.
-        layout: what belongs into it, for error messages.
-        annotations: the data set on the hub whose revision PIXFOUND_REVISION selects.
-        repositories: all data sets on the hub, each with the patterns of the files that are needed.
-        expected: names or patterns of the files without which the benchmark cannot be joined.
+        layout: the files that belong in this folder, for error messages.
+        annotations: the hub data set whose revision PIXFOUND_REVISION selects.
+        repositories: all hub data sets, each with the patterns of the files that are needed.
+        expected: the names or patterns of all files that are needed to build the benchmark.
     """
 
     folder: str
@@ -37,14 +37,14 @@ class HubFiles:
 
 @dataclass(frozen=True)
 class Published:
-    """What is known of a benchmark's content; `pixfound data verify` compares it with what is there.
+    """The published content of a benchmark. `pixfound data verify` compares the local files with it.
 
     Args:
-        counts: by the names that `published.tally` gives.
-        annotation_counts: numbers of COCO annotations by file name.
-        checksums: SHA-256 of the annotation files that this release was tested with, by file name.
-        digest: `documents.fingerprint` of all documents; None if an image encoder may change it.
-        without_expression: the ids of the images that have no expression; None if that is not checked.
+        counts: expected counts, by the names that `published.tally` returns.
+        annotation_counts: the number of COCO annotations, by file name.
+        checksums: the SHA-256 of the annotation files that this release was tested with, by file name.
+        digest: the `documents.fingerprint` of all documents. None if image libraries may decode other pixels.
+        without_expression: the ids of the images without a referring expression. None if they are not checked.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -56,24 +56,25 @@ class Published:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A benchmark: how its documents are made, and what its tasks and reports have to know of it.
+    """A benchmark: how its documents are built, and what its tasks and reports need to know.
 
     Args:
-        name: the first part of its tasks' names: lower-case letters, digits and underscores.
-        title: its name in text.
-        joining: the function that gives the documents and the key that they are saved under, or its place as
-            "package.module:function". It downloads what is missing, unless its argument `local_only` is true.
+        name: the first part of its task names. It begins with a lower-case letter and contains only lower-case
+            letters, digits and underscores.
+        title: its name in prose.
+        joining: a function that takes `local_only` and returns a `Joining`, or its location as
+            "package.module:function". It downloads missing files unless `local_only` is true.
         document_count: the number of documents.
-        is_paired: whether each two images form a pair with one question and opposite answers.
-        segmenter: what turns boxes and points into masks unless PIXFOUND_SEGMENTER says otherwise.
-        licence: the terms for an exported copy, as a paragraph.
-        licence_id: the hub's identifier of the licence.
-        first_index: the number of the first image in files of predictions that are named by number.
-        files: where its files are; None if it is drawn by code.
-        published: what is known of its content.
-        task_folder: the folder of its task YAMLs; None for those that this package ships.
+        is_paired: whether images come in pairs that share a question and have opposite answers.
+        segmenter: turns boxes and points into masks, unless PIXFOUND_SEGMENTER selects another one.
+        licence: the license terms for an exported copy, as a paragraph.
+        licence_id: the hub's identifier of the license.
+        first_index: the number of the first image in prediction files that are named by number.
+        files: the location of its files. None if the benchmark is drawn by code.
+        published: its published content.
+        task_folder: the folder of its task YAMLs. None for the benchmarks that this package ships.
 
-    Raises ValueError for a name of another form.
+    Raises ValueError if the name has another form.
     """
 
     name: str
@@ -97,7 +98,7 @@ class Benchmark:
             )
 
     def join(self, local_only: bool = False) -> Joining:
-        """What `joining` gives; raises DataError if files are missing."""
+        """Call `joining` and return its result. Raises DataError if files are missing."""
         if callable(self.joining):
             return self.joining(local_only)
         module, _, function = self.joining.partition(":")
@@ -105,5 +106,5 @@ class Benchmark:
 
     @property
     def unit(self) -> str:
-        """What answering is counted by, in the plural."""
+        """The unit that answers are counted in, in the plural: "pairs" or "images"."""
         return "pairs" if self.is_paired else "images"

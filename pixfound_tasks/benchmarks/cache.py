@@ -1,7 +1,7 @@
-"""Benchmarks saved as Arrow data sets in the user's cache folder, each under a key of the content it came from.
+"""Saves benchmarks as Arrow data sets in the user's cache folder, under keys that depend on their source content.
 
-A data set is written beside its place and then renamed, with a list of its files and their sizes in it: what was
-interrupted, or damaged later, is not read back but made anew.
+A data set is written to a temporary folder, with a list of its files and their sizes, and then renamed. A data set
+that was interrupted or damaged later is never read. It is built again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from pixfound_tasks.settings import read_setting
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-# Raise it when the columns or the way they are worked out change: what was saved before is then no longer used.
+# Increase it when the columns or their computation change, so that data sets saved earlier are no longer used.
 DATA_VERSION = 2
 
 _SIZES = "sizes.json"
 _BESIDE = ".joining-"
-_LEFT_BEHIND = 24 * 3600  # seconds after which what an interrupted process wrote is removed
+_LEFT_BEHIND = 24 * 3600  # seconds after which the temporary folders of interrupted processes are removed
 
 
 class SaveError(DataError):
@@ -36,28 +36,28 @@ class SaveError(DataError):
 
 
 def cache_folder() -> Path:
-    """PIXFOUND_CACHE, else `pixfound` in XDG_CACHE_HOME, else `~/.cache/pixfound`."""
+    """Return PIXFOUND_CACHE, or `pixfound` in XDG_CACHE_HOME, or `~/.cache/pixfound`: the first that is set."""
     if chosen := read_setting("PIXFOUND_CACHE"):
         return Path(chosen).expanduser()
     return Path(read_setting("XDG_CACHE_HOME") or "~/.cache").expanduser() / "pixfound"
 
 
 def place_of(name: str, key: str) -> Path:
-    """The folder that a data set of this name and key (hexadecimal) is saved in."""
+    """Return the folder that a data set with this name and (hexadecimal) key is saved in."""
     return cache_folder() / f"{name}-v{DATA_VERSION}-{key[:16]}"
 
 
 def saved(name: str, key: str, build: Callable[[], DatasetDict]) -> Path:
-    """The folder of the data set saved under this key; it is built and saved where there is none, or a damaged one.
+    """Return the folder of the data set with this key. Builds and saves the data set if it is missing or damaged.
 
-    Raises SaveError where the folder cannot be read or written, and what `build` raises.
+    Raises SaveError if the folder cannot be read or written, and any error that `build` raises.
     """
     place = place_of(name, key)
     with _errors_named(name):
         if is_whole(place):
             return place
         if place.is_dir():
-            logger.warning(f"{name}: {place} is not as it was saved, and is made anew")
+            logger.warning(f"{name}: {place} is damaged and is built again")
     dataset = build()
     with _errors_named(name):
         _save(dataset, place)
@@ -66,7 +66,7 @@ def saved(name: str, key: str, build: Callable[[], DatasetDict]) -> Path:
 
 
 def is_whole(place: Path) -> bool:
-    """Whether a folder holds all files that were saved in it, at the sizes they had."""
+    """Whether a folder holds all files that were saved in it, with their original sizes."""
     try:
         sizes = json.loads((place / _SIZES).read_text())
         return bool(sizes) and all((place / file).stat().st_size == size for file, size in sizes.items())
@@ -83,12 +83,12 @@ def _save(dataset: DatasetDict, place: Path) -> None:
         sizes = {str(file.relative_to(written)): file.stat().st_size for file in written.rglob("*") if file.is_file()}
         (written / _SIZES).write_text(json.dumps(sizes))
         if not is_whole(place):
-            with suppress(FileNotFoundError):  # there is none, or another process has just moved it
+            with suppress(FileNotFoundError):  # it does not exist, or another process has just moved it
                 place.rename(Path(temporary) / "damaged")
         try:
             written.rename(place)
         except OSError:
-            # Another process was faster, and what it wrote has the same content. Any other failure is one.
+            # If another process was faster, its data set has the same content. Any other failure is an error.
             if not is_whole(place):
                 raise
 

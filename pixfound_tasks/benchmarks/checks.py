@@ -1,4 +1,4 @@
-"""A benchmark against what is known of it, check by check, without downloading anything."""
+"""Checks a benchmark against its published content. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LISTED = 5  # names in a message
 
 
 class Check(NamedTuple):
-    """What was looked at, how it came out, and what was found; a warning is no failure."""
+    """What was checked, the result, and what was found. A warning is not a failure."""
 
     what: str
     status: Literal["ok", "warning", "failed"]
@@ -27,9 +27,9 @@ class Check(NamedTuple):
 
 
 def verify(benchmark: str) -> Iterator[Check]:
-    """All checks of a benchmark, one after the other; those that need what is missing are left out.
+    """Yield all checks of a benchmark. Skips the checks that need files that are missing.
 
-    Raises ValueError for an unknown name, or settings in the environment that are none.
+    Raises ValueError if the name is unknown or an environment variable has an invalid value.
     """
     try:
         with remedy_named(benchmark):
@@ -49,13 +49,13 @@ def _downloaded(benchmark: str, files: Files) -> Check:
     broken = [file.name for file in downloads.damaged(files.paths.values())]
     if broken:
         listed = ", ".join(broken[:_LISTED]) + f" and {len(broken) - _LISTED} more" * (len(broken) > _LISTED)
-        found = f"expected what the hub has, but {listed} differ; run `pixfound data fetch {benchmark}`"
+        found = f"expected the hub's content, but {listed} differ; run `pixfound data fetch {benchmark}`"
         return Check("content of downloads", "failed", found)
     return Check("content of downloads", "ok", "none is damaged")
 
 
 def _annotations(benchmark: str, files: Files) -> Iterator[Check]:
-    """Checksums and numbers of annotations; a missing file fails where documents are joined."""
+    """Check checksums and annotation counts. Skips missing files, which make the documents check fail."""
     known_of = get_benchmark(benchmark).published
     for name, known in known_of.checksums.items():
         if name in files.paths:
@@ -74,7 +74,7 @@ def _annotations(benchmark: str, files: Files) -> Iterator[Check]:
 def _annotation_count(files: Files, name: str) -> int:
     content = read_json(files, name)
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-        raise DataError(f"expected COCO style annotations in {name}, but there are none")
+        raise DataError(f"expected COCO style annotations in {name}, but there are none: fetch the file again")
     return len(content["annotations"])
 
 
@@ -85,7 +85,7 @@ def _count(what: str, known: int, found: int) -> Check:
 
 
 def _documents(joining: Joining) -> Iterator[Check]:
-    """What is joined: its numbers, that it holds together, and that what was saved is the same."""
+    """Check the documents: their counts, their consistency, and that the saved copy is identical."""
     digest = hashlib.sha256()
     kept: list[Document] = []
     try:
@@ -132,9 +132,9 @@ def _consistency(joining: Joining, documents: Iterable[Document]) -> Check:
 def _saved(joining: Joining, digest: str) -> Check:
     place = joining.place
     if not place.is_dir():
-        return Check("joined benchmark", "ok", f"not saved yet; `pixfound data fetch {joining.name}` does it")
+        return Check("joined benchmark", "ok", f"not saved yet; `pixfound data fetch {joining.name}` saves it")
     if not cache.is_whole(place) or _saved_digest(joining) != digest:
-        found = f"expected what its files give in {place}, but it differs: remove that folder"
+        found = f"expected {place} to match the benchmark's files, but it differs: remove that folder"
         return Check("joined benchmark", "failed", found)
     return Check("joined benchmark", "ok", str(place))
 

@@ -1,4 +1,4 @@
-"""CV-Bench's questions about photographs, its part "2D": parquet files that hold the images too (arXiv 2406.16860)."""
+"""Reads the part "2D" of CV-Bench, questions about photographs, from its parquet files (arXiv 2406.16860)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Row = dict[str, Any]
 
 
 def fetch(local_only: bool = False) -> tuple[str, list[Path]]:
-    """The revision that is downloaded, and its files with questions of part 2D.
+    """Download CV-Bench, and return its revision and its files that have questions of part 2D.
 
-    Which files those are is said in the data set's README; where it is not, in the files.
+    The data set's README lists these files. If it does not, every parquet file is searched for such questions.
     """
     card = download(QUESTIONS, ["README.md"], None, local_only)
     patterns = _patterns(card / "README.md") or ["*.parquet"]
@@ -34,7 +34,7 @@ def fetch(local_only: bool = False) -> tuple[str, list[Path]]:
 
 
 def _patterns(readme: Path) -> list[str]:
-    """What the README's header says of the files of configuration 2D, split test."""
+    """Return the file patterns that the README's header gives for configuration 2D, split test."""
     from datasets.data_files import sanitize_patterns
     from huggingface_hub import metadata_load
 
@@ -50,14 +50,14 @@ def _matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 def holds_part(path: Path) -> bool:
-    """Whether a parquet file has rows of part 2D; raises DataError where it is none of CV-Bench's."""
+    """Whether a parquet file has rows of part 2D. Raises DataError if the file is not from CV-Bench."""
     file = _open(path)
     with _damage_named(path):
         return PART in file.read(columns=["type"])["type"].to_pylist()
 
 
 def embeds_images(path: Path) -> bool:
-    """Whether every row has its image with it, as far as the file's own statistics say."""
+    """Whether the file's statistics say that every row contains its image."""
     layout = _open(path).metadata
     for group in map(layout.row_group, range(layout.num_row_groups)):
         columns = {column.path_in_schema: column for column in map(group.column, range(group.num_columns))}
@@ -68,9 +68,9 @@ def embeds_images(path: Path) -> bool:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of part 2D, `COLUMNS` and `image` (the encoded image, None where there is none), a few in memory.
+    """Yield the rows of part 2D with `COLUMNS` and `image` (the encoded image, or None). Reads a few rows at a time.
 
-    Raises DataError where a column or a value is missing, or the file is no parquet.
+    Raises DataError if a column or a value is missing, or if the file is not a parquet file.
     """
     import pyarrow.compute as pc
 
@@ -82,7 +82,7 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    # Asked for all groups at once, pyarrow reads far ahead, and so most of the images into memory.
+    # One row group at a time: otherwise pyarrow reads far ahead and holds most of the images in memory.
     file = _open(path)
     with _damage_named(path):
         for group in range(file.num_row_groups):

@@ -1,4 +1,4 @@
-"""What a document of any benchmark holds, and documents as a data set."""
+"""The documents of all benchmarks, and their conversion to a data set."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _CHUNK = 64  # documents
 
 
 class Document(NamedTuple):
-    """One image with its question and its referring expression. The fields are the data set's columns."""
+    """One image with its question, its referring expression and the target mask. The fields are the columns."""
 
     benchmark: str
     id: str  # the image's number
-    file: str  # the image's own file name
-    pair: int | None  # counted from 0; the two images of a pair share question and expression, answers are opposite
+    file: str  # the image's file name
+    pair: int | None  # from 0; the two images of a pair share question and expression and have opposite answers
     question: str
     options: list[str]
     options_text: str  # as the benchmark writes them: "(a) Open (b) Closed"
-    prompt: str | None  # the benchmark's own wording of question and options, where it has one
-    answer: str  # the right option's letter, lower case
-    pattern: str  # one of MMVP's nine visual patterns; "" where there are none
-    task: str  # of CV-Bench, "Count" or "Relation"; "" elsewhere
-    source: str  # the data set the image is from, "ADE20K" or "COCO"; "" where there is only one
-    expression: str | None  # None where no object is asked about
-    mask: Rle  # what the expression refers to; empty where that is absent
+    prompt: str | None  # the benchmark's own wording of question and options; None if it has none
+    answer: str  # the letter of the correct option, lower case
+    pattern: str  # one of MMVP's nine visual patterns; "" for other benchmarks
+    task: str  # CV-Bench's "Count" or "Relation"; "" for other benchmarks
+    source: str  # the data set that the image is from, "ADE20K" or "COCO"; "" if there is only one
+    expression: str | None  # None if the question is not about an object
+    mask: Rle  # of the object that the expression refers to; empty if the object is absent
     width: int  # pixels
     height: int
-    origin: str  # the files and revisions this was joined from, for people
+    origin: str  # the files and revisions that this document was built from, for people to read
     image: dict[str, Any]  # {"bytes": an encoded image, "path": None}
 
 
 @lru_cache
 def features() -> Features:
-    """The columns of a benchmark's data set and their types."""
+    """Return the columns of a benchmark's data set and their types."""
     from datasets import Features, Image, Value
 
     return Features({
@@ -71,9 +71,9 @@ def features() -> Features:
 
 
 def as_dataset(documents: Iterable[Document]) -> DatasetDict:
-    """The documents as split `test`.
+    """Return the documents as a data set with the split `test`.
 
-    They are taken a few at a time: where they come one by one, their images are in memory once.
+    Reads the documents in chunks. If they come from a generator, only one copy of the images is in memory.
     """
     from datasets import Dataset, DatasetDict, concatenate_datasets
 
@@ -85,7 +85,7 @@ def as_dataset(documents: Iterable[Document]) -> DatasetDict:
 
 
 def fingerprint(documents: Sequence[Document]) -> str:
-    """SHA-256 over all columns and the images' pixels, whatever the encoder made of the pixels."""
+    """Return the SHA-256 over all columns and the decoded RGB pixels. The encoding of the images has no effect."""
     digest = hashlib.sha256()
     for document in documents:
         texts = document._replace(image={})
@@ -95,7 +95,7 @@ def fingerprint(documents: Sequence[Document]) -> str:
 
 
 class Images(Mapping[str, Image.Image]):
-    """The images of a data set by document id, RGB, decoded one by one as they are asked for."""
+    """The images (RGB) of a data set by document id. Each image is decoded on access."""
 
     def __init__(self, documents: Dataset) -> None:
         self._images = documents.select_columns("image")

@@ -1,6 +1,7 @@
-"""What the hub's client keeps of a download: whether it is what the hub has, and throwing away what is not.
+"""Finds and removes damaged files in the local cache of the hub's client.
 
-A file of a snapshot is a link to a blob, whose name is the content's Git hash, or of large files its SHA-256.
+Each file of a snapshot is a link to a blob. The blob's name is the Git hash of its content, or the SHA-256 if the file
+is large.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from pixfound_tasks.benchmarks.sources import file_digest
 
 
 def damaged(files: Iterable[Path]) -> Iterator[Path]:
-    """The downloaded files whose content is not what their blob's name says; what is no link is passed over."""
+    """Yield the downloaded files whose content does not match the hash in their blob's name.
+
+    Skips files that are not links to blobs.
+    """
     return (file for file in files if _is_damaged(file))
 
 
 def discard(files: Iterable[Path]) -> None:
-    """Remove files with their blobs, so that they are downloaded anew."""
+    """Remove files and their blobs, so that they are downloaded again."""
     for file in files:
         file.resolve().unlink(missing_ok=True)
         file.unlink(missing_ok=True)

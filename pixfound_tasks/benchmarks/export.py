@@ -1,4 +1,4 @@
-"""A joined benchmark as a folder that `datasets.load_dataset` loads: parquet files that hold the images, and a card."""
+"""Exports a benchmark as a folder that `datasets.load_dataset` loads: parquet files with the images, and a card."""
 
 from __future__ import annotations
 
@@ -18,31 +18,32 @@ if TYPE_CHECKING:
 _PER_FILE = 500  # documents
 
 _COLUMNS = {
-    "benchmark": "its name",
+    "benchmark": "the benchmark's name",
     "id": "the image's number",
-    "file": "the image's own file name",
-    "pair": "the pair's number, counted from 0; null where there are no pairs",
+    "file": "the image's file name",
+    "pair": "the pair's number, counted from 0; null if images have no pairs",
     "question": "the question",
     "options": "its options",
     "options_text": "the options as the benchmark writes them",
     "prompt": "the benchmark's own wording of question and options, or null",
-    "answer": "the right option's letter, lower case",
+    "answer": "the letter of the correct option, lower case",
     "pattern": "MMVP's visual pattern, or empty",
     "task": "CV-Bench's task (Count, Relation), or empty",
-    "source": "the data set the image is from (ADE20K, COCO), or empty",
-    "expression": "the referring expression; null where no object is asked about",
-    "mask": "what it refers to, as COCO RLE at the image's size; empty where that is absent",
-    "width": "of the image, in pixels",
-    "height": "of the image, in pixels",
-    "origin": "files and revisions this was joined from",
+    "source": "the data set that the image is from (ADE20K, COCO), or empty",
+    "expression": "the referring expression; null if the question is not about an object",
+    "mask": "the mask of that object, as COCO RLE at the image's size; empty if the object is absent",
+    "width": "the image's width in pixels",
+    "height": "the image's height in pixels",
+    "origin": "the files and revisions that this row was built from",
     "image": "the image",
 }
 
 
 def export(benchmark: str, folder: Path, log: Callable[[str], None] = lambda line: None) -> Path:
-    """Write the folder, which must not exist or be empty, all of it or nothing, and return it.
+    """Export a benchmark to a folder and return the folder. Calls `log` with a line for each file.
 
-    Raises DataError where the benchmark cannot be had, or the folder not be written.
+    The folder must be empty or not exist. It is written completely or not at all. Raises DataError if the benchmark
+    cannot be loaded or the folder cannot be written, and ValueError if the name is unknown.
     """
     documents = benchmarks.load(benchmark)["test"]
     try:
@@ -72,7 +73,7 @@ def _write(benchmark: str, documents: Dataset, folder: Path, log: Callable[[str]
 
 
 def card(benchmark: str, documents: Dataset) -> str:
-    """The data set's README, with the header that tells `datasets` where the split is."""
+    """Return the text of the data set's README. Its header tells `datasets` where the files of the split are."""
     record = get_benchmark(benchmark)
     title = record.title
     rows = "\n".join(f"| `{name}` | {_COLUMNS[name]} |" for name in documents.column_names)
@@ -91,8 +92,8 @@ configs:
 ---
 # {title}, joined
 
-{len(documents)} images, each with a question, a referring expression and the mask of what it refers to, as
-`pixfound data export` of pixfound-tasks wrote them. Origin: {origins}.
+{len(documents)} images, each with a question, a referring expression and the mask of the object that it refers to.
+Written by `pixfound data export` of pixfound-tasks. Origin: {origins}.
 
 ```python
 from datasets import load_dataset
@@ -100,14 +101,14 @@ from datasets import load_dataset
 documents = load_dataset("FOLDER", split="test")  # this folder
 ```
 
-| column | what it holds |
+| column | content |
 |---|---|
 {rows}
 
-A mask becomes an array with `pycocotools.mask.decode`. The benchmarks are described in "PixFoundation: Are We Heading
+`pycocotools.mask.decode` turns a mask into an array. The benchmarks are described in "PixFoundation: Are We Heading
 in the Right Direction with Pixel-level Vision Foundation Models?" (arXiv 2502.04192).
 
-## Licence
+## License
 
 {record.licence}
 """

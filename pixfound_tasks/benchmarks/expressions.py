@@ -1,4 +1,4 @@
-"""The referring expressions of PixCV-Bench, from the names in its table and the wording of CV-Bench's prompt."""
+"""Builds PixCV-Bench's referring expressions from the names in Objects.csv and the prompts of CV-Bench."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from pixfound_tasks.benchmarks.sources import DataError
 RED_BOX = "(annotated by the red box)"
 
 _MARKED = re.compile(r"\bthe ((?:(?!\bthe\b).)+?) ?" + re.escape(RED_BOX), re.IGNORECASE)
-_LEAST_LIKENESS = 0.6  # 0..1: under it two names have nothing in common
+_LEAST_LIKENESS = 0.6  # 0..1: names with a lower similarity do not match
 
 
 def read_names(text: str, where: str) -> tuple[str, ...]:
-    """One name, or the two of a Python tuple written as text; names hold commas, and a tuple is never split at them.
+    """Parse one name, or a Python tuple of two names that is written as text.
 
-    Raises DataError where a name is empty, or the tuple is none.
+    Names may contain commas, so the text is never split at commas. `where` names the row in error messages.
+
+    Raises DataError if a name is empty, or if the text begins with "(" but is not a tuple of two names.
     """
     text = text.strip()
     names = _tuple(text) if text.startswith("(") else (text,)
@@ -31,13 +33,17 @@ def read_names(text: str, where: str) -> tuple[str, ...]:
 def _tuple(text: str) -> tuple[str, ...] | None:
     try:
         names = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last two where it is nested too deeply
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last two if it is nested too deeply
         return None
     return names if isinstance(names, tuple) and len(names) == 2 else None
 
 
 def expression(names: Sequence[str], prompt: str) -> str:
-    """One name as it is, of two `A and B`; the one that the prompt marks by a red box first, and with that remark."""
+    """Return the referring expression for one or two names.
+
+    One name is returned unchanged. Two names become "A and B". If the prompt marks a name with "(annotated by the red
+    box)", that name comes first and keeps the remark.
+    """
     if len(names) == 1:
         return names[0]
     first, second = names
@@ -45,16 +51,16 @@ def expression(names: Sequence[str], prompt: str) -> str:
         return f"{first} and {second}"
     marked = _MARKED.search(prompt)
     likeness = [_likeness(name, marked[1]) if marked else 0.0 for name in names]
-    # The prompt marks what it asks about, and names that first: swap only where it is clearly the second.
+    # The marked name is usually the first one. Swap only if the second name is clearly the better match.
     if likeness[1] > max(likeness[0], _LEAST_LIKENESS):
         first, second = second, first
     return f"{first} {RED_BOX} and {second}"
 
 
 def _likeness(name: str, words: str) -> float:
-    """How like the prompt's words a name is, in 0..1: all of it or one of its synonyms, which commas separate.
+    """Return the similarity, in 0..1, of the prompt's words and a name or the best of its comma-separated synonyms.
 
-    The prompt may use one synonym only, or the plural: "the trees (annotated by the red box)".
+    The prompt may use only one synonym, or the plural: "the trees (annotated by the red box)".
     """
     parts = [name, *(part.strip() for part in name.split(","))]
     return max(SequenceMatcher(None, part.lower(), words.lower()).ratio() for part in parts)

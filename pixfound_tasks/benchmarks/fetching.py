@@ -1,4 +1,4 @@
-"""Getting a benchmark: downloaded where it is not in PIXFOUND_DATA, joined, checked and saved."""
+"""Fetches a benchmark: downloads it if PIXFOUND_DATA is not set, builds it, checks it and saves it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pixfound_tasks.benchmarks.sources import DataError, asked_revision, downloa
 
 
 def fetch(benchmark: str) -> Iterator[str]:
-    """Do it, and say step by step what was done; raises DataError where it cannot be.
+    """Fetch a benchmark, and yield a line of text after each step.
 
-    The hub's client shows progress, goes on with what was interrupted, and downloads nothing that is there.
+    The hub's client shows progress, resumes interrupted downloads, and skips files that are already there. Raises
+    DataError if files are missing, cannot be downloaded, or differ from the published ones.
     """
     with remedy_named(benchmark):
         files = get_benchmark(benchmark).files
@@ -32,7 +33,7 @@ def fetch(benchmark: str) -> Iterator[str]:
 
 
 def _discard_damaged(benchmark: str, files: HubFiles) -> Iterator[str]:
-    """Offline they are kept: the error that they lead to names them."""
+    """Remove damaged downloads. Offline, keep them: they cannot be replaced, and reading them gives a clear error."""
     from huggingface_hub import constants
 
     for repo in () if constants.HF_HUB_OFFLINE else files.repositories:
@@ -40,11 +41,11 @@ def _discard_damaged(benchmark: str, files: HubFiles) -> Iterator[str]:
         broken = list(downloads.damaged(_kept(repo, revision)))
         if broken:
             downloads.discard(broken)
-            yield f"{repo}: damaged, downloaded anew: {', '.join(sorted(file.name for file in broken))}"
+            yield f"{repo}: damaged, downloaded again: {', '.join(sorted(file.name for file in broken))}"
 
 
 def _kept(repo: str, revision: str | None) -> Iterable[Path]:
-    """The files of a data set that were downloaded earlier."""
+    """Return the files of a data set that were downloaded earlier."""
     try:
         return list(download(repo, ["README.md"], revision, local_only=True).rglob("*"))
     except DataError:

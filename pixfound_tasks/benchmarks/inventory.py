@@ -1,4 +1,4 @@
-"""What there is of a benchmark on this machine, without downloading anything."""
+"""Lists which parts of a benchmark are on this machine. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pixfound_tasks.settings import read_setting
 
 
 class Inventory(NamedTuple):
-    """Where a benchmark is from, what is missing, and where it is saved once it is joined.
+    """The source of a benchmark, its missing files, and the folder that it is saved in.
 
-    `revisions` maps the hub's data sets to the revision that is here, None where there is none; it is empty where
-    nothing comes from the hub. `counts` are those of `published.tally`; they, `folder` and `bytes` are empty where
-    the benchmark is not joined yet. `problem` says what keeps it from being joined.
+    `revisions` maps each hub data set to its local revision, or to None if it is not downloaded. It is empty if nothing
+    comes from the hub. `counts` come from `published.tally`. `counts`, `folder` and `bytes` are empty or 0 if the
+    benchmark is not saved yet. `problem` says why the benchmark cannot be built, or that the saved one is damaged.
     """
 
     benchmark: str
@@ -37,7 +37,10 @@ class Inventory(NamedTuple):
 
 
 def take(benchmark: str) -> Inventory:
-    """The inventory of one benchmark; raises ValueError for settings in the environment that are none."""
+    """Return the inventory of one benchmark.
+
+    Raises ValueError if the name is unknown or an environment variable has an invalid value.
+    """
     record, source = get_benchmark(benchmark), "built in"
     if record.files:
         source = f"local folder {data}" if (data := read_setting("PIXFOUND_DATA")) else "hub"
@@ -54,7 +57,7 @@ def take(benchmark: str) -> Inventory:
         found = found._replace(files=len(joining.files.paths), missing=missing)
     place = joining.place
     if not cache.is_whole(place):
-        return found._replace(problem=f"{place} is damaged, and is made anew when it is used" * place.is_dir())
+        return found._replace(problem=f"{place} is damaged and is built again when it is used" * place.is_dir())
     counts = published.tally(_saved_documents(place))
     size = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
     return found._replace(documents=counts["images"], counts=counts, folder=str(place), bytes=size)

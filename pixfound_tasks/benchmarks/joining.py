@@ -1,4 +1,4 @@
-"""How a benchmark is made: of which files, and under which key what comes of them is saved."""
+"""How a benchmark is built: its files, and the key that the result is saved under."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pixfound_tasks.benchmarks.sources import Files
 
 
 class Joining(NamedTuple):
-    """A benchmark that can be joined.
+    """A benchmark that is ready to be built.
 
-    `files` is None where it is drawn. `join` gives the documents; `checked` gives them on, and raises DataError unless
-    they are what was published.
+    `files` is None if the benchmark is drawn by code. `join` returns the documents. `checked` passes the documents
+    through and raises DataError if they differ from the published ones. The data set is saved under `key`.
     """
 
     name: str
@@ -28,20 +28,23 @@ class Joining(NamedTuple):
 
     @property
     def place(self) -> Path:
-        """The folder that it is saved in, or will be."""
+        """The folder that the benchmark is or will be saved in."""
         return cache.place_of(self.name, self.key)
 
     def saved(self) -> Path:
-        """The same folder, with it in; raises DataError where files are missing or not what was published."""
+        """Build and save the benchmark if needed, and return its folder.
+
+        Raises DataError if files are missing or differ from the published ones.
+        """
         return cache.saved(self.name, self.key, lambda: as_dataset(self.checked(self.join())))
 
 
 def from_documents(documents: Sequence[Document]) -> Joining:
-    """A benchmark whose documents are made by code: they are saved under a key of their content."""
+    """Return a Joining for documents that are made by code. Its key is the fingerprint of their content."""
     first = documents[0]
     return Joining(first.benchmark, first.origin, None, fingerprint(documents), lambda: documents, lambda them: them)
 
 
 def content_key(digest: str, origin: str) -> str:
-    """The key of what is joined from files of this digest, with this origin in its documents."""
+    """Return the key of a benchmark that is built from files with this digest and whose documents name this origin."""
     return hashlib.sha256(f"{digest} {origin}".encode()).hexdigest()

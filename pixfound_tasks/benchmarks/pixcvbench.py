@@ -36,7 +36,10 @@ from pixfound_tasks.benchmarks.sources import (
 
 
 class Counts(NamedTuple):
-    """How many there are of what: the images from ADE20K have the lowest numbers, those from COCO the others."""
+    """Counts of images, of images from ADE20K, and of images with an empty mask.
+
+    The images from ADE20K have the lowest numbers. All others are from COCO.
+    """
 
     images: int
     from_ade20k: int
@@ -47,7 +50,7 @@ PUBLISHED_COUNTS = Counts(images=1438, from_ade20k=633, empty_masks=1)
 
 
 def joining(local_only: bool = False) -> Joining:
-    """PixCV-Bench; raises DataError where files are missing."""
+    """Return how PixCV-Bench is built. Raises DataError if files are missing."""
     files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}"
@@ -58,10 +61,14 @@ def joining(local_only: bool = False) -> Joining:
 
 
 def find(local_only: bool = False) -> Files:
-    """The files in PIXFOUND_DATA where that is set, else from the hub (annotations as PIXFOUND_REVISION asks)."""
+    """Find the files in PIXFOUND_DATA if that is set, otherwise on the hub.
+
+    PIXFOUND_REVISION selects the revision of the annotations on the hub. Raises DataError if the folder or a data set
+    is missing.
+    """
     folder = local_folder(FOLDER, LAYOUT)
     if folder:
-        # The hub's own copy of CV-Bench is in several files; one called test.parquet holds all of it.
+        # The hub splits CV-Bench into several files. A local test.parquet holds all of it.
         whole = folder / "CV-Bench" / "test.parquet"
         questions = [whole] if whole.is_file() else list(filter(cvbench.holds_part, whole.parent.glob("*.parquet")))
         found = _annotation_files(folder) | by_name(questions)
@@ -90,7 +97,7 @@ def _image_files(folder: Path) -> dict[str, Path]:
 
 
 def join(files: Files, origin: str = "") -> Iterator[Document]:
-    """The documents one by one, in the order of CV-Bench's rows."""
+    """Yield the documents in the order of CV-Bench's rows. Raises DataError if a file is missing or invalid."""
     objects = read_table(files, "Objects.csv", ("file", "Objects"), index="Id", first=0)
     listed = {source: segmentations.read(files, source) for source in SOURCES}
     questions = [name for name in sorted(files.paths) if name.endswith(".parquet")] or ["test.parquet"]
@@ -108,7 +115,7 @@ def join(files: Files, origin: str = "") -> Iterator[Document]:
 
 
 def _object(objects: Sequence[Row], number: int, file: str, where: str) -> str:
-    """The row of Objects.csv of that number, which must be about the same image."""
+    """Return the object names in this row of Objects.csv. Raises DataError if the row is about another image."""
     about = PurePosixPath(objects[number]["file"]).name if 0 <= number < len(objects) else None
     if about != file:
         raise DataError(f"expected Objects.csv to be about {file} in {where}, but got {about}: fetch both again")
@@ -141,7 +148,7 @@ def _document(row: cvbench.Row, where: str, names: str, mask: masks.Rle, image: 
 
 
 def _answer(written: str, choices: int, where: str) -> str:
-    """The right option's letter, lower case, from "(A)"."""
+    """Return the letter of the correct option in lower case: "a" if `written` is "(A)"."""
     letters = [chr(ord("A") + index) for index in range(choices)]
     if written not in [f"({letter})" for letter in letters]:
         raise DataError(
@@ -151,7 +158,7 @@ def _answer(written: str, choices: int, where: str) -> str:
 
 
 def checked(documents: Iterable[Document], counts: Counts) -> Iterator[Document]:
-    """The documents as they come; raises DataError after the last unless there are as many as `counts` says."""
+    """Yield the documents unchanged. Raises DataError after the last one unless they match `counts`."""
     numbers, from_ade20k, empty_masks = [], [], 0
     for document in documents:
         number = int(document.id)

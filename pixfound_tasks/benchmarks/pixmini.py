@@ -1,4 +1,4 @@
-"""PixMini: 60 pairs of drawn scenes in the manner of PixMMVP, the same on every machine."""
+"""PixMini: 60 pairs of drawn scenes in the format of PixMMVP, the same on every machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixfound_tasks.mini.questions import ASKERS
 from pixfound_tasks.mini.scenes import SIZE, draw
 
 PAIR_COUNT = 60
-FIRST_SEED = 600_000_000  # far from the one seed that the embedded model is trained from
+FIRST_SEED = 600_000_000  # far from the seed that the embedded model is trained with
 PATTERNS = {
     "side": "Positional and Relational Context",
     "height": "Positional and Relational Context",
@@ -31,19 +31,19 @@ PATTERNS = {
 
 
 def joining(local_only: bool = False) -> Joining:
-    """PixMini. Every process draws it anew, so that a stale copy is never used."""
+    """Return how PixMini is built. Every process draws it again, so a stale copy is never used."""
     return from_documents(build())
 
 
 @lru_cache
 def build() -> tuple[Document, ...]:
-    """The 120 documents; the nine kinds of question take turns."""
+    """Draw the 120 documents. The nine kinds of question alternate from pair to pair."""
     pairs = enumerate(map(_pair, range(PAIR_COUNT)))
     return tuple(_document(pair, index, half) for index, pair in pairs for half in (0, 1))
 
 
 def document(number: int) -> Document:
-    """The document of this number, counted from 1, drawn alone."""
+    """Draw only the document with this number, which counts from 1."""
     index, half = divmod(number - 1, 2)
     return _document(_pair(index), index, half)
 
@@ -79,7 +79,7 @@ def _document(pair: Pair, index: int, half: int) -> Document:
 
 
 def _png(image: np.ndarray) -> bytes:
-    """A uint8 (height, width, 3) RGB image, losslessly."""
+    """Encode a uint8 (height, width, 3) RGB image as PNG, without loss."""
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

@@ -34,13 +34,13 @@ from pixfound_tasks.masks import Rle
 from pixfound_tasks.settings import read_setting
 
 ANSWERS = ("original", "corrected")
-# MMVP was published with the answers of these two pairs swapped. Some copies are corrected: a copy's own answers
-# do not tell which ones they are.
+# MMVP was published with the answers of these two pairs swapped. Some copies are corrected, and a copy does not say
+# whether it is. So these answers are fixed here and not read from the copy.
 PUBLISHED_ANSWERS = {"99": "a", "100": "b", "279": "a", "280": "b"}
 
 
 class Counts(NamedTuple):
-    """How many there are of what: `without_expression` and `empty_masks` count images."""
+    """Counts of images, of pairs, of images without an expression, and of images with an empty mask."""
 
     images: int
     pairs: int
@@ -52,9 +52,9 @@ PUBLISHED_COUNTS = Counts(images=300, pairs=150, without_expression=14, empty_ma
 
 
 def joining(local_only: bool = False) -> Joining:
-    """PixMMVP with the answers that PIXFOUND_ANSWERS names (original or corrected).
+    """Return how PixMMVP is built, with the answers that PIXFOUND_ANSWERS names ("original" or "corrected").
 
-    Raises ValueError for other answers, DataError where files are missing.
+    Raises ValueError if PIXFOUND_ANSWERS has another value, and DataError if files are missing.
     """
     answers = read_setting("PIXFOUND_ANSWERS")
     check_answers(answers)
@@ -67,12 +67,16 @@ def joining(local_only: bool = False) -> Joining:
 
 
 def check_answers(answers: str) -> None:
-    """Raise ValueError unless this can be the value of PIXFOUND_ANSWERS."""
+    """Raise ValueError unless this is a valid value of PIXFOUND_ANSWERS."""
     check_choice("PIXFOUND_ANSWERS", answers, ANSWERS)
 
 
 def find(local_only: bool = False) -> Files:
-    """The files in PIXFOUND_DATA where that is set, else from the hub (annotations as PIXFOUND_REVISION asks)."""
+    """Find the files in PIXFOUND_DATA if that is set, otherwise on the hub.
+
+    PIXFOUND_REVISION selects the revision of the annotations on the hub. Raises DataError if the folder or a data set
+    is missing.
+    """
     folder = local_folder(FOLDER, LAYOUT)
     if folder:
         tables = [folder / name for name in ("Questions.csv", *ANNOTATION_FILES)]
@@ -88,7 +92,10 @@ def find(local_only: bool = False) -> Files:
 
 
 def join(files: Files, answers: str = "original", origin: str = "") -> list[Document]:
-    """The documents in the order of their numbers, one per row of the tables."""
+    """Return the documents in the order of their numbers, one for each row of the tables.
+
+    Raises DataError if a file is missing or invalid, or if the tables differ in length.
+    """
     tables = {
         "Questions.csv": ("Question", "Options", "Correct Answer"),
         "Objects.csv": ("Object",),
@@ -97,7 +104,7 @@ def join(files: Files, answers: str = "original", origin: str = "") -> list[Docu
     rows = {name: read_table(files, name, columns) for name, columns in tables.items()}
     lengths = {name: len(table) for name, table in rows.items()}
     if len(set(lengths.values())) > 1:
-        raise DataError(f"expected tables of one length, but got {lengths} rows: fetch the shorter ones again")
+        raise DataError(f"expected tables of equal length, but got {lengths} rows: fetch the shorter ones again")
     truths = _truths(files)
     return [
         _document(files, number, parts[0] | parts[1] | parts[2], truths, answers, origin)
@@ -106,7 +113,10 @@ def join(files: Files, answers: str = "original", origin: str = "") -> list[Docu
 
 
 def _truths(files: Files) -> dict[str, Rle]:
-    """By image number the union of its polygons. `area` in the file is the box's, and is not looked at."""
+    """Return each image's ground-truth mask, the union of its polygons, by image number.
+
+    The file's `area` is that of the bounding box and is not used.
+    """
     segmentations = read_json(files, "Segmentations.json")
     polygons: defaultdict[int, list[Any]] = defaultdict(list)
     try:
@@ -152,7 +162,7 @@ def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answe
 
 
 def parse_options(text: str) -> list[str]:
-    """The options in "(a) Open (b) Closed", without blanks around them; raises DataError for anything else."""
+    """Return the options in text such as "(a) Open (b) Closed", stripped. Raises DataError for any other form."""
     before, *parts = re.split(r"\(([a-e])\)", text)
     letters, options = "".join(parts[::2]), [option.strip() for option in parts[1::2]]
     if before.strip() or len(options) < 2 or not "abcde".startswith(letters) or not all(options):
@@ -161,7 +171,10 @@ def parse_options(text: str) -> list[str]:
 
 
 def right_answer(identifier: str, written: str, answers: str) -> str:
-    """The right option's letter, from "(a)"; for the mislabelled pairs from what was published, not from `written`."""
+    """Return the letter of the correct option: "a" if `written` is "(a)".
+
+    For the two mislabeled pairs the letter comes from `PUBLISHED_ANSWERS` and not from `written`.
+    """
     published = PUBLISHED_ANSWERS.get(identifier)
     if published and answers == "corrected":
         return {"a": "b", "b": "a"}[published]
@@ -175,7 +188,11 @@ def _checked(documents: Iterable[Document]) -> Sequence[Document]:
 
 
 def check(documents: Sequence[Document], counts: Counts) -> None:
-    """Raises DataError unless there are as many of everything as `counts` says, and every pair is one."""
+    """Raise DataError unless the documents match `counts` and every pair is consistent.
+
+    The images of a pair share question, options and expression. One answer is "a" and the other "b". If a pair has no
+    expression, its masks are empty.
+    """
     found = Counts(
         images=len(documents),
         pairs=len({document.pair for document in documents}),

@@ -1,4 +1,4 @@
-"""How many there are of what in a benchmark, to compare with what was published."""
+"""Counts the documents of a benchmark by kind, for comparison with the published counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pixfound_tasks.benchmarks.documents import Document
 
 
 def tally(documents: Iterable[Document]) -> dict[str, int]:
-    """How many there are of what, under the names in `Published.counts`; images are not looked at."""
+    """Count the documents of each kind, by the names in `Published.counts`. Omits zeros. Does not read the images."""
     counts: Counter[str] = Counter()
     pairs = set()
     for document in documents:

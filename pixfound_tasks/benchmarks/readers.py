@@ -1,4 +1,4 @@
-"""Reading a benchmark's files: tables, JSON and images, each checked as it is read."""
+"""Reads and validates a benchmark's files: tables, JSON and images."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from pixfound_tasks.benchmarks.sources import DataError, Files
 
 Row = dict[str, str]
 
-_TURNED = (5, 6, 7, 8)  # EXIF orientations that lay an image on its side
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 def read_table(files: Files, name: str, columns: Sequence[str], index: str = "Index", first: int = 1) -> list[Row]:
-    """The rows of a CSV file, in these columns only.
+    """Return the rows of a CSV file, with only the given columns.
 
-    Raises DataError unless column `index` numbers them from `first` on.
+    Raises DataError if the file is not a UTF-8 table, if a column is missing, or unless column `index` numbers the rows
+    from `first` on.
     """
     try:
         text = StringIO(files.read(name).decode("utf-8-sig"), newline="")
         header, *rows = list(csv.reader(text)) or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"expected a table in UTF-8 in {name}, but got: {error}: fetch the file again") from error
-    # PixMMVP's Objects.csv has a blank before a header; copies of MMVP's Questions.csv spell Index with a small L.
+        raise DataError(f"expected a UTF-8 table in {name}, but got: {error}: fetch the file again") from error
+    # PixMMVP's Objects.csv has a space before a column name. Copies of MMVP's Questions.csv spell Index with a small L.
     header = ["Index" if column.strip() == "lndex" else column.strip() for column in header]
     if missing := sorted({index, *columns} - set(header)):
         raise DataError(f"expected columns {missing} in {name}, but got {header}: fetch the file again")
@@ -39,7 +40,7 @@ def read_table(files: Files, name: str, columns: Sequence[str], index: str = "In
 
 
 def read_json(files: Files, name: str) -> Any:
-    """What a JSON file holds; raises DataError where it is no JSON."""
+    """Return the content of a JSON file. Raises DataError if it is not valid JSON."""
     try:
         return json.loads(files.read(name))
     except (ValueError, RecursionError) as error:
@@ -47,7 +48,7 @@ def read_json(files: Files, name: str) -> Any:
 
 
 def read_image(files: Files, name: str, size: tuple[int, int]) -> bytes:
-    """An image's file as it is; raises DataError unless it is an image of `size` (width, height)."""
+    """Return the bytes of an image file. Raises DataError unless it is an image of `size` (width, height) in pixels."""
     content = files.read(name)
     found = image_size(content, name)
     if found != size:
@@ -56,18 +57,19 @@ def read_image(files: Files, name: str, size: tuple[int, int]) -> bytes:
 
 
 def image_size(content: bytes, name: str) -> tuple[int, int]:
-    """Width and height of an encoded image, upright as `datasets` decodes it.
+    """Return the width and height of an encoded image in pixels.
 
-    Raises DataError where it is none, or ends too early.
+    Applies the EXIF orientation, as `datasets` does when it decodes the image. Raises DataError if the content is not
+    an image or is truncated.
     """
     try:
         image = Image.open(BytesIO(content))
         is_turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
         size = image.size[::-1] if is_turned else image.size
-        image.draft("L", (1, 1))  # a JPEG is then decoded quickly, small, and yet to its end
+        image.draft("L", (1, 1))  # decodes a JPEG at a small size, which is fast and still reads it to its end
         image.load()
     except UnidentifiedImageError as error:
         raise DataError(f"expected an image in {name}, but got {content[:40]!r}: fetch it again") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"expected a whole image in {name}, but got: {error}: fetch it again") from error
+        raise DataError(f"expected a complete image in {name}, but got: {error}: fetch it again") from error
     return size

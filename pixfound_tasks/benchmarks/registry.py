@@ -1,8 +1,10 @@
-"""The benchmarks that there are: those of this package, of installed packages, and of `register_benchmark`.
+"""The benchmark registry.
 
-An installed package brings a benchmark by an entry point of the group `pixfound_tasks.benchmarks`: its name is the
-benchmark's, and it refers to a `Benchmark`, or to a function without arguments that gives one. Looking up names imports
-no benchmark.
+It holds the benchmarks of this package, of installed packages, and those added with `register_benchmark`.
+
+An installed package provides a benchmark through an entry point in the group `pixfound_tasks.benchmarks`. The entry
+point has the benchmark's name and refers to a `Benchmark`, or to a function without arguments that returns one.
+Listing the names imports no benchmark.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ _registered: dict[str, Benchmark] = {}
 
 
 def benchmark_names() -> tuple[str, ...]:
-    """The names of all benchmarks, those of this package first."""
+    """Return the names of all benchmarks, those of this package first."""
     return tuple(dict.fromkeys((*BUILT_IN, *_plugins(), *_registered)))
 
 
 def get_benchmark(name: str) -> Benchmark:
-    """The benchmark of this name.
+    """Return the benchmark with this name.
 
-    Raises ValueError for an unknown name, or if what an installed package refers to is no benchmark of this name.
+    Raises ValueError if the name is unknown, or if the entry point of an installed package does not give a benchmark
+    with this name.
     """
     check_choice("the benchmark", name, benchmark_names())
     if name in BUILT_IN:
@@ -38,12 +41,14 @@ def get_benchmark(name: str) -> Benchmark:
 
 
 def register_benchmark(benchmark: Benchmark) -> Benchmark:
-    """Add a benchmark in this process, and return it; registering the same one again changes nothing.
+    """Add a benchmark to the registry of this process and return it.
 
-    Raises ValueError if another benchmark has the name.
+    Registering the same benchmark again changes nothing. Raises ValueError if another benchmark has this name.
     """
     if benchmark.name in benchmark_names() and _registered.get(benchmark.name) != benchmark:
-        raise ValueError(f"expected a new name for a benchmark, but there is a {benchmark.name!r} already; rename it")
+        raise ValueError(
+            f"expected a name that no other benchmark has, but there is a {benchmark.name!r} already; rename it"
+        )
     _registered[benchmark.name] = benchmark
     return benchmark
 
@@ -61,7 +66,7 @@ def _load(plugin: EntryPoint) -> Benchmark:
     if not isinstance(benchmark, Benchmark) or benchmark.name != plugin.name:
         came = f"the benchmark {benchmark.name!r}" if isinstance(benchmark, Benchmark) else type(benchmark).__name__
         raise ValueError(
-            f"expected the entry point {plugin.name} = {plugin.value} of the group {GROUP} to give a Benchmark of "
+            f"expected the entry point {plugin.name} = {plugin.value} of the group {GROUP} to give a Benchmark with "
             f"that name, but got {came}; correct the package that declares it"
         )
     return benchmark

@@ -1,4 +1,4 @@
-"""The masks of PixCV-Bench: one file of COCO style annotations for each of the two sources of its images."""
+"""The masks of PixCV-Bench, from one file of COCO style annotations for each of the two image sources."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pixfound_tasks.benchmarks.records.pixcvbench import SEGMENTATIONS, SOURCES
 from pixfound_tasks.benchmarks.sources import DataError, Files
 from pixfound_tasks.masks import InvalidMask, Rle, Size
 
-_SHORTEST_POLYGON = 6  # numbers: three corners. pycocotools takes four numbers for a box
+_SHORTEST_POLYGON = 6  # numbers for three corners; pycocotools would read four numbers as a box
 
 
 def name_in(folder: Path, path: Path) -> str:
-    """The file's name; of segmentations, which are all called the same, with their source before it.
+    """Return the file's name. Segmentation files all have the same name, so theirs is preceded by their source.
 
-    Raises DataError unless exactly one source is named in the folders from `folder` down to the file.
+    Raises DataError unless the folders between `folder` and a segmentation file name exactly one source.
     """
     if path.name != SEGMENTATIONS:
         return path.name
@@ -36,7 +36,10 @@ def name_in(folder: Path, path: Path) -> str:
 
 
 def read(files: Files, source: str) -> Mapping[str, list[Any]]:
-    """By the base name of a source's images their segmentations, polygons and RLEs as they are; none for some."""
+    """Return the segmentations (polygons and RLEs, not converted) of a source's images by the images' base names.
+
+    The list is empty if an image has no segmentation. Raises DataError if the file is not in COCO style.
+    """
     name = f"{source}/{SEGMENTATIONS}"
     content = read_json(files, name)
     try:
@@ -53,10 +56,10 @@ def read(files: Files, source: str) -> Mapping[str, list[Any]]:
 
 
 def mask(segmentations: Sequence[Any], size: Size, where: str) -> Rle:
-    """The union of an image's segmentations at its size (height, width) in pixels.
+    """Return the union of an image's segmentations at the image's size (height, width) in pixels.
 
-    Polygons are in the image's pixels; an RLE may be of another size, and is then resized by nearest neighbour. Raises
-    DataError where one is neither.
+    Polygons are in the image's pixels. An RLE of another size is resized by nearest neighbor. Raises DataError if a
+    segmentation is neither a polygon nor an RLE.
     """
     try:
         polygons = [_polygon(polygon) for each in segmentations if isinstance(each, list) for polygon in each]
@@ -66,9 +69,7 @@ def mask(segmentations: Sequence[Any], size: Size, where: str) -> Rle:
                 stated = _stated_size(each)
                 by_size.setdefault(stated, []).append(masks.read_mask(each, stated))
     except InvalidMask as error:
-        raise DataError(
-            f"expected masks that can be read of {where}, but got: {error}: fetch the file again"
-        ) from error
+        raise DataError(f"expected readable masks for {where}, but got: {error}: fetch the file again") from error
     parts = [_resized(masks.union(rles, stated), size) for stated, rles in by_size.items()]
     return masks.union([masks.from_polygons(polygons, size), *parts], size)
 
@@ -86,7 +87,7 @@ def _stated_size(value: Any) -> Size:
         height, width = size
         if height * width <= (Image.MAX_IMAGE_PIXELS or math.inf):
             return height, width
-    raise InvalidMask(f"expected polygons, or an RLE with the size of an image, but got {str(value)[:80]}")
+    raise InvalidMask(f"expected polygons, or an RLE with a valid image size, but got {str(value)[:80]}")
 
 
 def _resized(rle: Rle, size: Size) -> Rle:

@@ -1,4 +1,4 @@
-"""Where a benchmark's files are: in a local folder, or in data sets on the Hugging Face hub."""
+"""Finds a benchmark's files in a local folder or in data sets on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _BLOCK = 1 << 20  # bytes
 
 
 class DataError(RuntimeError):
-    """A benchmark's files are missing or not what was published. The message says what to do about it."""
+    """A benchmark's files are missing or differ from the published ones. The message says how to fix that."""
 
 
 class NotDownloaded(DataError):
-    """A data set of the hub that is not in its local cache and could not be downloaded."""
+    """A hub data set is not in the local cache and could not be downloaded."""
 
 
 @contextmanager
 def remedy_named(benchmark: str) -> Iterator[None]:
-    """Let errors of the files end with the command that mends them."""
+    """Append the command that fixes the problem to the message of any DataError about the files."""
     try:
         yield
     except DataError as error:
@@ -41,17 +41,17 @@ def _remedy(benchmark: str, is_absent: bool) -> str:
     fetch = f"`pixfound data fetch {benchmark}`"
     if is_absent:
         return (
-            f"Let PIXFOUND_DATA name a folder that holds it, run {fetch} where the hub can be reached, or evaluate on "
-            "PixMini (pixmini_...), which needs no data"
+            f"Set PIXFOUND_DATA to a folder that holds it, run {fetch} on a machine that can reach the hub, or "
+            "evaluate on PixMini (pixmini_...), which needs no data"
         )
     if read_setting("PIXFOUND_DATA"):
-        return f"To mend it: put the published file into PIXFOUND_DATA, or unset PIXFOUND_DATA and run {fetch}"
-    revision = " (without PIXFOUND_REVISION, where an older revision lacks it)" * bool(asked_revision(benchmark))
-    return f"To mend it: {fetch}{revision}, which downloads anew what is damaged"
+        return f"To fix this, put the published file into PIXFOUND_DATA, or unset PIXFOUND_DATA and run {fetch}"
+    revision = " (unset PIXFOUND_REVISION if an older revision lacks the file)" * bool(asked_revision(benchmark))
+    return f"To fix this, run {fetch}{revision}, which downloads damaged files again"
 
 
 def expect_published(holds: bool, expected: str, got: str, benchmark: str, data_sets: str) -> None:
-    """Raise DataError, naming the data sets to fetch again, unless what was read is as it was published."""
+    """Raise DataError unless `holds` is true. The message names the data sets to fetch again."""
     if not holds:
         raise DataError(
             f"expected {expected} in {benchmark}, but got {got}. The files differ from the published ones: fetch them "
@@ -61,9 +61,10 @@ def expect_published(holds: bool, expected: str, got: str, benchmark: str, data_
 
 @dataclass(frozen=True)
 class Files:
-    """A benchmark's files by name, wherever they lie.
+    """A benchmark's files by name, independent of their location.
 
-    For people: `origin` goes with the documents, `place` and `layout` (what belongs there) into error messages.
+    The other fields are text for people. `origin` is stored with the documents. `place` (where the files are) and
+    `layout` (which files belong there) are used in error messages.
     """
 
     origin: str
@@ -72,18 +73,18 @@ class Files:
     paths: dict[str, Path]
 
     def path(self, name: str) -> Path:
-        """Where the file lies; raises DataError where it is missing."""
+        """Return the file's path. Raises DataError if the file is missing."""
         if name not in self.paths:
             raise DataError(f"expected a file {name} in {self.place}, but there is none. Layout: {self.layout}")
         return self.paths[name]
 
     def read(self, name: str) -> bytes:
-        """The file's content; raises DataError where it is missing or cannot be read."""
+        """Return the file's content. Raises DataError if the file is missing or cannot be read."""
         with _reading(name):
             return self.path(name).read_bytes()
 
     def digest(self) -> str:
-        """SHA-256 over the names and contents of all files."""
+        """Return the SHA-256 over the names and contents of all files. Raises DataError if one cannot be read."""
         digest = hashlib.sha256()
         for name in sorted(self.paths):
             with _reading(name):
@@ -100,7 +101,7 @@ def _reading(name: str) -> Iterator[None]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -109,7 +110,7 @@ def file_digest(path: Path) -> str:
 
 
 def by_name(paths: Iterable[Path], name_of: Callable[[Path], str] = lambda path: path.name) -> dict[str, Path]:
-    """The paths by name; raises DataError where two share one, because either may be the wrong one."""
+    """Return the paths by name. Raises DataError if two paths share a name, because either may be incorrect."""
     named: dict[str, Path] = {}
     for path in sorted(paths):
         name = name_of(path)
@@ -120,9 +121,9 @@ def by_name(paths: Iterable[Path], name_of: Callable[[Path], str] = lambda path:
 
 
 def local_folder(name: str, layout: str) -> Path | None:
-    """The folder of that name in the folder that PIXFOUND_DATA names; None where it names none.
+    """Return the folder with this name in PIXFOUND_DATA. Returns None if PIXFOUND_DATA is not set.
 
-    Raises DataError where it is not there: who names a folder does not want other data instead.
+    Raises DataError if the folder is missing. Data from the hub would not be what the user selected.
     """
     data = read_setting("PIXFOUND_DATA")
     if not data:
@@ -131,16 +132,16 @@ def local_folder(name: str, layout: str) -> Path | None:
     if not folder.is_dir():
         raise DataError(
             f"expected a folder {name} in PIXFOUND_DATA={data}, but there is none. Layout: {layout}. "
-            "Without PIXFOUND_DATA the data is downloaded from the Hugging Face hub"
+            "If PIXFOUND_DATA is not set, the data is downloaded from the Hugging Face hub"
         )
     return folder
 
 
 def asked_revision(benchmark: str) -> str | None:
-    """The revision of a benchmark's annotations that PIXFOUND_REVISION asks for; None where it asks for none.
+    """Return the revision of a benchmark's annotations that PIXFOUND_REVISION selects, or None if it selects none.
 
-    It holds one revision for whatever is loaded, or some by name: `pixmmvp=REVISION,pixcvbench=REVISION`. Raises
-    ValueError for anything between the two, and for unknown names.
+    PIXFOUND_REVISION is one revision for all benchmarks, or revisions by name: `pixmmvp=REVISION,pixcvbench=REVISION`.
+    Raises ValueError for a mixture of the two forms, for a name that is given twice, and for unknown names.
     """
     asked = read_setting("PIXFOUND_REVISION").strip()
     if "=" not in asked:
@@ -149,7 +150,7 @@ def asked_revision(benchmark: str) -> str | None:
 
 
 def check_revision(asked: str) -> None:
-    """Raise ValueError unless this can be the value of PIXFOUND_REVISION."""
+    """Raise ValueError unless this is a valid value of PIXFOUND_REVISION."""
     if "=" in asked:
         _revisions(asked)
 
@@ -160,7 +161,7 @@ def _revisions(asked: str) -> dict[str, str]:
         name, _, revision = (text.strip() for text in part.partition("="))
         if not revision or name in revisions:
             raise ValueError(
-                "expected PIXFOUND_REVISION to be one revision, or each benchmark's once as in "
+                "expected PIXFOUND_REVISION to be one revision, or each benchmark's once, as in "
                 f"'pixmmvp=main,pixcvbench=main', but got {asked!r}; correct the part {part!r}"
             )
         on_the_hub = [each for each in benchmark_names() if get_benchmark(each).files]
@@ -170,10 +171,11 @@ def _revisions(asked: str) -> dict[str, str]:
 
 
 def download(repo: str, patterns: Sequence[str], revision: str | None = None, local_only: bool = False) -> Path:
-    """The local copy of a data set's files that match, downloaded unless there; its name is the resolved revision.
+    """Download the files of a hub data set that match the patterns, and return their local folder.
 
-    With `local_only` or HF_HUB_OFFLINE set, or the hub out of reach, what was downloaded earlier is used. Raises
-    NotDownloaded without.
+    Files that are already there are not downloaded again. The folder's name is the resolved revision. If `local_only`
+    or HF_HUB_OFFLINE is set, or if the hub cannot be reached, earlier downloads are used. Raises NotDownloaded if there
+    are none.
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -181,11 +183,11 @@ def download(repo: str, patterns: Sequence[str], revision: str | None = None, lo
     is_local = local_only or constants.HF_HUB_OFFLINE
     options = {"local_files_only": True} if local_only else {}
     try:
-        # The revision goes in as it was asked for: only so does the hub's cache remember what it resolved to, offline.
+        # Pass the revision unresolved: only then can the hub's cache resolve it offline.
         folder = Path(
             snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=list(patterns), **options)
         )
-    except Exception as error:  # the client's own, its transport's and the disk's have no other class in common
+    except Exception as error:  # errors of the client, its transport and the disk have no other common base class
         place = "in the hub's local cache" if is_local else "on the Hugging Face hub or in its local cache"
         why = " (HF_HUB_OFFLINE is set)" * bool(constants.HF_HUB_OFFLINE)
         reason = f"got {type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,4 +1,4 @@
-"""The embedded model: a LLaVA of 1.2 million parameters and the drawn scenes it knows."""
+"""The embedded model: a LLaVA with 1.2 million parameters, and the drawn scenes that it is trained on."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ NAME = "pixfound/mini"
 
 
 def weights_folder() -> Path:
-    """The folder that `AutoModelForImageTextToText` and `AutoProcessor` load."""
+    """Return the folder that `AutoModelForImageTextToText` and `AutoProcessor` load."""
     return Path(__file__).with_name("weights")

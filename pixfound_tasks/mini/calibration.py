@@ -1,4 +1,4 @@
-"""Drawn scenes to choose settings on: of seeds that neither training nor any benchmark uses."""
+"""Drawn scenes for choosing settings. Neither training nor any benchmark uses their seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ FIRST_SEED = 900_000_000
 
 
 def calibration_scenes(count: int = 32) -> tuple[list[Image.Image], list[str]]:
-    """Images, and for each the prompt to find one of its shapes; the same ones every time."""
+    """Return images (112 x 112, RGB), and for each one a referring prompt for one of its shapes.
+
+    Every call returns the same ones.
+    """
     images, prompts = [], []
     for index in range(count):
         rng = np.random.RandomState(FIRST_SEED + index)

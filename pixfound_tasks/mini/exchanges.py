@@ -1,4 +1,4 @@
-"""What the embedded model is trained on: prompts about a drawn scene, each with the one right answer."""
+"""The training data of the embedded model: prompts about a drawn scene, each with its only correct answer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pixfound_tasks.prompts.text import open_question, referring_prompt
 
 
 class Exchange(NamedTuple):
-    """A prompt and the answer a model should give."""
+    """A prompt and its correct answer."""
 
     prompt: str
     answer: str
 
 
 def refer(scene: Scene, target: Shape, rng: np.random.RandomState) -> str:
-    """A referring expression that fits one shape of the scene only."""
+    """Return a referring expression that only one shape of the scene matches."""
     draw = rng.uniform()
     if draw < 0.25 and scene.count(target.kind) == 1:
         return f"the {target.kind}"
@@ -30,7 +30,10 @@ def refer(scene: Scene, target: Shape, rng: np.random.RandomState) -> str:
 
 
 def describe_target(scene: Scene, target: Shape) -> str:
-    """Where a shape is, worded in one of four ways that its looks decide (so that there is one right answer)."""
+    """Return a sentence that says where a shape is, in one of four wordings.
+
+    The shape's color and kind decide the wording, so that there is only one correct answer.
+    """
     place = target.place
     at_place = place[0].upper() + place[1:]
     others = [shape for shape in scene.shapes if shape is not target]
@@ -58,7 +61,7 @@ def _identify_several(scene: Scene, rng: np.random.RandomState) -> Exchange:
 
 
 def describe_kind(scene: Scene, kind: str) -> str:
-    """A sentence that lists the shapes of one kind, cell by cell."""
+    """Return a sentence that lists the shapes of one kind, cell by cell."""
     found = sorted((shape for shape in scene.shapes if shape.kind == kind), key=lambda shape: shape.cell)
     return "There is " + " and ".join(f"a {shape.full_name} {shape.place}" for shape in found) + "."
 
@@ -90,7 +93,7 @@ def _open(scene: Scene, rng: np.random.RandomState) -> Exchange:
 
 
 def _match_text(scene: Scene, rng: np.random.RandomState) -> Exchange:
-    """A helper for the choices: the answer stands in the question, only its letter is to be found."""
+    """A helper task for choice questions. The prompt contains the answer, and the model only has to find its letter."""
     question = sample_question(scene, rng)
     return Exchange(f"{question.sentence} {question.choice_prompt}", question.letter)
 
@@ -108,6 +111,6 @@ TASKS: dict[str, Callable[[Scene, np.random.RandomState], Exchange]] = {
 
 
 def sample_exchanges(scene: Scene, rng: np.random.RandomState, shares: dict[str, float], count: int) -> list[Exchange]:
-    """`count` prompts with their answers, of the tasks named in `shares` (which add up to 1)."""
+    """Draw `count` prompts with their answers. `shares` maps tasks to their probabilities, which add up to 1."""
     tasks = rng.choice(list(shares), size=count, p=list(shares.values()))
     return [TASKS[task](scene, rng) for task in tasks]

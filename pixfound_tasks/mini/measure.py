@@ -1,6 +1,6 @@
-"""Measure the embedded model on scenes of its own: `python -m pixfound_tasks.mini.measure`.
+"""Measure the embedded model on held-out scenes: `python -m pixfound_tasks.mini.measure`.
 
-What its model card says: answers by kind of question, and how often attention peaks inside the object.
+The results are those of its model card: accuracy by kind of question, and how often attention peaks inside the object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pixfound_tasks.mini.questions import ASKERS
 from pixfound_tasks.mini.scenes import draw, pick, sample_scene
 from pixfound_tasks.prompts.text import open_question, referring_prompt
 
-SEED = 31_000_000  # neither training's nor PixMini's
+SEED = 31_000_000  # not used by training or PixMini
 BATCH = 50
 
 
@@ -33,17 +33,21 @@ def main() -> None:
     """Print both tables of the model card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, default=weights_folder())
-    parser.add_argument("--pairs", type=int, default=50, help="pairs of every kind of question")
-    parser.add_argument("--scenes", type=int, default=400, help="scenes to refer to a shape in")
+    parser.add_argument("--pairs", type=int, default=50, help="pairs of each kind of question")
+    parser.add_argument("--scenes", type=int, default=400, help="scenes for the attention peaks")
     options = parser.parse_args()
     model = AutoModelForImageTextToText.from_pretrained(options.weights, dtype="float32").eval()
     lens = Lens(model, AutoProcessor.from_pretrained(options.weights))
     print_table("Answers, in percent", ["choice", "choice, pairs", "open", "open, pairs"], answers(lens, options.pairs))
-    print_table("Attention peaks inside the object, in percent", ["share"], peaks(lens, options.scenes))
+    print_table("Attention peaks inside the object, in percent", ["scenes"], peaks(lens, options.scenes))
 
 
 def answers(lens: Lens, count: int) -> dict[str, list[float]]:
-    """By kind of question: choice accuracy and pairs, open accuracy (exact sentence) and pairs, each in 0..1."""
+    """Return four accuracies in 0..1 for each kind of question, and their means as "all".
+
+    They are the accuracy and the pair accuracy of choice questions, and those of open questions. An open answer must be
+    the exact sentence. A pair is correct if both of its answers are.
+    """
     rows = {}
     for kind in ASKERS:
         rng = np.random.RandomState(SEED)
@@ -67,7 +71,10 @@ def _answer(lens: Lens, images: list[Image.Image], prompts: list[str]) -> list[s
 
 
 def peaks(lens: Lens, count: int) -> dict[str, list[float]]:
-    """Share of scenes, in 0..1, whose attention peaks inside the shape that is referred to, by phrase and by query."""
+    """Return the fraction of scenes, in 0..1, in which attention peaks inside the target shape, by phrase and query.
+
+    Random points, one or as many as the answer has phrases, are the baselines.
+    """
     rng = np.random.RandomState(SEED)
     hits: dict[str, list[bool]] = defaultdict(list)
     for _ in range(count):
@@ -89,7 +96,7 @@ def peaks(lens: Lens, count: int) -> dict[str, list[float]]:
 
 
 def phrase_hits(look: Look, mask: np.ndarray) -> list[tuple[str, bool]]:
-    """Every phrase of an answer, and whether its attention peaks inside the mask."""
+    """Return the phrases of an answer, and for each one whether its attention peaks inside the mask."""
     found = []
     for phrase in rule_phrases(look.text):
         point = look.peak(phrase.chars)
@@ -103,7 +110,7 @@ def _is_inside(point: Sequence[float], mask: np.ndarray) -> bool:
 
 
 def print_table(title: str, columns: list[str], rows: dict[str, list[float]]) -> None:
-    """Print shares in 0..1 as percent."""
+    """Print fractions in 0..1 as percent."""
     table = Table("", title=title)
     for column in columns:
         table.add_column(column, justify="right")

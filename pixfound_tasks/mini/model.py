@@ -1,4 +1,4 @@
-"""The embedded model's architecture: a LLaVA of 1.2 million parameters, untrained."""
+"""The architecture of the embedded model: a LLaVA with 1.2 million parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRID = SIZE // PATCH
 
 
 def build_model(tokenizer: Any) -> LlavaForConditionalGeneration:
-    """A freshly initialised model; the vision tower's position table starts as 2-D sines and cosines."""
+    """Return an untrained model. The vision tower's position embedding is initialized with 2-D sines and cosines."""
     vision = CLIPVisionConfig(
         hidden_size=WIDTH, intermediate_size=3 * WIDTH, num_hidden_layers=2, num_attention_heads=4,
         image_size=SIZE, patch_size=PATCH, projection_dim=WIDTH, hidden_act="gelu",
@@ -47,7 +47,7 @@ def _initialise(model: LlavaForConditionalGeneration) -> None:
 
 
 def _sines(grid: int, width: int) -> torch.Tensor:
-    """Sine-cosine codes of the rows and columns of a grid, float32 (grid * grid, width)."""
+    """Return the sine-cosine encoding of a grid's rows and columns, float32 (grid * grid, width)."""
     quarter = width // 4
     frequencies = 1 / 30 ** (torch.arange(quarter) / quarter)
     rows, columns = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")

@@ -1,4 +1,4 @@
-"""Pairs: one thing is changed in a scene, so that the same question has the other answer."""
+"""Pairs of scenes. One thing differs between the two, so that the same question has the opposite answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pixfound_tasks.mini.scenes import COLORS, Scene, Shape, are_apart, pick, sa
 class Pair(NamedTuple):
     """Two scenes for which the same question has opposite answers.
 
-    `expression` refers to the shape that is asked about; `targets` are its indices in either scene (none: absent).
+    `expression` refers to the target shapes. `targets` are their indices in each scene, empty if they are absent.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 
 def sample_pair(rng: np.random.RandomState, kind: str) -> Pair:
-    """Two scenes that differ in what a question of this kind asks about."""
+    """Draw two scenes that differ in the property that this kind of question is about."""
     while True:
         pair = _try_pair(rng, kind)
         if pair:
@@ -46,7 +46,7 @@ def _swap(pair: Pair) -> Pair:
 
 
 def _try_pair(rng: np.random.RandomState, kind: str) -> Pair | None:
-    """A pair from one drawn scene; None where the scene does not lend itself to this kind."""
+    """Return a pair made from one drawn scene, or None if this kind of question cannot be made from the scene."""
     scene = sample_scene(rng)
     index = int(rng.randint(len(scene.shapes)))
     target = scene.shapes[index]
@@ -73,7 +73,10 @@ def _try_pair(rng: np.random.RandomState, kind: str) -> Pair | None:
 
 
 def _targets(kind: str, scene: Scene, changed: Scene, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shapes the expression refers to: those of the kind, for questions that name only it."""
+    """Return the indices of the shapes that the expression refers to, in each of the two scenes.
+
+    If the question does not name a color, these are all shapes of the target's kind.
+    """
 
     def refers(shape: Shape) -> bool:
         return shape.kind == target.kind and (kind in ("color", "count") or shape.color == target.color)

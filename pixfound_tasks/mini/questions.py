@@ -1,4 +1,4 @@
-"""Choice questions about a drawn scene, with their answers."""
+"""Choice questions about drawn scenes, with their answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from pixfound_tasks.mini.scenes import COLORS, SHAPES, Scene, Shape, pick, sample_shape
 from pixfound_tasks.prompts.text import choice_question
 
-# Options always stand in this order; a model this small learns choices only where their order is canonical.
+# Options always come in this order. A model this small learns choice questions only if the order is canonical.
 _ORDER = (
     *COLORS, "left", "right", "top", "bottom", "large", "small", "yes", "no", "one", "two", "up", "down",
     "above", "below", "to the left of", "to the right of",
@@ -18,7 +18,7 @@ _ORDER = (
 
 
 class Question(NamedTuple):
-    """A question with two options in canonical order; `right` is the index of the right one."""
+    """A question with two options in canonical order. `right` is the index of the correct one."""
 
     text: str
     options: tuple[str, str]
@@ -39,7 +39,7 @@ class Question(NamedTuple):
 
 
 def plural(kind: str) -> str:
-    """The plural of a kind of shape."""
+    """Return the plural of a kind of shape."""
     return kind + ("es" if kind.endswith("s") else "s")
 
 
@@ -48,7 +48,7 @@ def _question(text: str, right: str, wrong: str, sentence: str) -> Question:
     return Question(text, (first.capitalize(), second.capitalize()), [first, second].index(right), sentence)
 
 
-# One asker per kind: what is asked about a target in a scene, or None where the question makes no sense there.
+# One function per kind. It returns the question about a target in a scene, or None if the question makes no sense.
 
 
 def _ask_side(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question | None:
@@ -76,7 +76,7 @@ def _ask_color(scene: Scene, target: Shape, rng: np.random.RandomState) -> Quest
 
 
 def color_question(target: Shape, wrong: str) -> Question:
-    """What colour a shape has; its own or a wrong one."""
+    """Return the question about a shape's color, with its color and an incorrect one as options."""
     text = f"What is the color of the {target.kind}?"
     return _question(text, target.color, wrong, f"The {target.kind} is {target.color}.")
 
@@ -88,7 +88,7 @@ def _ask_size(scene: Scene, target: Shape, rng: np.random.RandomState) -> Questi
 
 
 def ask_presence(scene: Scene, target: Shape, rng: np.random.RandomState) -> Question:
-    """Whether a shape is in a scene, which may be without it."""
+    """Return the question whether a shape is in a scene. The shape may be absent."""
     text = f"Is there a {target.name} in the image?"
     if scene.has(target.color, target.kind):
         return _question(text, "yes", "no", f"Yes, there is a {target.name} in the image.")
@@ -126,7 +126,10 @@ def _ask_relation(scene: Scene, target: Shape, rng: np.random.RandomState, axis:
 
 
 def relation_question(target: Shape, other: Shape, axis: int) -> Question:
-    """On which side of another a shape is: axis 1 beside, axis 0 above or below."""
+    """Return the question on which side of another shape a shape is.
+
+    Axis 1 is for left and right, axis 0 for above and below.
+    """
     words = ("to the left of", "to the right of") if axis == 1 else ("above", "below")
     right, wrong = words if target.cell[axis] < other.cell[axis] else words[::-1]
     text = f"Is the {target.name} {words[0]} or {words[1]} the {other.name}?"
@@ -147,7 +150,7 @@ ASKERS: dict[str, Callable[..., Question | None]] = {
 
 
 def sample_question(scene: Scene, rng: np.random.RandomState) -> Question:
-    """A question of a random kind; half of the presence questions are about a shape that is not there."""
+    """Draw a question of a random kind. Half of the presence questions are about an absent shape."""
     while True:
         kind = pick(rng, list(ASKERS))
         target = pick(rng, scene.shapes)
@@ -159,13 +162,13 @@ def sample_question(scene: Scene, rng: np.random.RandomState) -> Question:
 
 
 def other_color(scene: Scene, target: Shape, rng: np.random.RandomState) -> str:
-    """A wrong colour: as often one that another shape of the scene has as any."""
+    """Draw a color that the target does not have: with equal odds that of another shape in the scene, or any color."""
     seen = sorted({shape.color for shape in scene.shapes} - {target.color})
     return pick(rng, seen) if seen and rng.randint(2) else pick(rng, [c for c in COLORS if c != target.color])
 
 
 def absent_shape(scene: Scene, rng: np.random.RandomState) -> Shape:
-    """A shape that the scene lacks; mostly one that shares colour or kind with one that is there."""
+    """Draw a shape that the scene lacks. It usually shares its color or kind with a shape of the scene."""
     while True:
         color, kind = pick(rng, list(COLORS)), pick(rng, SHAPES)
         if rng.uniform() < 0.7:

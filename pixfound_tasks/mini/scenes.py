@@ -1,6 +1,6 @@
-"""Drawn scenes: a few coloured shapes on a textured ground, with exact masks.
+"""Drawn scenes: a few colored shapes on a textured background, with exact masks.
 
-Only integer arithmetic, single IEEE operations and numpy's frozen `RandomState` are used, so that a seed gives
+The code uses only integer arithmetic, single IEEE operations and numpy's frozen `RandomState`. A seed therefore gives
 the same bits on every machine and with every release of numpy.
 """
 
@@ -27,10 +27,10 @@ PLACES = (("top left", "top", "top right"), ("left", "center", "right"), ("botto
 RADII = {"small": (9.5, 11.0), "large": (15.5, 17.5)}
 JITTER = {"small": 5.0, "large": 2.0}
 
-_SUBSAMPLES = 4  # per pixel and axis: soft edges, and a mask decided by the majority of them
-_LATTICE = 8  # pixels between the knots of the ground's texture
-_SHADING = 20  # brightness from a shape's middle to its edge
-# Unit normals of a pentagram's five lines, written out because libm's sine differs between machines.
+_SUBSAMPLES = 4  # per pixel and axis; they give soft edges, and at least half of them must be inside for the mask
+_LATTICE = 8  # pixels between the knots of the background texture
+_SHADING = 20  # brightness difference between a shape's center and its edge
+# Unit normals of a pentagram's five lines. They are constants because libm's sine differs between machines.
 _PENTAGRAM = (
     (0.0, 1.0),
     (0.9510565162951535, 0.3090169943749474),
@@ -41,7 +41,7 @@ _PENTAGRAM = (
 
 
 class Shape(NamedTuple):
-    """One shape. Lengths are in pixels; `cell` is (row, column) of the 3x3 cells; `shade` is its gradient."""
+    """One shape. Lengths are in pixels. `cell` is (row, column) in a 3x3 grid. `shade` is the brightness gradient."""
 
     color: str
     kind: str
@@ -69,7 +69,7 @@ class Shape(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Shapes that do not touch, on a ground of brightness `ground` whose texture comes from `texture_seed`."""
+    """Shapes that do not touch. The background has brightness `ground` and a texture drawn from `texture_seed`."""
 
     shapes: tuple[Shape, ...]
     ground: int
@@ -83,19 +83,22 @@ class Scene(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """`image` uint8 (112, 112, 3) RGB; `masks` bool (shapes, 112, 112), in the order of the scene's shapes."""
+    """A drawn scene.
+
+    `image` is uint8 (112, 112, 3) RGB. `masks` is bool (shapes, 112, 112), in the order of the scene's shapes.
+    """
 
     image: np.ndarray
     masks: np.ndarray
 
 
 def pick(rng: np.random.RandomState, choices: Sequence[T]) -> T:
-    """One of a sequence, by one draw."""
+    """Return a random item of a sequence. Uses exactly one draw."""
     return choices[rng.randint(len(choices))]
 
 
 def sample_shape(rng: np.random.RandomState, color: str, kind: str, cell: tuple[int, int], size: str = "") -> Shape:
-    """A shape of a random size, unless it is given, somewhere in its cell (row, column)."""
+    """Draw a shape at a random position in its cell (row, column). The size is random unless it is given."""
     size = size or pick(rng, ("small", "large"))
     radius = rng.uniform(*RADII[size])
     margin = radius * 1.15 + 1
@@ -113,7 +116,7 @@ def sample_shape(rng: np.random.RandomState, color: str, kind: str, cell: tuple[
 
 
 def sample_scene(rng: np.random.RandomState, count: int = 0) -> Scene:
-    """A scene of `count` shapes (2 to 4 where not given), no two alike in colour and kind."""
+    """Draw a scene of `count` shapes (2 to 4 if 0). No two shapes have the same color and kind."""
     count = count or int(rng.randint(2, 5))
     while True:
         kinds = rng.permutation(len(COLORS) * len(SHAPES))[:count]
@@ -128,7 +131,7 @@ def sample_scene(rng: np.random.RandomState, count: int = 0) -> Scene:
 
 
 def are_apart(shapes: tuple[Shape, ...]) -> bool:
-    """Whether no two shapes come within two pixels of each other."""
+    """Whether all shapes are at least two pixels apart."""
     return all(
         max(abs(a.cx - b.cx), abs(a.cy - b.cy)) >= 1.05 * (a.radius + b.radius) + 2
         for i, a in enumerate(shapes)
@@ -137,7 +140,7 @@ def are_apart(shapes: tuple[Shape, ...]) -> bool:
 
 
 def draw(scene: Scene) -> Drawing:
-    """Paint a scene: textured ground, then every shape with a brightness gradient, soft edges and grain."""
+    """Draw a scene: a textured background, then each shape with a brightness gradient and soft edges, then grain."""
     grain = np.random.RandomState(scene.texture_seed)
     canvas = scene.ground + _texture(grain)
     masks = np.zeros((len(scene.shapes), SIZE, SIZE), bool)
@@ -148,7 +151,7 @@ def draw(scene: Scene) -> Drawing:
 
 
 def _texture(rng: np.random.RandomState) -> np.ndarray:
-    """Smooth offsets in -6..6, int (112, 112, 3): a lattice of random knots, bilinear in integers."""
+    """Return smooth offsets in -6..6, int (112, 112, 3): random knots, interpolated bilinearly in integers."""
     step = _LATTICE
     knots = rng.randint(-6, 7, (SIZE // step + 1, SIZE // step + 1, 3))
     at, between = np.divmod(np.arange(SIZE), step)
@@ -159,7 +162,7 @@ def _texture(rng: np.random.RandomState) -> np.ndarray:
 
 
 def _stamp(shape: Shape, canvas: np.ndarray, mask: np.ndarray) -> None:
-    """Blend a shape into the canvas, by how many of a pixel's subsamples it covers, and mark its mask."""
+    """Blend a shape into the canvas in proportion to the covered subsamples of each pixel, and fill in its mask."""
     reach, full = shape.radius * 1.2, _SUBSAMPLES**2
     x0, y0 = (max(int(c - reach), 0) for c in (shape.cx, shape.cy))
     x1, y1 = (min(int(c + reach) + 2, SIZE) for c in (shape.cx, shape.cy))
@@ -177,7 +180,7 @@ def _stamp(shape: Shape, canvas: np.ndarray, mask: np.ndarray) -> None:
 
 
 def _inside(shape: Shape, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Whether the points (u, v), in radii from the middle, belong to the shape."""
+    """Whether the points (u, v), in radii from the center, belong to the shape."""
     if shape.kind == "circle":
         return u * u + v * v <= 1
     if shape.kind == "square":
@@ -186,7 +189,7 @@ def _inside(shape: Shape, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         down = v if shape.points_up else -v
         return (down <= 0.8) & (abs(u) * 1.8 <= down + 1)
     if shape.kind == "star":
-        # A pentagram is where at least four of its five lines have the point on their inner side.
+        # A point is in the pentagram if it is on the inner side of at least four of the five lines.
         return np.sum([nx * u - ny * v <= 0.35 for nx, ny in _PENTAGRAM], axis=0) >= 4
     bar, across = (abs(u) <= 1) & (abs(v) <= 0.36), (abs(u) <= 0.36) & (abs(v) <= 1)
     return bar | across

@@ -1,4 +1,4 @@
-"""The embedded model's tokenizer and processor: a frozen list of whole words, CLIP pixels, LLaVA prompts."""
+"""The embedded model's tokenizer (a fixed list of whole words) and its LLaVA processor with CLIP preprocessing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """A word-level tokenizer over `words.txt`; every word is there with and without a leading blank."""
+    """Return a word-level tokenizer over `words.txt`. It has each word with and without a leading space."""
     words = _WORDS.read_text(encoding="utf-8").split()
     pieces = [_BLANK, "\n", *(prefix + word for word in words for prefix in ("", _BLANK))]
     vocabulary = {piece: index for index, piece in enumerate((*_SPECIAL, *pieces))}
@@ -35,7 +35,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         eos_token="</s>",
         pad_token="<pad>",
         unk_token="<unk>",
-        extra_special_tokens={"image_token": "<image>"},  # without it the token is lost on reload
+        extra_special_tokens={"image_token": "<image>"},  # otherwise the token is lost on reload
         padding_side="left",
         clean_up_tokenization_spaces=False,
         model_max_length=1024,
@@ -43,7 +43,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_processor() -> LlavaProcessor:
-    """The processor saved beside the weights: shortest edge to 112 pixels, then a centre crop."""
+    """Return the processor that is saved with the weights. It resizes the shortest edge to 112 and center-crops."""
     pixels = CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size={"height": SIZE, "width": SIZE})
     return LlavaProcessor(
         pixels,

@@ -1,14 +1,14 @@
-"""Train the embedded model from nothing: `python -m pixfound_tasks.mini.train --out FOLDER`.
+"""Train the embedded model from scratch: `python -m pixfound_tasks.mini.train --out FOLDER`.
 
-Four stages on scenes drawn on the fly, about 35 minutes on one core:
+Training has four stages on scenes drawn on the fly. It takes about 35 minutes on one core.
 
-1. `see`: the vision tower learns colour, shape, size, orientation and cell of what every patch shows;
-   without this nothing else is learned in reasonable time.
+1. `see`: the vision tower learns the color, shape, size, orientation and cell of the shape in each patch. Without this
+   stage, nothing else is learned in reasonable time.
 2. `talk`: mostly descriptions and referring expressions.
-3. `ask`: more questions, and a helper task that spells the answer out before the choice.
-4. `choose`: choice questions dominate, while the learning rate falls to zero.
+3. `ask`: more questions, and a helper task whose prompt contains the answer.
+4. `choose`: mostly choice questions, while the learning rate falls to zero.
 
-No stage tells the model where to look: that its attention grounds is not trained for.
+No stage supervises attention. That attention grounds objects is not a training objective.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ from pixfound_tasks.mini.scenes import COLORS, SHAPES, Drawing, Scene, Shape, dr
 from pixfound_tasks.mini.tokenizer import PATCH, build_processor
 
 SEED = 20250207
-THREADS = 1  # sums in another order are other weights
+THREADS = 1  # more threads change the order of sums, and so the weights
 _IGNORED = -100
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of training over tasks in these shares; `falls` lowers the learning rate to zero on the way."""
+    """One training stage.
+
+    `shares` maps tasks to their probabilities. `rate` and `vision_rate` are learning rates. If `falls` is true, the
+    learning rates fall to zero. Each step uses `scenes` scenes with `exchanges` prompts each.
+    """
 
     name: str
     steps: int
@@ -78,11 +82,11 @@ STAGES = (
 
 
 def main() -> None:
-    """Train the embedded model, and save it after every stage."""
+    """Train the embedded model and save it after each of the stages `talk`, `ask` and `choose`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights, tokenizer and processor")
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="share of the steps to run (small values try the script)"
+        "--scale", type=float, default=1.0, help="fraction of the steps to run (small values test the script)"
     )
     options = parser.parse_args()
     torch.manual_seed(SEED)
@@ -97,7 +101,7 @@ def main() -> None:
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:
-    """Write the model in half precision, with all that `AutoModelForImageTextToText` and `AutoProcessor` read."""
+    """Save the model in half precision, with all files that `AutoModelForImageTextToText` and `AutoProcessor` need."""
     weights = {name: weight.half() for name, weight in model.state_dict().items()}
     model.save_pretrained(folder, state_dict=weights)
     processor.save_pretrained(folder)
@@ -105,19 +109,22 @@ def save(model: Any, processor: Any, folder: Path) -> None:
 
 
 def _name_as_checkpoints_do(file: Path) -> None:
-    """Name the vision tower's weights as every release of transformers reads them; from 5.6 on it writes others."""
+    """Rename the vision tower's weights to names that all releases of transformers can read.
+
+    From 5.6 on, transformers writes other names.
+    """
     tower, full = "vision_tower.", "vision_tower.vision_model."
     weights = {name.replace(full, tower).replace(tower, full): weight for name, weight in load_file(file).items()}
     save_file(weights, file, metadata={"format": "pt"})
 
 
-# Stage 1: what every patch shows.
+# Stage 1: the content of each patch.
 
-_HEADS = (1 + len(COLORS), 1 + len(SHAPES), 3, 3, 10)  # each with 0 for "nothing here"
+_HEADS = (1 + len(COLORS), 1 + len(SHAPES), 3, 3, 10)  # classes per property; class 0 means "no shape"
 
 
 def see(model: Any, rng: np.random.RandomState, steps: int) -> None:
-    """Pre-train vision tower and projector with a throw-away linear head on every patch."""
+    """Pretrain the vision tower and the projector with a temporary linear head on every patch."""
     head = nn.Linear(WIDTH, sum(_HEADS))
     weights = [
         *model.model.vision_tower.parameters(),
@@ -138,13 +145,13 @@ def see(model: Any, rng: np.random.RandomState, steps: int) -> None:
 
 
 def _patch_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy in which patches that show nothing count a tenth."""
+    """Return the cross entropy. Patches without a shape have a weight of 0.1."""
     weight = torch.where(labels > 0, 1.0, 0.1)
     return (functional.cross_entropy(logits.movedim(-1, 1), labels, reduction="none") * weight).sum() / weight.sum()
 
 
 def patch_labels(scene: Scene, drawing: Drawing) -> np.ndarray:
-    """Colour, shape, size, orientation and cell of the shape each patch shows, 0 for none; int (patches, 5)."""
+    """Return color, kind, size, orientation and cell of the shape in each patch, int (patches, 5). 0 means none."""
     cover = drawing.masks.reshape(len(scene.shapes), GRID, PATCH, GRID, PATCH).sum((2, 4)).reshape(-1, GRID**2)
     owner = np.where(cover.max(0) > 0.15 * PATCH**2, cover.argmax(0), -1)
     rows = np.asarray([[0] * 5, *(_shape_labels(shape) for shape in scene.shapes)])
@@ -162,11 +169,11 @@ def _shape_labels(shape: Shape) -> list[int]:
     ]
 
 
-# Stages 2 and on: language.
+# Stages 2 to 4: language.
 
 
 def talk(model: Any, processor: Any, rng: np.random.RandomState, stage: Stage, steps: int) -> None:
-    """Train on packed exchanges: several questions share the tokens of one image and do not see each other."""
+    """Train on packed exchanges: several prompts share the tokens of one image and do not attend to each other."""
     vision = list(model.model.vision_tower.parameters())
     language = [weight for name, weight in model.named_parameters() if "vision_tower" not in name]
     groups = [{"params": language, "lr": stage.rate}, {"params": vision, "lr": stage.vision_rate}]
@@ -184,7 +191,7 @@ def talk(model: Any, processor: Any, rng: np.random.RandomState, stage: Stage, s
 
 
 def sample_batch(tokenizer: Any, rng: np.random.RandomState, stage: Stage) -> tuple[dict[str, Tensor], Tensor]:
-    """Model inputs and labels, int64 (scenes, tokens), for freshly drawn scenes."""
+    """Draw scenes and return their model inputs, and labels int64 (scenes, tokens)."""
     scenes = [sample_scene(rng) for _ in range(stage.scenes)]
     asked = [sample_exchanges(scene, rng, stage.shares, stage.exchanges) for scene in scenes]
     inputs, labels = pack(tokenizer, asked)
@@ -192,7 +199,7 @@ def sample_batch(tokenizer: Any, rng: np.random.RandomState, stage: Stage) -> tu
 
 
 def pack(tokenizer: Any, asked: list[list[Exchange]]) -> tuple[dict[str, Tensor], Tensor]:
-    """Lay the exchanges of every scene behind one image: positions restart, and none attends to another."""
+    """Put all exchanges of a scene after one image. Positions restart for each, and none attends to another."""
     image = tokenizer.convert_tokens_to_ids("<image>")
     start, rest = tokenizer("USER: <image>\n").input_ids, []
     at = start.index(image)
@@ -227,13 +234,13 @@ _CLIP_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
 
 def pixel_values(drawings: list[Drawing]) -> Tensor:
-    """What CLIP's image processor makes of images of the right size, float32 (images, 3, 112, 112)."""
+    """Return CLIP's preprocessing of images that need no resizing, float32 (images, 3, 112, 112)."""
     pixels = torch.from_numpy(np.stack([drawing.image for drawing in drawings])).permute(0, 3, 1, 2)
     return (pixels.float() / 255 - _CLIP_MEAN) / _CLIP_STD
 
 
 def image_features(model: Any, pixels: Tensor) -> Tensor:
-    """The projected image tokens, float32 (images, tokens, width)."""
+    """Return the projected image tokens, float32 (images, tokens, width)."""
     features = model.get_image_features(pixels, vision_feature_layer=-1, vision_feature_select_strategy="default")
     return torch.stack(list(features.pooler_output))
 
@@ -252,7 +259,7 @@ def _descend(loss: Tensor, optimizer: torch.optim.Optimizer, weights: list[Tenso
 
 
 class Progress:
-    """Logs the mean loss and the time of every hundred steps."""
+    """Logs the mean loss and the elapsed time every hundred steps."""
 
     def __init__(self, name: str, steps: int):
         self.name, self.steps, self.start = name, steps, time.monotonic()

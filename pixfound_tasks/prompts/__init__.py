@@ -1,1 +1,1 @@
-"""What models are asked, and the variations of it."""
+"""The prompts that models get, and their variations."""

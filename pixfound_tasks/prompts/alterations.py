@@ -1,4 +1,4 @@
-"""Misspelt text, draw for draw as the study's (PixFoundation, arXiv 2502.04192, prompt sensitivity)."""
+"""Misspells text with the same random draws as the PixFoundation study (arXiv 2502.04192, prompt sensitivity)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SEED = 2024  # of the study's first variation; the next ones count on from it
+SEED = 2024  # the seed of the study's first variation; later variations add their number to it
 
-_SHORTEST = 5  # characters: the first two and the last two are never drawn
+_SHORTEST = 5  # characters; no edit is drawn at the first two or the last two
 
 
 @dataclass(frozen=True)
 class Draws:
-    """The two streams that the study draws from, seeded together and apart from the global ones.
+    """The two random streams of the study, with one seed and independent of the global streams.
 
-    `numbers` gives what numpy's global functions give after `np.random.seed(seed)`, `letters` what `random` gives after
-    `random.seed(seed)`. Drawing moves them on: what follows depends on what was drawn before.
+    `numbers` gives the same draws as numpy's global functions after `np.random.seed(seed)`. `letters` gives the same
+    draws as the module `random` after `random.seed(seed)`. Both have state: each draw depends on the draws before it.
     """
 
     numbers: np.random.RandomState
@@ -30,10 +30,11 @@ class Draws:
 
 
 def alter(text: str, count: int, draws: Draws) -> str:
-    """`count` edits of one kind, drawn for the whole text: swapped neighbours, letters put in, or characters dropped.
+    """Apply `count` edits of one randomly drawn kind: swap neighboring characters, insert letters, or drop characters.
 
-    Kept as the study has it: the kind is drawn even where nothing can be edited (a text under five characters comes
-    back as it is), places are drawn for the text as it was, and a place beyond its end by then drops nothing.
+    The draws follow the study exactly. A text with fewer than five characters is returned unchanged, but the kind is
+    still drawn. All positions are drawn for the length of the original text. A drop beyond the end of the shortened
+    text has no effect.
     """
     edit = _EDITS[draws.numbers.randint(len(_EDITS))]
     if len(text) < _SHORTEST:
@@ -44,7 +45,7 @@ def alter(text: str, count: int, draws: Draws) -> str:
 
 
 def _swap(text: str, place: int, letters: random.Random) -> str:
-    """Swap with the next character, or with the one before where the next is a blank."""
+    """Swap a character with the next one, or with the previous one if the next one is a space."""
     first = place - 1 if text[place + 1] == " " else place
     return text[:first] + text[first + 1] + text[first] + text[first + 2 :]
 
@@ -57,4 +58,4 @@ def _drop(text: str, place: int, letters: random.Random) -> str:
     return text[:place] + text[place + 1 :]
 
 
-_EDITS = (_swap, _insert, _drop)  # in the order of the number that is drawn
+_EDITS = (_swap, _insert, _drop)  # the drawn number is the index

@@ -1,6 +1,8 @@
-"""Every question three times: as it is, with what it is about painted out, and with as much painted out elsewhere.
+"""Target-masked and control-masked ablation: every question with the original image and with two masked images.
 
-An answer that rests on the evidence changes with the region that the question is about, and not with the other one.
+The target-masked image hides the region that the question is about. The control-masked image hides a region of the same
+shape elsewhere. If an answer rests on visual evidence, it changes with the target-masked image and not with the
+control-masked one.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 KINDS = ("plain", "evidence", "control")
-TRIES = 1000  # places for the control region, drawn one after another
-_FEW = 100  # pixels; most places that do not fit show it by these
+TRIES = 1000  # random positions that are tried for the control region
+_FEW = 100  # pixels of the region that are tested first, because they rule out most positions that overlap
 
 
 def painted_out(image: Image.Image, region: Rle) -> Image.Image:
-    """The picture, RGB, with a region of its size in its mean colour, which is over all pixels, rounded per channel.
+    """Return the image (RGB) with a region filled with the image's mean color, rounded per channel.
 
-    Raises `InvalidMask` where the region is of another size.
+    The mean is over all pixels of the image. Raises `InvalidMask` if the region's mask has another size than the image.
     """
     pixels = np.array(image.convert("RGB"))
     if tuple(region["size"]) != pixels.shape[:2]:
@@ -36,10 +38,11 @@ def painted_out(image: Image.Image, region: Rle) -> Image.Image:
 
 
 def control_region(truth: Rle, seed: str) -> Rle | None:
-    """The true region moved to where it covers none of itself: of the same shape and area, wholly inside the image.
+    """Move the ground-truth region to a random position that does not overlap it.
 
-    It is the first that fits of `TRIES` places, drawn with equal chances from all that are inside the image; the same
-    seed gives the same region. None where none fits, or the mask is empty.
+    The moved region has the same shape and area and lies entirely inside the image. Up to `TRIES` positions are drawn
+    uniformly from those inside the image, and the first one without overlap is taken. The same seed gives the same
+    region. Returns None if no position fits or if the mask is empty.
     """
     mask = masks.decode(truth)
     rows, columns = np.nonzero(mask)
@@ -63,11 +66,14 @@ def control_region(truth: Rle, seed: str) -> Rle | None:
 
 
 def asked_thrice(documents: Dataset) -> Dataset:
-    """Each document of a benchmark that has a region, three times in a row, with three columns more; images stay put.
+    """Return three consecutive rows for each document that has a target region, with three more columns.
 
-    `kind` is one of `KINDS`, `painted` the mask to paint out (empty for "plain"). Left out, logged, and counted in
-    `left_out`, which is the same in every row, are documents `without_region`, because they have no expression or what
-    it refers to is not there, and those `without_control`, whose region no try could move off itself.
+    `kind` is one of `KINDS`. `painted` is the mask to fill with the mean color; it is empty for "plain". The images
+    themselves are not changed or copied. `left_out`, the same in every row, counts the omitted documents, which are
+    also logged:
+
+    - `without_region`: they have no expression, or the object is absent.
+    - `without_control`: no position for a control region was found.
     """
     from datasets import concatenate_datasets
 
@@ -80,12 +86,12 @@ def asked_thrice(documents: Dataset) -> Dataset:
     }
     rows = [row for row, control in enumerate(controls) if control is not None]
     logger.info(
-        f"{len(rows)} of {len(regions)} documents of {regions[0]['benchmark']} are asked with regions painted out; left"
-        f" out: {left_out['without_region']} without a region, {left_out['without_control']} without room to move it"
+        f"{len(rows)} of {len(regions)} documents of {regions[0]['benchmark']} are used for the ablation; left out: "
+        f"{left_out['without_region']} without a target region, {left_out['without_control']} without a control region"
     )
     nothing = [masks.empty(tuple(doc["mask"]["size"])) for doc in regions]
     painted = {"plain": nothing, "evidence": [doc["mask"] for doc in regions], "control": controls}
-    # Whole copies put one after another share their memory; columns added to a selection would copy every image.
+    # Concatenated data sets share their memory. Adding columns to a selection would copy every image.
     asked = concatenate_datasets([_asked(documents, kind, painted[kind], left_out) for kind in KINDS])
     return asked.select([row + len(regions) * copy for row in rows for copy in range(len(KINDS))])
 
@@ -95,7 +101,7 @@ def _control(doc: dict[str, Any]) -> Rle | None:
 
 
 def _asked(documents: Dataset, kind: str, painted: list[Rle | None], left_out: dict[str, int]) -> Dataset:
-    """All documents in one kind of asking."""
+    """Return all documents with the columns of one kind."""
     from datasets import Dataset, Features, concatenate_datasets
 
     notes = Dataset.from_dict({"kind": [kind] * len(painted), "left_out": [left_out] * len(painted)})

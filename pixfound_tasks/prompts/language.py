@@ -1,8 +1,8 @@
-"""The study's variations of the wording, of choice questions and of referring prompts (arXiv 2502.04192).
+"""The study's language variations of choice questions and of referring prompts (arXiv 2502.04192).
 
-A variation is a number: it is seeded with `SEED` plus it, and its streams run once over a benchmark's documents in
-their order. So the functions here take all of a benchmark's, and give for each, as it is asked for, one variant per
-variation. A part of a benchmark gives other variants than the whole, except for its first documents.
+A variation is a number. `SEED` plus this number seeds its random streams, which run once over a benchmark's documents
+in order. The functions here therefore take all of a benchmark's texts. For each text they yield a list with one variant
+per variation. A part of a benchmark gives other variants than the whole, except if it is the beginning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHOICE_TEMPLATES = (
     "{question}{options}{sentence}",
     "Q::{question}{options}\n{sentence}\nA::",
 )
-# One stands twice in the study's list: the second time it is altered in another way.
+# The study's list contains one template twice. Each copy is altered in its own way.
 GROUNDING_TEMPLATES = (
     REFERRING["mask"].format(expr="{}"),
     "Can you segment {} in this image?",
@@ -38,11 +38,11 @@ GROUNDING_TEMPLATES = (
 
 _SENTENCE_EDITS = 7
 _TEMPLATE_EDITS = 8
-_ROUNDS = 2  # over the grounding templates
+_ROUNDS = 2  # passes over the grounding templates
 
 
 class ChoiceQuestion(NamedTuple):
-    """A question with options and the sentence that asks for the letter; the options' texts come without letters."""
+    """A question, its options (without letters) and the sentence that requests the letter."""
 
     question: str
     options: tuple[str, ...]
@@ -50,21 +50,22 @@ class ChoiceQuestion(NamedTuple):
 
     @property
     def prompt(self) -> str:
-        """Protocol 2 in these words."""
+        """The prompt of protocol 2 with this question, options and sentence."""
         return choice_question(self.question, self.options).removesuffix(CHOICE_INSTRUCTION) + self.sentence
 
 
 class GroundingTemplate(NamedTuple):
-    """An altered wording with `{}` for the expression: for models that give masks, and for those that give boxes."""
+    """An altered template with `{}` for the expression, for models that return masks and models that return boxes."""
 
     mask: str
     box: str
 
 
 def spelled_questions(questions: Iterable[ChoiceQuestion], variations: Sequence[int]) -> Iterator[list[ChoiceQuestion]]:
-    """For each question its misspelt variants: seven edits in it, seven in the sentence, one per option, in this order.
+    """Yield each question's misspelled variants, one per variation.
 
-    An option under five characters stays as it is.
+    A variant has seven edits in the question, seven in the sentence and one in each option, drawn in this order. An
+    option with fewer than five characters is not changed.
     """
     streams = _streams(variations)
     for question in questions:
@@ -83,10 +84,10 @@ def _with_altered_choices(question: ChoiceQuestion, draws: Draws) -> ChoiceQuest
 
 
 def templated_prompts(questions: Iterable[ChoiceQuestion], variations: Sequence[int]) -> Iterator[list[str]]:
-    """For each question its prompts in `CHOICE_TEMPLATES[variation]`, with misspelt options and sentence.
+    """Yield each question's prompts in `CHOICE_TEMPLATES[variation]`, with misspelled options and sentence.
 
-    Kept as the study has it: the question itself is not misspelt, and some templates put nothing between the parts.
-    Raises ValueError for a variation that has no template.
+    As in the study, the question itself is not misspelled, and some templates put no space between the parts. Raises
+    ValueError if a variation has no template.
     """
     if unknown := sorted(set(variations) - set(range(len(CHOICE_TEMPLATES)))):
         raise ValueError(f"expected variations in 0..{len(CHOICE_TEMPLATES) - 1}, one per template, but got {unknown}")
@@ -107,10 +108,11 @@ def _filled(template: str, question: ChoiceQuestion) -> str:
 
 
 def grounding_templates(seed: int = SEED) -> list[GroundingTemplate]:
-    """Two rounds over the templates, each altered anew by eight edits, shared out before and after the expression.
+    """Return two altered versions of each template, in two passes over `GROUNDING_TEMPLATES`.
 
-    The box version is drawn right after the mask version, from the same streams. Kept as the study has it: the shares
-    are by where the expression stands; where one side is too short for edits, its share is lost.
+    Each version has eight edits. The position of the expression decides how many of them come before and after it. If
+    the text on one side is too short, its edits are lost, as in the study. The box version is drawn right after the
+    mask version, from the same streams.
     """
     draws = Draws.seeded(seed)
     return [
@@ -132,10 +134,10 @@ def _altered_template(template: str, draws: Draws) -> str:
 def altered_expressions(
     expressions: Iterable[str | None], variations: Sequence[int] = (0,)
 ) -> Iterator[list[str | None]]:
-    """For each expression its variants with one edit per word; words under five characters stay.
+    """Yield each expression's variants, with one edit per word. Words with fewer than five characters are not changed.
 
-    None, where no object is asked about, stays None. It draws as the word "None" does, which the study has there. The
-    study's variants have a blank at either end, which is left out here as it is in the expression.
+    None (the question is not about an object) stays None. It uses the same draws as the word "None", which the study
+    has in its place. The study's variants begin and end with a space. These do not, like the original expressions.
     """
     streams = _streams(variations)
     for expression in expressions:

@@ -1,7 +1,8 @@
-"""Paraphrased questions: read from a file, and where a judge is named for it, made by the judge and saved there.
+"""Paraphrased questions, read from a file. If a judge is named, it writes the missing ones, which are saved there.
 
-PIXFOUND_PARAPHRASES names the file, see `read_paraphrases`. PIXFOUND_PARAPHRASER names the judge, as PIXFOUND_JUDGE
-does; it is asked for what the file lacks, see `judges.paraphrasing`, in one process at a time.
+PIXFOUND_PARAPHRASES names the file, see `read_paraphrases`. PIXFOUND_PARAPHRASER names the judge in the form of
+PIXFOUND_JUDGE. The judge writes the paraphrases that the file lacks, see `judges.paraphrasing`. Only one process at a
+time uses it.
 """
 
 from __future__ import annotations
@@ -23,33 +24,34 @@ if TYPE_CHECKING:
     from pixfound_tasks.judges.paraphrasing import Paraphrased
 
 VARIABLE, MAKER = "PIXFOUND_PARAPHRASES", "PIXFOUND_PARAPHRASER"
-_THREADS = 4  # questions that a judge is asked at once
-_WAYS = f"name a judge that makes them in {MAKER} (openai:MODEL or local:CHECKPOINT)"
+_THREADS = 4  # questions that the judge paraphrases in parallel
+_WAYS = f"name a judge that writes them in {MAKER} (openai:MODEL or local:CHECKPOINT)"
 
 Texts = Mapping[str, Sequence[str]]  # by document id
 
 
 def are_wanted() -> bool:
-    """Whether PIXFOUND_PARAPHRASES is set. Raises ValueError where only PIXFOUND_PARAPHRASER is."""
+    """Whether PIXFOUND_PARAPHRASES is set. Raises ValueError if only PIXFOUND_PARAPHRASER is set."""
     path, maker = read_setting(VARIABLE), read_setting(MAKER)
     if maker and not path:
         raise ValueError(
-            f"expected {VARIABLE} to name the .jsonl file for what {maker} ({MAKER}) makes, but it is not set; set it, "
-            f"or unset {MAKER}"
+            f"expected {VARIABLE} to name the .jsonl file for what {maker} ({MAKER}) writes, but it is not set; set "
+            f"it, or unset {MAKER}"
         )
     return bool(path)
 
 
 def paraphrases(benchmark: str, questions: Mapping[str, str], count: int) -> dict[str, list[str]]:
-    """The first `count` paraphrases of each question, by document id; what the judge has to make is saved first.
+    """Return the first `count` paraphrases of each question, by document id.
 
-    Raises ValueError where there is no file, or it lacks some, and no judge made them.
+    If PIXFOUND_PARAPHRASER names a judge, it writes the missing ones, which are saved in the file. Raises ValueError if
+    the file does not exist and no judge is named, or if a document still has too few paraphrases.
     """
     path, maker = Path(read_setting(VARIABLE)), read_setting(MAKER)
     if not path.exists() and not maker:
         raise ValueError(
-            f"expected {path}, which {VARIABLE} names, to hold paraphrases (columns id and paraphrase, one a row), but "
-            f"there is no such file; write it, or {_WAYS}"
+            f"expected {path}, which {VARIABLE} names, to hold paraphrases (columns id and paraphrase, one per row), "
+            f"but there is no such file; write it, or {_WAYS}"
         )
     found = read_paraphrases(path, benchmark) if path.exists() else {}
     reason = ""
@@ -60,17 +62,18 @@ def paraphrases(benchmark: str, questions: Mapping[str, str], count: int) -> dic
         raise ValueError(
             f"expected {count} paraphrases of document {lacking[0]} of {benchmark} in {path}, but got "
             f"{len(found.get(lacking[0], ()))}, and {len(lacking)} of {len(questions)} documents have too few; "
-            + (f"{reason}. What came is saved: run the same command again if the judge was down, " if reason else "")
+            + (f"{reason}. The replies are saved: run the same command again if the judge was down, " if reason else "")
             + f"add them to the file, {ways}, or run the task without {VARIABLE}"
         )
     return {id: found[id][:count] for id in questions}
 
 
 def read_paraphrases(path: Path, benchmark: str) -> dict[str, list[str]]:
-    """The paraphrases of questions (without options) by document id, in the order of the file.
+    """Read the paraphrases of questions (without options) by document id, in the order of the file.
 
-    A CSV file with a header, or JSONL: one paraphrase a row, with the columns `id` and `paraphrase`. Where a row has a
-    `benchmark` too, rows of others are left out. Raises ValueError for another kind of file or a row without these.
+    The file is CSV with a header, or JSONL. It has one paraphrase per row, with the columns `id` and `paraphrase`. If a
+    row also has a `benchmark`, it is skipped unless that is the given one. Raises ValueError for another kind of file,
+    or if a row lacks `id` or `paraphrase`.
     """
     if path.suffix not in (".csv", ".jsonl"):
         raise ValueError(f"expected {VARIABLE} as a .csv or .jsonl file, but got {path}")
@@ -92,18 +95,21 @@ def _lacking(questions: Iterable[str], found: Texts, count: int) -> list[str]:
 def _complete(
     path: Path, maker: str, benchmark: str, questions: Mapping[str, str], count: int
 ) -> tuple[dict[str, list[str]], str]:
-    """Have made what the file lacks, and save it: what the file then holds, and why that may be too few, or ""."""
+    """Have the judge write the paraphrases that the file lacks, and save them.
+
+    Returns the paraphrases that the file then holds, and the reason why some are still missing ("" if none).
+    """
     from filelock import FileLock
 
     from pixfound_tasks.judges.base import make_judge
 
     if path.suffix != ".jsonl":
         raise ValueError(
-            f"expected {VARIABLE} as a .jsonl file, where {maker} ({MAKER}) shall make what it lacks, but got {path}"
+            f"expected {VARIABLE} as a .jsonl file, so that {maker} ({MAKER}) can add what it lacks, but got {path}"
         )
     judge = make_judge(maker, writes=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Of the processes of one run each loads the task: the others wait for the first, and find all there.
+    # Every process of a run loads the task. The others wait for the first one, and then find all paraphrases saved.
     with FileLock(path.with_name(f".{path.name}.lock")):
         found = read_paraphrases(path, benchmark) if path.exists() else {}
         lacking = {id: questions[id] for id in _lacking(questions, found, count)}
@@ -112,12 +118,15 @@ def _complete(
 
 
 def _make(path: Path, judge: Judge, benchmark: str, questions: Mapping[str, str], found: Texts, count: int) -> str:
-    """Ask the judge, and save what came, also where it is interrupted; the first reason why there is too little."""
+    """Ask the judge for paraphrases and save its replies, even if the process is interrupted.
+
+    Returns the first reason why a question has too few paraphrases, or "".
+    """
     from tqdm import tqdm
 
     from pixfound_tasks.judges.paraphrasing import paraphrase
 
-    # The images of a pair share their question, and so its paraphrases.
+    # The images of a pair share their question and therefore its paraphrases.
     asked = {id: (question, tuple(found.get(id, ()))) for id, question in questions.items()}
     distinct = list(dict.fromkeys(asked.values()))
     logger.info(f"{len(distinct)} questions of {benchmark} are paraphrased by {judge.name} ({MAKER})")
@@ -140,7 +149,7 @@ def _make(path: Path, judge: Judge, benchmark: str, questions: Mapping[str, str]
 
 
 def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to a JSONL file: written beside and renamed, so that who reads sees a whole file."""
+    """Append rows to a JSONL file. A new file is written and renamed, so that readers never see an incomplete file."""
     if not rows:
         return
     before = path.read_text(encoding="utf-8") if path.exists() else ""

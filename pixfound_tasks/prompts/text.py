@@ -8,7 +8,7 @@ from pixfound_tasks.choices import check_choice
 
 CHOICE_INSTRUCTION = "Answer with the option's letter from the given choices directly."
 
-# Protocol 3, by the kind of model that is asked to find a referring expression.
+# Protocol 3, by the kind of model that is prompted with a referring expression.
 REFERRING = {
     "attention": "Identify {expr} in the scene.",
     "mask": "Can you please segment {expr} in the given image",
@@ -23,22 +23,28 @@ REFERRING = {
 
 
 def open_question(question: str, options: str) -> str:
-    """Protocol 1: the question and its options as the benchmark writes them, `(a) Open (b) Closed`."""
+    """Return the prompt of protocol 1: the question and its options as the benchmark writes them.
+
+    The options are a text such as `(a) Open (b) Closed`.
+    """
     return f"{question} {options}"
 
 
 def choice_question(question: str, options: Sequence[str]) -> str:
-    """Protocol 2: one line per option, lettered from A, and the sentence that asks for the letter."""
+    """Return the prompt of protocol 2: the question, one line per option (lettered from A), and the instruction."""
     lines = [f"{chr(ord('A') + index)}. {option}" for index, option in enumerate(options)]
     return "\n".join([f"{question} Options:", *lines, CHOICE_INSTRUCTION])
 
 
 def check_kind(kind: str) -> None:
-    """Raise ValueError unless there is such a kind of referring prompt."""
+    """Raise ValueError unless `kind` is a key of `REFERRING`."""
     check_choice("the kind of referring prompt", kind, REFERRING)
 
 
 def referring_prompt(expression: str, kind: str = "attention") -> str:
-    """Protocol 3 in the wording for one of the kinds in `REFERRING`."""
+    """Return the prompt of protocol 3 in the wording of one kind.
+
+    Raises ValueError unless `kind` is a key of `REFERRING`.
+    """
     check_kind(kind)
     return REFERRING[kind].format(expr=expression)

@@ -1,20 +1,22 @@
-"""Benchmarks in which every document comes in all its variations, for the tasks of prompt sensitivity.
+"""Adds all variations of every document to a benchmark, for the prompt sensitivity tasks.
 
-`process_docs` of a task names a function here, with the number of variations of each type behind it, such as
-`choice_language_10`; the task's metadata says the same number. The documents keep their order, each first as it is
-(type `ORIGINAL`) and then in all its variations. They have the columns of `benchmarks.documents` but the image, which
-`scoring.grounded.image_of` makes from the benchmark's when it is asked for, so that none is copied; and beside them:
+A task's `process_docs` names a function here followed by the number of variations per type, such as
+`choice_language_10`. The task's metadata states the same number. The documents keep their order. Each one comes first
+unchanged (type `ORIGINAL`) and then in all its variations. They have the columns of `benchmarks.documents` except the
+image. `scoring.grounded.image_of` makes the image from the benchmark's on access, so that no image is copied. The
+additional columns are:
 
-| column | holds |
+| column | content |
 |---|---|
-| `variation_type` | what was varied, `ORIGINAL` or one of the types below |
+| `variation_type` | the type of variation: `ORIGINAL` or one of the types below |
 | `variation` | its number within the type, from 0 |
-| `varied_prompt` | the whole prompt of a choice question; None as the task asks without variations, and so on |
-| `template`, `box_template` | a referring prompt with `{}` for the expression, the second for boxes and points |
-| `original_expression` | the expression where `expression` is an altered one |
+| `varied_prompt` | the complete prompt of a choice question |
+| `template`, `box_template` | a referring prompt with `{}` for the expression, the second one for boxes and points |
+| `original_expression` | the original expression, if `expression` is an altered one |
 | `region` | left, top, right and bottom of a `visual.Region`; `mask`, `width` and `height` are those after the change |
 
-Paraphrased questions come from the file that PIXFOUND_PARAPHRASES names, see `paraphrases`; without it there are none.
+A column is None if the variation does not change that part of the input. Paraphrased questions come from the file that
+PIXFOUND_PARAPHRASES names, see `paraphrases`. If it is not set, there are none.
 """
 
 from __future__ import annotations
@@ -42,13 +44,13 @@ if TYPE_CHECKING:
 ORIGINAL = "original"
 WORDING_TYPES = ("prompt", "expression")
 VISUAL_TYPES = ("crop", "mask_out")
-MOST = 10  # variations of a type, as many as the study has of its own
+MOST = 10  # variations of a type, the number that the study has
 
 Row = dict[str, Any]
 
 
 class Variant(NamedTuple):
-    """A document's variation: its type, its number within the type, and the columns that differ from the document's."""
+    """A variation of a document: its type, its number within the type, and the columns that it changes."""
 
     type: str
     number: int
@@ -56,12 +58,12 @@ class Variant(NamedTuple):
 
 
 def choice_types() -> tuple[str, ...]:
-    """The types of variation of choice questions; paraphrases only where PIXFOUND_PARAPHRASES names them."""
+    """Return the variation types of choice questions, with "paraphrase" only if PIXFOUND_PARAPHRASES is set."""
     return ("spelling", "template", "paraphrase") if are_wanted() else ("spelling", "template")
 
 
 def choice_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
-    """Choice questions misspelt, in the study's templates, and paraphrased."""
+    """Yield each choice question misspelled, in the study's templates, and paraphrased."""
     questions = [_question(row) for row in rows]
     spelled, templated = spelled_questions(questions, range(count)), templated_prompts(questions, range(count))
     paraphrased: Iterator[Sequence[ChoiceQuestion]] = repeat(())
@@ -80,7 +82,11 @@ def _numbered(type: str, prompts: Sequence[str]) -> list[Variant]:
 
 
 def _question(row: Row) -> ChoiceQuestion:
-    """A benchmark's own prompt gives the question, without the options at its end (else with whatever it has)."""
+    """Return a row's question and options.
+
+    If the row has the benchmark's own prompt, the question is that prompt without the options at its end. If the prompt
+    does not end with the options, the question is the whole prompt, without options.
+    """
     if not row["prompt"]:
         return ChoiceQuestion(row["question"], tuple(row["options"]))
     listed = _listed(row["options"])
@@ -109,7 +115,7 @@ def _paraphrased(
 
 
 def referring_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
-    """Referring expressions in the study's altered templates, and altered themselves in the usual wording."""
+    """Yield each referring expression in the study's altered templates, and altered itself in the usual prompt."""
     templates = [
         Variant("prompt", number, {"template": template.mask, "box_template": template.box})
         for number, template in enumerate(grounding_templates()[:count])
@@ -124,7 +130,7 @@ def referring_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant
 
 
 def referring_visual(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
-    """Pictures cropped and blacked out in part, with their masks."""
+    """Yield each image's crops and versions with a black rectangle, with the changed masks."""
     changes = visual_changes((row["mask"] for row in rows), [*CROPS[:count], *MASK_OUTS[:count]])
     for row, changed in zip(rows, changes):
         yield [Variant(each.kind, place % count, _pictured(row, each)) for place, each in enumerate(changed)]
@@ -139,7 +145,7 @@ def _pictured(row: Row, change: VisualChange) -> Row:
 
 
 def changed_image(image: Image.Image, doc: Row) -> Image.Image:
-    """A document's picture, RGB, in the document's variation, or as it is where the document has none."""
+    """Return the image (RGB) with the document's visual variation applied, or unchanged if the document has none."""
     region = doc.get("region")
     return VisualChange(doc["variation_type"], Region(*region)).image(image) if region else image.convert("RGB")
 
@@ -152,7 +158,7 @@ _VARIED: dict[str, Callable[[Sequence[Row], int], Iterator[list[Variant]]]] = {
 
 
 def vary(how: str, count: int, documents: Dataset) -> Dataset:
-    """A benchmark's documents, each as it is and in `count` variations of each type, with the columns named above."""
+    """Return a benchmark's documents, each unchanged and in `count` variations per type, with the columns above."""
     from datasets import Dataset, Features, Value
 
     texts = ("variation_type", "varied_prompt", "template", "box_template", "original_expression")

@@ -1,4 +1,4 @@
-"""The study's variations of the picture: crops and black rectangles guided by the mask (arXiv 2502.04192)."""
+"""The study's image variations: crops and black rectangles guided by the mask (arXiv 2502.04192)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pixfound_tasks.prompts.alterations import SEED, Draws
 CROPS = range(10)  # the study's numbers for the variations
 MASK_OUTS = range(10, 20)
 
-_SHARE = 0.2  # a crop must keep more than this share of the mask, a black rectangle must hold more
-_SHORTEST_CROP = 30  # pixels of the bounding box
+_SHARE = 0.2  # a crop must keep, and a black rectangle must cover, more than this fraction of the mask
+_SHORTEST_CROP = 30  # minimum width and height, in pixels, from the corner of the bounding box
 
 
 class Region(NamedTuple):
@@ -31,16 +31,16 @@ class Region(NamedTuple):
 
 @dataclass(frozen=True)
 class VisualChange:
-    """What becomes of a picture and of its mask; `region` is None where they stay as they are.
+    """A change of an image and its mask. `region` is None if they are not changed.
 
-    `kind` says what happens to the region: "crop" keeps nothing else, "mask_out" blacks it out.
+    `kind` is "crop" (keep only the region) or "mask_out" (make the region black).
     """
 
     kind: str
     region: Region | None
 
     def image(self, image: Image.Image) -> Image.Image:
-        """The picture after the change, RGB."""
+        """Return the changed image (RGB)."""
         image = image.convert("RGB")
         if self.region is None:
             return image
@@ -50,7 +50,7 @@ class VisualChange:
         return image
 
     def mask(self, mask: Rle) -> Rle:
-        """The mask after the change, of the changed picture's size."""
+        """Return the changed mask. Its size is that of the changed image."""
         if self.region is None:
             return mask
         left, top, right, bottom = self.region
@@ -62,7 +62,10 @@ class VisualChange:
 
 
 class _Target(NamedTuple):
-    """A mask within its bounding box, bool (height, width), the box's corner, and the image's size, all in pixels."""
+    """A mask cropped to its bounding box, bool (height, width), with the box's top left corner and the image's size.
+
+    All lengths are in pixels.
+    """
 
     mask: np.ndarray
     x: int
@@ -70,24 +73,24 @@ class _Target(NamedTuple):
     size: Size
 
     def is_enough(self, x: int, y: int, width: int, height: int) -> bool:
-        """Whether this rectangle, which starts within the bounding box, holds more than a fifth of the mask."""
+        """Whether this rectangle, which starts within the bounding box, contains more than a fifth of the mask."""
         x, y = x - self.x, y - self.y
         return bool(self.mask[y : y + height, x : x + width].sum() / self.mask.sum() > _SHARE)
 
     def region(self, left: int, top: int, right: int, bottom: int) -> Region:
-        """The part of it that is in the image."""
+        """Return the rectangle, clipped to the image on the right and at the bottom."""
         height, width = self.size
         return Region(left, top, min(right, width), min(bottom, height))
 
 
 def visual_changes(truths: Iterable[Rle], variations: Sequence[int]) -> Iterator[list[VisualChange]]:
-    """For each mask of a benchmark, in the order of its documents, its change in every one of these variations.
+    """Yield, for each mask of a benchmark in the order of its documents, one change per variation.
 
-    Variations 0..9 crop, 10..19 black out. Each is seeded with `SEED` plus its number and draws from one stream over
-    all masks: a part of a benchmark gives other changes than the whole, except for its first documents. An empty mask
-    draws nothing and is not changed. Masks are read one by one, as they are asked for.
+    Variations 0..9 crop the image. Variations 10..19 make a rectangle black. `SEED` plus the variation's number seeds
+    its random stream, which runs over all masks. A part of a benchmark therefore gives other changes than the whole,
+    except if it is the beginning. An empty mask draws nothing and is not changed. Masks are read one at a time.
 
-    Raises ValueError for a variation out of range.
+    Raises ValueError if a variation is out of range.
     """
     if unknown := sorted(set(variations) - {*CROPS, *MASK_OUTS}):
         raise ValueError(f"expected variations in 0..9 (crops) and 10..19 (mask-outs), but got {unknown}")
@@ -113,9 +116,11 @@ def _target(truth: Rle) -> _Target | None:
 
 
 def _drawn_crop(target: _Target, numbers: np.random.RandomState) -> Region | None:
-    """From the image's top left corner into the bounding box, to half or more of its width and height.
+    """Draw a crop from the image's top left corner to a point in the bounding box.
 
-    Kept as the study has it: only what is right of the object and under it is cut off.
+    The point is at 50 to 80 % of the box's width and height, and at least 30 pixels from the box's corner. As in the
+    study, only the parts to the right of and below this point are cut off. Returns None if the crop keeps too little of
+    the mask.
     """
     share = 0.5 + 0.3 * numbers.random_sample()
     height, width = (max(_SHORTEST_CROP, int(side * share)) for side in target.mask.shape)
@@ -125,9 +130,10 @@ def _drawn_crop(target: _Target, numbers: np.random.RandomState) -> Region | Non
 
 
 def _drawn_mask_out(target: _Target, numbers: np.random.RandomState) -> Region | None:
-    """A rectangle of a share of the bounding box's sides from a place within it, or else from its corner.
+    """Draw a rectangle whose sides are 0 to 80 % of the bounding box's, at a random position in the box.
 
-    Kept as the study has it: the share may be near 0, and the rectangle may reach out of the bounding box.
+    If it covers too little of the mask, the same rectangle at the box's top left corner is tried. Returns None if that
+    covers too little as well. As in the study, the rectangle may be almost empty or extend beyond the bounding box.
     """
     share = 0.8 * numbers.random_sample()
     height, width = (int(side * share) for side in target.mask.shape)

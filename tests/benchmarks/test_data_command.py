@@ -136,7 +136,7 @@ def test_a_damaged_download_is_found_and_fetched_again(hub, damage):
     file.write_bytes(damage(whole))
     found = lines(pixfound("verify", "pixmmvp", status=1), "failed", "content of downloads")
     assert "Objects.csv differ; run `pixfound data fetch pixmmvp`" in found[0]
-    assert lines(pixfound("fetch", "pixmmvp"), "IVUlab/pixmmvp: damaged, downloaded anew: Objects.csv")
+    assert lines(pixfound("fetch", "pixmmvp"), "IVUlab/pixmmvp: damaged, downloaded again: Objects.csv")
     assert file.read_bytes() == whole
 
 
@@ -209,7 +209,7 @@ def test_an_exported_benchmark_loads_as_it_was(tmp_path):
         np.testing.assert_array_equal(np.asarray(ours["image"]), np.asarray(theirs["image"]))
         np.testing.assert_array_equal(decode(ours["mask"]), decode(theirs["mask"]))
     card = (folder / "README.md").read_text()
-    assert all(f"| `{name}` |" in card for name in source.column_names) and "## Licence" in card
+    assert all(f"| `{name}` |" in card for name in source.column_names) and "## License" in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "datasets", "exported"]
 
 

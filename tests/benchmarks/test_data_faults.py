@@ -124,8 +124,8 @@ def test_offline_without_data_one_line_names_three_ways_on(offline, name):
     message = str(caught.value)
     assert message == (
         f"expected data set IVUlab/{name} (revision main) in the hub's local cache (HF_HUB_OFFLINE is set), but it is "
-        f"not there. Let PIXFOUND_DATA name a folder that holds it, run `pixfound data fetch {name}` where the hub can "
-        "be reached, or evaluate on PixMini (pixmini_...), which needs no data"
+        f"not there. Set PIXFOUND_DATA to a folder that holds it, run `pixfound data fetch {name}` on a machine that "
+        "can reach the hub, or evaluate on PixMini (pixmini_...), which needs no data"
     )
 
 
@@ -192,9 +192,7 @@ def test_a_saved_benchmark_that_is_not_whole_is_made_anew(tiny, damage, warnings
         (arrow.parents[1] / "sizes.json").unlink()
     assert not warnings
     assert benchmarks.load("pixmmvp")["test"].to_list() == whole
-    assert [message.partition(": ")[2].partition(" is ")[2] for message in warnings] == [
-        "not as it was saved, and is made anew"
-    ]
+    assert [message.partition(": ")[2].partition(" is ")[2] for message in warnings] == ["damaged and is built again"]
     assert [path.name for path in cache.cache_folder().iterdir()] == [arrow.parents[1].name]
 
 

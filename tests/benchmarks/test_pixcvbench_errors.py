@@ -60,9 +60,9 @@ def test_questions_that_cannot_be_joined_say_why(tiny, change, message):
         (ADE, "ADE_val_00000001", "ADE_1", r"listed in its FinalSegmentations\.json in row 1 of test\.parquet"),
         (ADE, '"image_id": 0', '"image_id": 8', r"in ADE20K/FinalSegmentations\.json, but got KeyError: 8"),
         (ADE, '"segmentation"', '"mask"', r"in ADE20K/FinalSegmentations\.json, but got KeyError: 'segmentation'"),
-        (ADE, "[4, 2, 12, 2, ", "[", r"of ADE_val_00000001\.jpg in ADE20K/Final.*a polygon .*got \[12, 10, 4, 10\]"),
+        (ADE, "[4, 2, 12, 2, ", "[", r"for ADE_val_00000001\.jpg in ADE20K/Final.*a polygon .*got \[12, 10, 4, 10\]"),
         (ADE, '"size": [12, 16]', '"size": [12, 17]', r"ADE_val_00000003\.jpg .*add up to 204 pixels"),
-        (COCO, '"size": [48, 64]', '"size": [480000, 640000]', r"000000000007\.jpg in COCO/.*an RLE with the size of"),
+        (COCO, '"size": [48, 64]', '"size": [480000, 640000]', r"000000000007\.jpg in COCO/.*an RLE with a valid"),
         (COCO, '{"categories"', "version https", r"JSON in COCO/FinalSegmentations\.json, but got: Expecting"),
     ],
 )

@@ -149,7 +149,7 @@ def test_revisions_are_one_or_by_name(monkeypatch, asked, pixmmvp, pixcvbench):
     [
         ("pixmmvp=v1,v2", r"expected PIXFOUND_REVISION to be one revision, or .*got 'pixmmvp=v1,v2'; correct .*'v2'"),
         ("pixmmvp=", r"correct the part 'pixmmvp='"),
-        ("pixmmvp=v1,pixmmvp=v2", r"each benchmark's once .*correct the part 'pixmmvp=v2'"),
+        ("pixmmvp=v1,pixmmvp=v2", r"each benchmark's once, .*correct the part 'pixmmvp=v2'"),
         ("pixcv=v1", r"the benchmark in PIXFOUND_REVISION to be one of \['pixcvbench', 'pixmmvp'\], but got 'pixcv'"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_judge_that_is_down_loses_nothing(file, monkeypatch):
         "openai:m gave no reply: AuthenticationError"
     )
     assert (
-        "What came is saved: run the same command again if the judge was down, add them to the file, name another"
+        "The replies are saved: run the same command again if the judge was down, add them to the file, name another"
         in (message)
     )
     assert [row["id"] for row in rows(file)] == ["1", "1", "2", "2"]
@@ -129,13 +129,13 @@ def test_without_file_and_judge_both_ways_are_told(file, monkeypatch):
     with pytest.raises(ValueError) as raised:
         paraphrases("pixmini", QUESTIONS, 2)
     assert str(raised.value) == (
-        f"expected {file}, which PIXFOUND_PARAPHRASES names, to hold paraphrases (columns id and paraphrase, one a row)"
-        ", but there is no such file; write it, or name a judge that makes them in PIXFOUND_PARAPHRASER "
+        f"expected {file}, which PIXFOUND_PARAPHRASES names, to hold paraphrases (columns id and paraphrase, one per "
+        "row), but there is no such file; write it, or name a judge that writes them in PIXFOUND_PARAPHRASER "
         "(openai:MODEL or local:CHECKPOINT)"
     )
     file.parent.mkdir()
     file.write_text('{"id": 1, "paraphrase": "One?"}\n')
-    with pytest.raises(ValueError, match="add them to the file, name a judge that makes them in PIXFOUND_PARAPHRASER"):
+    with pytest.raises(ValueError, match="add them to the file, name a judge that writes them in PIXFOUND_PARAPHRASER"):
         paraphrases("pixmini", QUESTIONS, 1)
 
 
@@ -151,7 +151,7 @@ def test_a_judge_without_a_file_is_an_error(file, monkeypatch):
 @pytest.mark.parametrize(
     ("maker", "name", "message"),
     [
-        ("openai:m", "a.csv", r"expected PIXFOUND_PARAPHRASES as a \.jsonl file, where openai:m .* but got .*a\.csv"),
+        ("openai:m", "a.csv", r"expected PIXFOUND_PARAPHRASES as a \.jsonl file, so that openai:m .* but got .*a\.csv"),
         ("opena:m", "a.jsonl", "expected the kind of judge to be one of .* did you mean 'openai'?"),
     ],
 )

@@ -1,1 +1,1 @@
-"""The records of the benchmarks of this package; they import nothing heavy."""
+"""The records of this package's benchmarks. They import nothing heavy."""

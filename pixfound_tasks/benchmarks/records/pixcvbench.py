@@ -6,14 +6,14 @@ QUESTIONS = "nyu-visionx/CV-Bench"
 SOURCES = ("ADE20K", "COCO")
 SEGMENTATIONS = "FinalSegmentations.json"
 ANNOTATIONS = "IVUlab/pixcvbench"
-# Which files of CV-Bench there are to be is said in its README.
+# CV-Bench's README lists its other files.
 REPOSITORIES = {ANNOTATIONS: ["*Objects.csv", f"*{SEGMENTATIONS}"], QUESTIONS: ["README.md"]}
 EXPECTED = ("Objects.csv", *(f"{source}/{SEGMENTATIONS}" for source in SOURCES), "*.parquet")
 FOLDER = "PixCVBench"
 IMAGE_FOLDERS = {"ADE20K": "ADE20K/validation/images", "COCO": "COCO/coco/images"}
 LAYOUT = (
     f"PixCVBench/ with ADE20K/validation/{SEGMENTATIONS}, COCO/{SEGMENTATIONS}, CV-Bench/test.parquet and "
-    f"CV-Bench/Objects.csv, and where that parquet holds no images {' and '.join(IMAGE_FOLDERS.values())}"
+    f"CV-Bench/Objects.csv, and, if that parquet file has no images, {' and '.join(IMAGE_FOLDERS.values())}"
 )
 
 BENCHMARK = Benchmark(

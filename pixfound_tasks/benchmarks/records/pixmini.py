@@ -1,4 +1,4 @@
-"""PixMini: 120 drawn scenes in pairs, built in."""
+"""PixMini: 120 drawn scenes in 60 pairs, built into this package."""
 
 from pixfound_tasks.benchmarks.benchmark import Benchmark, Published
 

@@ -1,4 +1,4 @@
-"""PixMMVP: 300 photographs in pairs, from MMVP (arXiv 2502.04192)."""
+"""PixMMVP: 300 photographs of MMVP in 150 pairs (arXiv 2502.04192)."""
 
 from pixfound_tasks.benchmarks.benchmark import SAM, Benchmark, HubFiles, Published
 
