@@ -1,9 +1,10 @@
-"""What recording attention costs: `python perf/attention.py`.
+"""Measures the cost of recording attention: `python perf/attention.py`.
 
-A random LLaVA generates 64 tokens about an image in three ways: plainly, with `record_attention`, and with
-`output_attentions=True` on eager attention, which is what recording replaces. Each way runs in a process of its own,
-the ways by turns, round after round; printed are medians, as ratios to the plain way of the same round. Recording a
-batch of 8 is then compared with recording one by one. On a GPU it runs in bfloat16.
+A LLaVA model with random weights generates 64 tokens about an image in three ways: plainly, with `record_attention`,
+and with `output_attentions=True` on eager attention, which recording replaces. Each measurement runs in its own
+process, and each round measures every way once. The program prints medians over rounds, and the ratio to the plain way
+of the same round. It then compares recording a batch of 8 with recording one image at a time. On a GPU, the model runs
+in bfloat16.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pixfound_tasks import record_attention
 
 WAYS = ("plain", "recorded", "output_attentions")
 IMAGE_TOKEN, PATCH, NEW_TOKENS, PROMPT = 999, 14, 64, 32
-GRIDS = (24, 54)  # image tokens along a side: 576 and 2,916
+GRIDS = (24, 54)  # image tokens per side: 576 and 2,916 in all
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--kernel", default="sdpa", help="attention implementation of the fast ways")
-    parser.add_argument("--once", metavar="JSON", help="measure one way, as this program asks itself to")
+    parser.add_argument("--once", metavar="JSON", help="measure one way; used internally")
     options = parser.parse_args()
     if options.once:
         print(json.dumps(measure(**json.loads(options.once))))
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def compare(rounds: int, setting: dict) -> None:
-    """Print time and peak memory of the three ways."""
+    """Prints the time and peak memory of the three ways."""
     runs = [{way: run(way=way, batch=1, **setting) for way in WAYS} for _ in range(rounds)]
     print(f"\n{setting['grid'] ** 2} image tokens, {NEW_TOKENS} new tokens")
     for way in WAYS:
@@ -58,7 +59,7 @@ def compare(rounds: int, setting: dict) -> None:
 
 
 def throughput(rounds: int, setting: dict) -> None:
-    """Print tokens per second, recorded, of a batch of 8 and of 1."""
+    """Prints the tokens per second with recording, for batches of 8 and of 1."""
     grid = GRIDS[0]
     found = [[run(way="recorded", batch=batch, grid=grid, **setting) for batch in (1, 8)] for _ in range(rounds)]
     speeds = [[batch * NEW_TOKENS / one["seconds"] for batch, one in zip((1, 8), pair)] for pair in found]
@@ -69,14 +70,14 @@ def throughput(rounds: int, setting: dict) -> None:
 
 
 def run(**setting) -> dict:
-    """One measurement in a process of its own."""
+    """Runs one measurement in its own process."""
     command = [sys.executable, __file__, "--once", json.dumps(setting)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(printed.splitlines()[-1])
 
 
 def measure(way: str, batch: int, grid: int, device: str, kernel: str) -> dict:
-    """Median seconds of three generations, after one to warm up, and the peak memory of the process or GPU in MB."""
+    """Returns the median seconds of three generations after a warm-up, and the peak memory (process or GPU) in MB."""
     torch.manual_seed(0)
     model = build(grid, "eager" if way == "output_attentions" else kernel)
     model = model.to(device, torch.bfloat16 if device == "cuda" else torch.float32)
@@ -111,7 +112,7 @@ def generate(model, way: str, ids: torch.Tensor, pixels: torch.Tensor) -> None:
 
 
 def build(grid: int, kernel: str) -> LlavaForConditionalGeneration:
-    """A decoder of 8 layers and 16 heads, four of which share a key head, as wide as the smallest in use."""
+    """Builds a decoder with 8 layers, 16 query heads and 4 key heads, as wide as the smallest models in use."""
     vision = CLIPVisionConfig(
         hidden_size=64, intermediate_size=128, num_hidden_layers=1, num_attention_heads=2,
         image_size=grid * PATCH, patch_size=PATCH,

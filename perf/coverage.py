@@ -1,10 +1,10 @@
-"""Whether the 95 % intervals hold the truth in 95 % of runs: `python perf/coverage.py`.
+"""Checks that 95 % intervals cover the true value in about 95 % of runs: `python perf/coverage.py`.
 
-Runs of 150 pairs are drawn from models of which the truth is known by a very large run. What a model knows of a pair
-makes its two answers and its two masks alike; an image's IoU is 0 or a draw from a beta distribution, and a few
-images have no referring expression. Printed is, of each interval and method, the share of runs in which it holds the
-truth, lies above it and lies below it. Exits with 1 where an interval that we report holds it in fewer than 92 % or in
-more than 98 % of runs.
+Runs of 150 pairs are drawn from simulated models, whose true scores come from a very large run. The two answers and the
+two masks of a pair are correlated. An image's IoU is 0 or is drawn from a beta distribution, and a few images have no
+referring expression. For each interval and method, the program prints the fraction of runs in which the interval
+covers the true value, lies above it, and lies below it. It exits with 1 if an interval that the package reports covers
+the true value in fewer than 92 % or more than 98 % of runs.
 """
 
 from __future__ import annotations
@@ -26,21 +26,25 @@ METHODS: tuple[Method, ...] = ("BCa", "percentile")
 
 
 class Model(NamedTuple):
-    """How easily a model answers and finds, on the logistic scale."""
+    """A simulated model's ability to answer and to ground, on the logistic scale."""
 
     answers: float
     finds: float
 
 
 class Run(NamedTuple):
-    """`right`, (pairs,): 1 where both answers are; `ious`, (pairs, 2): NaN where there is no expression."""
+    """A simulated run.
+
+    `right` has shape (pairs,): 1 if both answers are correct, otherwise 0. `ious` has shape (pairs, 2): NaN if there is
+    no expression.
+    """
 
     right: np.ndarray
     ious: np.ndarray
 
 
 class Held(NamedTuple):
-    """Shares of runs whose interval holds the truth, lies above it, and lies below it."""
+    """Fractions of runs whose interval covers the true value, lies above it, and lies below it."""
 
     holds: float
     above: float
@@ -48,7 +52,7 @@ class Held(NamedTuple):
 
 
 class Estimand(NamedTuple):
-    """What of the runs of models is estimated, as a function of the means of columns, and by which method."""
+    """A statistic of one or two runs, as a function of the means of columns, and the method of its interval."""
 
     columns: Callable[..., list[Values]]
     statistic: Callable[..., float]
@@ -84,7 +88,10 @@ def main() -> None:
 
 
 def coverage(estimand: Estimand, models: tuple[Model, ...], runs: int, resamples: int, seed: int = 0) -> Held:
-    """An interval that is NaN (a model that is never right) counts as one that does not hold the truth."""
+    """Returns the coverage of an interval.
+
+    A NaN interval, as of a model that is never correct, counts as not covering the true value.
+    """
     generator = np.random.default_rng(seed)
     truth = estimand.statistic(*map(_mean, estimand.columns(*draw_runs(models, LARGE, generator))))
     found = []
@@ -96,7 +103,7 @@ def coverage(estimand: Estimand, models: tuple[Model, ...], runs: int, resamples
 
 
 def draw_runs(models: tuple[Model, ...], pairs: int, generator: np.random.Generator) -> list[Run]:
-    """A run of each model on the same pairs, which are hard for all of them or easy for all."""
+    """Draws a run per model on the same pairs, whose difficulty is shared by all models."""
     ease = generator.normal(size=(pairs, 1))
     absent = generator.random((pairs, 2)) < WITHOUT_EXPRESSION
     runs = []

@@ -1,10 +1,10 @@
-"""Hostile input, guided by coverage: `make fuzz`, or `python perf/fuzz.py [TARGET...] [--seconds 30]`.
+"""Coverage-guided fuzzing with hostile input: `make fuzz`, or `python perf/fuzz.py [TARGET...] [--seconds 30]`.
 
-Each target reads what a model or a stranger may have written, and may raise nothing but the error that it is documented
-to raise. It runs in a process of its own by atheris (`pip install 'pixfound-tasks[fuzz]'`), from inputs that are made
-here; where they are JSON, half of the mutations put a hostile value in a random place of it. Printed are executions,
-covered edges of the package, the slowest input and peak memory. What raises, takes more than 30 s or 2 GB is written to
-`fuzz/TARGET`, and the status is 1; `python perf/fuzz.py TARGET --again FILE` runs it once more.
+Each target reads untrusted input and may raise only its documented error. It runs in its own process under atheris
+(`pip install 'pixfound-tasks[fuzz]'`) and starts from seeds defined in `fuzz_targets.py`. For JSON inputs, half of the
+mutations insert a hostile value at a random position. The program prints the number of executions, the covered edges of
+the package, the slowest input and the peak memory. An input that raises an error, or takes more than 30 s or 2 GB, is
+written to `fuzz/TARGET`, and the exit status is 1. `python perf/fuzz.py TARGET --again FILE` runs that input again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HOSTILE = (
 
 
 class Outcome(NamedTuple):
-    """What the run of one target says; `problem` is "" where nothing was found."""
+    """The result of fuzzing one target. `problem` is "" if nothing was found."""
 
     target: str
     executions: int
@@ -48,10 +48,10 @@ class Outcome(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all if none is given")
-    parser.add_argument("--seconds", type=int, default=30, help="for each target")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; all by default")
+    parser.add_argument("--seconds", type=int, default=30, help="seconds per target")
     parser.add_argument("--again", metavar="FILE", help="run one target on one input")
-    parser.add_argument("--inside", metavar="FOLDER", help="fuzz in this process, as this program asks itself to")
+    parser.add_argument("--inside", metavar="FOLDER", help="fuzz in this process; used internally")
     options = parser.parse_args()
     if unknown := set(options.targets) - set(TARGETS):
         parser.error(f"expected targets of {', '.join(TARGETS)}, but got {', '.join(sorted(unknown))}")
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def report(targets: tuple[str, ...], seconds: int) -> int:
-    """Run the targets one after the other, print a line for each, and return the exit status."""
+    """Runs the targets one after the other, prints one line per target, and returns the exit status."""
     print(f"{'target':12} {'executions':>10} {'edges':>6} {'slowest input':>22} {'peak memory':>11}")
     found = []
     for target in targets:
@@ -82,7 +82,7 @@ def report(targets: tuple[str, ...], seconds: int) -> int:
 
 
 def run(target: str, seconds: int) -> Outcome:
-    """Fuzz one target in another process."""
+    """Fuzzes one target in another process."""
     artifacts = OUT / target
     artifacts.mkdir(parents=True, exist_ok=True)
     before = set(artifacts.iterdir())
@@ -96,7 +96,7 @@ def run(target: str, seconds: int) -> Outcome:
     problem = ""
     if done.returncode:
         new = ", ".join(str(path) for path in set(artifacts.iterdir()) - before) or "no input was written"
-        # libFuzzer prints the input after the traceback, in hexadecimal.
+        # After the traceback, libFuzzer prints the input in hexadecimal.
         traceback = said.partition("Uncaught Python exception: ===\n")[2].partition("\n\n")[0]
         problem = f"{traceback or said[-3000:]}\n{target} failed with status {done.returncode}: {new}"
     return Outcome(
@@ -110,7 +110,7 @@ def run(target: str, seconds: int) -> Outcome:
 
 
 def fuzz(target: str, folder: Path, seconds: int) -> None:
-    """Does not return: atheris ends the process."""
+    """Fuzzes a target in this process. Does not return, because atheris ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["pixfound_tasks"]):
@@ -127,7 +127,7 @@ def fuzz(target: str, folder: Path, seconds: int) -> None:
         start = time.perf_counter()
         call(data)
         spent = time.perf_counter() - start
-        if spent > slowest[0]:  # written at once: the process ends without running what is left to do
+        if spent > slowest[0]:  # write immediately, because the process ends without running any cleanup
             slowest[0] = spent
             (folder / "slowest.json").write_text(json.dumps([spent, len(data)]))
 
@@ -141,7 +141,7 @@ def fuzz(target: str, folder: Path, seconds: int) -> None:
 
 
 def mutate(data: bytes, longest: int, seed: int, by_bytes: Callable[[bytes, int], bytes]) -> bytes:
-    """JSON with a hostile value, or a part of itself, in a random place of it; or other bytes."""
+    """Inserts a hostile value, or a part of the input, at a random position of JSON input; otherwise mutates bytes."""
     draw = random.Random(seed)
     try:
         value = json.loads(data) if draw.random() < 0.5 else None
@@ -171,7 +171,7 @@ def _at(value: Any, place: tuple) -> Any:
 
 
 def _put(value: Any, place: tuple, new: Any) -> Any:
-    """The value with another one in a place of it."""
+    """Returns a copy of the value with `new` at the given place."""
     if not place:
         return new
     changed = copy.copy(value)

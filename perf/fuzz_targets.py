@@ -1,4 +1,4 @@
-"""What `fuzz.py` runs: for each target a function of bytes that may raise nothing, and inputs to begin with."""
+"""The targets of `fuzz.py`: for each, a function of bytes that must not raise an error, and seed inputs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ANSWERS = (
 
 
 class Target(NamedTuple):
-    """`is_json`: inputs are JSON, and may be mutated as such."""
+    """A fuzz target. If `is_json`, its inputs are JSON and are also mutated as JSON."""
 
     call: Callable[[bytes], None]
     seeds: list[bytes]
@@ -53,7 +53,7 @@ class Target(NamedTuple):
 
 
 def make(name: str) -> Target:
-    """A target by name; what it logs is dropped."""
+    """Returns a target by name, and disables logging."""
     logger.remove()
     os.environ["PIXFOUND_SEGMENTER"] = "region"  # needs no weights
     return MAKERS[name]()
@@ -86,7 +86,7 @@ def document(present: bool = True) -> dict[str, Any]:
 
 
 def text_of(data: bytes) -> str:
-    """A string such as Python code may hold, halves of surrogate pairs included."""
+    """Decodes bytes to a string that may contain lone surrogates, as Python strings can."""
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -107,7 +107,7 @@ def response() -> Target:
 
 def scores() -> Target:
     documents = [document(), document(present=False), document() | {"expression": None}]
-    hooks.score_grounding(documents[0], [responses()[1]])  # draws the benchmark's images, once
+    hooks.score_grounding(documents[0], [responses()[1]])  # renders the benchmark's images once
 
     def call(data: bytes) -> None:
         text = text_of(data)
@@ -188,7 +188,7 @@ def _saved(mode: str) -> bytes:
 
 
 def report() -> Target:
-    """Of JSON, by task the samples; of other bytes, files of samples."""
+    """Reports on a run. JSON input has samples by task; other input becomes the content of every samples file."""
     folder = Path(tempfile.mkdtemp())
     (folder / "model").mkdir()
     tasks = (*SCORES, "vqa_lang")
@@ -215,7 +215,7 @@ def report() -> Target:
 
 
 def samples(reply: str) -> dict[str, Any]:
-    """By task what lmms-eval logs of a pair of images, all with the same reply."""
+    """Returns what lmms-eval logs for a pair of images, by task, with the same reply everywhere."""
     found: dict[str, list[dict[str, Any]]] = {task: [] for task in (*SCORES, "vqa_lang")}
     for doc in (document(), document(present=False) | {"id": "2"}):
         for task, score in SCORES.items():

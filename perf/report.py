@@ -1,11 +1,11 @@
-"""What a report costs: `python perf/report.py`.
+"""Measures the cost of a report: `python perf/report.py`.
 
-Runs of PixCV-Bench's size are drawn: answers of ten phrases with three candidate masks of 640 x 480 pixels each, as
-many random points for the control, a map a phrase, and photographs of noise as rich in detail as real ones.
-`pixfound report` is called on one model and on three, in a process of its own; printed are its time by the clock and
-on the processor, its peak memory, the sizes of the logs it reads and of the page it writes, and, where chromium and
-selenium are there, how long the page takes in the browser until it is there, until the gallery's first card is drawn,
-and to filter, to sort and to search.
+The program generates runs of the size of PixCV-Bench. Each answer has ten phrases with an attention map and three
+candidate masks of 640 x 480 pixels each, and as many random points as a baseline. The images are noise with as much
+detail as photographs. `pixfound report` runs in its own process, on one model and on three. The program prints its wall
+time, CPU time and peak memory, and the sizes of the logs and of the page. If Chromium and Selenium are installed, it
+also prints how long the browser takes to open the page, to draw the gallery's first card, to filter, to sort and to
+search.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selectio
 
 SIZE = (480, 640)
 PHRASES, CANDIDATES = 10, 3
-MASKS, MAPS, PHOTOS = 400, 64, 48  # different ones, of which images draw
+MASKS, MAPS, PHOTOS = 400, 64, 48  # number of different ones that images choose from
 SENTENCE = "the left part of a wooden chair number {} by the window and"
 
 
@@ -42,8 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=1438)
     parser.add_argument("--models", type=int, nargs="+", default=[1, 3])
-    parser.add_argument("--keep", type=Path, help="a folder for the drawn runs and their pages, to be looked at")
-    parser.add_argument("--once", type=Path, nargs="+", help="report on these runs, as this program asks itself to")
+    parser.add_argument("--keep", type=Path, help="folder in which to keep the generated runs and pages")
+    parser.add_argument("--once", type=Path, nargs="+", help="report on these runs; used internally")
     options = parser.parse_args()
     if options.once:
         print(json.dumps(report(options.once)))
@@ -86,7 +86,7 @@ def report(runs: list[Path]) -> dict[str, float]:
 
 
 class Photos(Mapping[str, Image.Image]):
-    """An image for every id, decoded when it is asked for, as those of a benchmark are."""
+    """An image for every id, decoded on access like a benchmark's images."""
 
     def __init__(self) -> None:
         self.files = [make_photo(seed) for seed in range(PHOTOS)]
@@ -105,7 +105,7 @@ class Photos(Mapping[str, Image.Image]):
 
 
 def make_photo(seed: int) -> bytes:
-    """A PNG of noise with the spectrum of photographs, whose amplitude falls with the frequency."""
+    """Returns a PNG of noise with the spectrum of photographs: its amplitude falls with the frequency."""
     generator = np.random.default_rng(seed)
     across, down = np.meshgrid(np.fft.fftfreq(SIZE[1]), np.fft.fftfreq(SIZE[0]))
     falling = np.maximum(np.hypot(across, down), 1 / max(SIZE)) ** -1.4
@@ -118,7 +118,7 @@ def make_photo(seed: int) -> bytes:
 
 
 def make_run(folder: Path, number: int, images: int) -> Path:
-    """What lmms-eval would have logged of a model; drawn with the model's number as the seed."""
+    """Writes what lmms-eval would have logged for a model; the model's number is the random seed."""
     generator = np.random.default_rng(number)
     pool = [blob(generator) for _ in range(MASKS)]
     maps = [coarse_map(cv2.GaussianBlur(generator.random(SIZE), None, 25) - 0.5) for _ in range(MAPS)]
@@ -147,7 +147,7 @@ def sample(image: int, truth: masks.Rle, response: str, scores: dict[str, float]
         "expression": "chair", "mask": truth, "width": SIZE[1], "height": SIZE[0],
         "task": ("Count", "Relation")[image % 2], "source": ("ADE20K", "COCO")[image % 3 > 0], "origin": "drawn",
     }  # fmt: skip
-    # lmms-eval logs an answer twice.
+    # lmms-eval logs every answer twice.
     texts = {"resps": [[response]], "filtered_resps": [response]}
     return {"doc_id": image, "target": "a", "input": "Identify", **texts, **scores, "pixfound": document}
 
@@ -175,7 +175,7 @@ def make_response(generator: np.random.Generator, pool: list[masks.Rle], maps: l
 
 
 def blob(generator: np.random.Generator) -> masks.Rle:
-    """A region as segmenters give them: of some ellipses, its outline rough."""
+    """Draws a mask like a segmenter's: a union of ellipses with a rough outline."""
     image = np.zeros(SIZE, np.float32)
     center = generator.uniform(0.3, 0.7, 2) * SIZE[::-1]
     for _ in range(3):
@@ -200,7 +200,7 @@ TIMED = "const start = performance.now(); set(%s); document.body.offsetHeight; r
 
 
 def in_browser(page: Path) -> dict[str, float]:
-    """Seconds that things on the page take; nothing where there is no browser."""
+    """Returns the seconds that each action on the page takes; empty if there is no browser."""
     binary, service = (shutil.which(name) for name in ("chromium", "chromedriver"))
     if not (binary and service and importlib.util.find_spec("selenium")):
         return {}

@@ -1,17 +1,18 @@
-"""How long a benchmark may take on many GPUs: `python perf/scale.py --model-factor 20 --image 0.3 --point 0.01`.
+"""Estimates how long a benchmark takes on many GPUs: `python perf/scale.py --model-factor 20 --image 0.3 --point 0.01`.
 
-An estimate by a formula, whose constants are measured here, on the embedded model and its segmenter:
+The estimate is a formula whose constants are measured on the embedded model and its segmenter:
 
     hours = (start + ceil(documents / GPUs) * (choice + grounded)) / 3600
     choice = model * (prompt + token)
     grounded = model * (prompt + tokens * token) + image + 2 * points * point
 
-`start` is what a run takes beside its answers, `prompt` the time to an answer's first token and `token` to each further
-one, with attention recorded; `image` and `point` are the segmenter's for an image and for a point, of which the chance
-control asks for as many again. `tokens` and `points` are an answer's; a question of choice is answered in one token and
-not grounded. `model` says how many times longer yours takes on your GPU than the embedded one here: the tokens a second
-that this prints, over those that lmms-eval prints after a run of yours with `--limit 8`. Every constant can be given
-instead of measured, in seconds. Judges are not in it.
+All constants are in seconds. `start` is the time of a run outside its answers. `prompt` is the time to the first token
+of an answer, and `token` the time per further token, both with attention recorded. `image` and `point` are the
+segmenter's time per image and per point; the random-point baseline doubles the number of points. `tokens` and `points`
+are the numbers per answer. A choice question is answered in one token and is not grounded. `model` says how many times
+slower your model is on your GPU than the embedded model here: divide the tokens per second that this program prints by
+those that lmms-eval prints after a run of your model with `--limit 8`. Every constant can be given as an option instead
+of being measured. The time of judges is not included.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from pixfound_tasks.mini.calibration import calibration_scenes
 
 GPUS = (1, 8, 64)
 BENCHMARKS = ("pixmmvp", "pixcvbench")
-_POINTS = 8  # to measure by
+_POINTS = 8  # points per measurement
 
 
 class Constants(NamedTuple):
-    """Seconds: of a run's start, an answer's first token, a further token, an image and a point of the segmenter's."""
+    """Seconds per run, per first token, per further token, per image of the segmenter, and per point of it."""
 
     start: float
     prompt: float
@@ -52,7 +53,7 @@ class Constants(NamedTuple):
 
 
 class Work(NamedTuple):
-    """How many times longer another model takes, and of how many tokens and points its answers are."""
+    """How many times slower the model is, and the numbers of tokens and points per answer."""
 
     model: float = 1.0
     tokens: float = 64.0
@@ -60,7 +61,7 @@ class Work(NamedTuple):
 
 
 def hours(constants: Constants, work: Work, documents: int, gpus: int) -> float:
-    """The estimate for a benchmark's questions of choice and referring expressions, by the formula above."""
+    """Returns the estimated hours for a benchmark's choice questions and referring expressions, by the formula."""
     choice = work.model * (constants.prompt + constants.token)
     answer = work.model * (constants.prompt + work.tokens * constants.token)
     masks = constants.image + 2 * work.points * constants.point
@@ -68,7 +69,7 @@ def hours(constants: Constants, work: Work, documents: int, gpus: int) -> float:
 
 
 def measure(rounds: int) -> Constants:
-    """Medians over drawn scenes, on one thread."""
+    """Measures the constants on one thread, as medians over rendered scenes."""
     torch.set_num_threads(1)
     images, prompts = calibration_scenes(rounds)
     folder = mini.weights_folder()
@@ -76,7 +77,7 @@ def measure(rounds: int) -> Constants:
     lens = Lens(model, AutoProcessor.from_pretrained(folder))
     segmenter = make_segmenter("region", "cpu")
     points = [(float(x), float(y)) for x, y in np.random.RandomState(0).random_sample((_POINTS, 2))]
-    lens.look(images[0], prompts[0])  # what is made once is made now
+    lens.look(images[0], prompts[0])  # warm-up: do everything that happens only once
     firsts, tokens, encodings, masks = [], [], [], []
     for image, prompt in zip(images, prompts):
         firsts.append(seconds(lambda: lens.look(image, prompt, max_new_tokens=1)))  # noqa: B023
@@ -95,7 +96,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def run_seconds() -> float:
-    """What lmms-eval takes for one document."""
+    """Returns the seconds that lmms-eval takes for one document."""
     program = Path(sys.executable).with_name("lmms-eval")
     with tempfile.TemporaryDirectory() as folder:
         options = ["--tasks", "pixmini_vqa", "--limit", "1", "--output_path", folder]
@@ -104,7 +105,7 @@ def run_seconds() -> float:
 
 
 def table(constants: Constants, work: Work) -> list[str]:
-    """The lines of a Markdown table of hours."""
+    """Returns the lines of a Markdown table of hours."""
     lines = [
         f"| benchmark | documents | {' | '.join(f'{gpus} GPU' for gpus in GPUS)} |",
         "|---" * (2 + len(GPUS)) + "|",

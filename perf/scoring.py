@@ -1,10 +1,11 @@
-"""What scoring costs: `python perf/scoring.py`.
+"""Measures the cost of scoring: `python perf/scoring.py`.
 
-300 grounded responses of 18 candidate masks each are scored from the logged text to all metrics: by the hook that
-lmms-eval calls; by a straightforward numpy implementation, which makes an array of every mask; and by the same with
-the arrays made by pycocotools. The masks are drawn; their outlines are about as long as those of the benchmarks. Each
-way runs in a process of its own, the ways by turns, round after round; printed are medians, ratios to the hook of the
-same round, and how far peak memory rose. All must give the same numbers.
+The program scores 300 grounded responses with 18 candidate masks each, from the logged text to all metrics, in three
+ways: by the task function that lmms-eval calls; by a plain numpy implementation that decodes every mask to an array;
+and by the same implementation with pycocotools as the decoder. The masks are synthetic, with outlines about as long as
+those of the benchmarks. Each measurement runs in its own process, and each round measures every way once. The program
+prints median times, the ratios to the task function of the same round, and the increase of peak memory. All ways must
+give the same metrics.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from pixfound_tasks.response import Candidate, Phrase, Response, to_text
 from pixfound_tasks.scoring import aggregations, hooks
 
 WAYS = ("hook", "numpy", "pycocotools and numpy")
-SIZES = ((224, 224), (480, 640))  # PixMMVP's, and that of most of COCO's photographs
+SIZES = ((224, 224), (480, 640))  # of PixMMVP, and of most COCO images
 DOCUMENTS, PHRASES, CANDIDATES = 300, 6, 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--once", metavar="JSON", help="measure one way, as this program asks itself to")
+    parser.add_argument("--once", metavar="JSON", help="measure one way; used internally")
     options = parser.parse_args()
     if options.once:
         print(json.dumps(measure(**json.loads(options.once))))
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def compare(rounds: int, size: masks.Size) -> None:
-    """Print time and peak memory of the ways."""
+    """Prints the time and peak memory of each way."""
     runs = [{way: run(way=way, size=size) for way in WAYS} for _ in range(rounds)]
     hook, *others = (runs[0][way]["metrics"] for way in WAYS)
     if any(abs(hook[name] - other[name]) > 1e-12 for other in others for name in other):
@@ -78,7 +79,7 @@ def measure(way: str, size: list[int]) -> dict[str, Any]:
 
 
 def make_sample(seed: int, size: masks.Size) -> tuple[dict[str, Any], str]:
-    """A document, and a response about it whose masks come near the true one."""
+    """Returns a document, and a response whose masks are close to the ground truth."""
     rng = np.random.RandomState(seed)
     height, width = size
     center, axes = rng.uniform(0.3, 0.7, 2) * (width, height), rng.uniform(0.1, 0.3, 2) * (width, height)
@@ -131,7 +132,7 @@ def score_by_arrays(
 
 
 def decode(rle: masks.Rle) -> np.ndarray:
-    """The mask of an RLE in COCO's text form, read character by character."""
+    """Decodes a compressed COCO RLE character by character."""
     runs, number, shift = [], 0, 0
     for character in rle["counts"]:
         bits = ord(character) - 48

@@ -1,9 +1,8 @@
-"""How soon the command answers: `python perf/startup.py`.
+"""Measures how fast the command starts: `python perf/startup.py`.
 
-`pixfound --help` and `pixfound check` are started anew again and again, by turns with `python -c pass`, which is what
-no command can go below. Printed are medians in seconds, and medians of the ratios to `python -c pass` of the same
-round. Exits with 1 where help takes more than 0.4 s, or a check of a run of 24 tasks more than 1 s. `--imports` says
-what is loaded on the way, the slowest first.
+Each round runs `pixfound --help`, `pixfound check` and `python -c pass`, which is the lower bound. The program prints
+medians in seconds, and medians of the ratios to `python -c pass` of the same round. It exits with 1 if help takes more
+than 0.4 s, or if checking a run of 24 tasks takes more than 1 s. `--imports` lists the imported modules, slowest first.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _SLOWEST = 12
 
 
 class Start(NamedTuple):
-    """A program and the seconds that it may take; None: as many as it needs."""
+    """A command and its time limit in seconds; None means no limit."""
 
     arguments: tuple[str, ...]
     limit: float | None
@@ -53,8 +52,8 @@ def main() -> None:
 
 
 def report(starts: dict[str, Start], rounds: int) -> list[str]:
-    """Print the times; the names of those that take too long."""
-    for start in starts.values():  # once, so that all is compiled and in the system's cache
+    """Prints the times, and returns the names of the commands that exceed their limits."""
+    for start in starts.values():  # warm-up, so that all bytecode is compiled and files are in the system's cache
         seconds(start.arguments)
     times = [{name: seconds(start.arguments) for name, start in starts.items()} for _ in range(rounds)]
     baseline = next(iter(starts))
@@ -75,7 +74,7 @@ def seconds(arguments: tuple[str, ...]) -> float:
 
 
 def print_imports(name: str, arguments: tuple[str, ...]) -> None:
-    """What Python says of its imports: milliseconds of each with all that it imports."""
+    """Prints the cumulative milliseconds of the slowest imports, as measured by Python."""
     python, *rest = arguments
     done = subprocess.run((python, "-X", "importtime", *rest), check=True, capture_output=True, text=True, cwd=ROOT)
     rows = [line.split("|") for line in done.stderr.splitlines() if line.count("|") == 2 and "cumulative" not in line]
@@ -85,7 +84,7 @@ def print_imports(name: str, arguments: tuple[str, ...]) -> None:
 
 
 def write_run(folder: Path) -> None:
-    """The results of a run as lmms-eval writes them, of invented scores."""
+    """Writes a run's results file as lmms-eval does, with made-up scores."""
     names = [f"task_{number}" for number in range(TASKS)]
     results = {
         "results": {name: {"score,none": 0.5, "score_stderr,none": "N/A"} for name in names},

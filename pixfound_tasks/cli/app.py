@@ -1,4 +1,4 @@
-"""The `pixfound` command: a file for each of its commands, which import what they need when they are called."""
+"""The `pixfound` command. Each subcommand has its own file, and imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pixfound_tasks.cli import check, compare, data, doctor, explain, leaderboar
 
 
 class Commands(TyperGroup):
-    """Commands that say in one line which package they need if it is not installed."""
+    """Commands that report a missing package in one line."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Runs the command; exits with 1 if a package that it needs is not installed."""
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
@@ -30,7 +30,7 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
-# Plain help: rich's takes longer to load and to draw than all the rest of the start (perf/startup.py).
+# Plain help, because rich's help takes longer to load and draw than everything else at startup (perf/startup.py).
 app = typer.Typer(
     cls=Commands,
     help="Reports on runs of the PixFoundation benchmarks in lmms-eval.",
@@ -50,7 +50,7 @@ app.add_typer(data.app, name="data")
 
 @app.command("tasks-path")
 def tasks_path() -> None:
-    """Print the folder of the tasks, for lmms-eval's --include_path."""
+    """Print the folder of the task files, for lmms-eval's --include_path."""
     from pixfound_tasks.plugin import task_folder
 
     typer.echo(task_folder())

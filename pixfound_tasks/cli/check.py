@@ -1,4 +1,4 @@
-"""`pixfound check`: an exit status for continuous integration."""
+"""`pixfound check`: checks a run against requirements, for continuous integration."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import typer
 
 def check(
     run: Annotated[Path, typer.Argument(help="The --output_path of an lmms-eval run.")],
-    require: Annotated[list[str], typer.Option(metavar="TASK.METRIC>=FRACTION", help="May be given several times.")],
-    model: Annotated[str | None, typer.Option(help="The model to check; every one of RUN if not given.")] = None,
-    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Take runs with --limit too.")] = False,
+    require: Annotated[
+        list[str], typer.Option(metavar="TASK.METRIC>=FRACTION", help="A requirement; repeat the option for several.")
+    ],
+    model: Annotated[str | None, typer.Option(help="The model to check; all models in RUN by default.")] = None,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Accept partial runs, such as those with --limit.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON instead of lines.")] = False,
-    github: Annotated[bool, typer.Option("--github", help="Print annotations of GitHub Actions too.")] = False,
+    github: Annotated[bool, typer.Option("--github", help="Also print annotations for GitHub Actions.")] = False,
 ) -> None:
-    """Exit with 0 where a run satisfies every requirement, else with 1, and say why.
+    """Exit with 0 if a run meets every requirement; otherwise exit with 1 and print the reasons.
 
-    Tasks, groups and metrics have the names of lmms-eval's tables; values are fractions; operators are >= <= == > <.
-    The newest results count. What is missing, partial, NaN or failed is a failure. Appends a table to the file that
-    GITHUB_STEP_SUMMARY names.
+    Tasks, groups and metrics have the names of lmms-eval's tables. Values are fractions. Operators are >= <= == > <.
+    The newest results of each task are used. Missing, partial, NaN and failed results do not pass. If
+    GITHUB_STEP_SUMMARY names a file, a table is appended to it.
     """
     import os
     from json import dumps

@@ -1,4 +1,4 @@
-"""`pixfound compare`: what changed from one run to another, how sure that is, and where."""
+"""`pixfound compare`: what changed between two runs, with uncertainty, and on which images."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import typer
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="An --output_path of lmms-eval with --log_samples.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another one; or the same, with two models in it.")],
-    model_a: Annotated[str | None, typer.Option(help="The model of A, where it has several.")] = None,
-    model_b: Annotated[str | None, typer.Option(help="The model of B, where it has several.")] = None,
+    first: Annotated[
+        Path, typer.Argument(metavar="A", help="The --output_path of an lmms-eval run with --log_samples.")
+    ],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another run, or the same one if it has two models.")],
+    model_a: Annotated[str | None, typer.Option(help="The model in A, if A has several.")] = None,
+    model_b: Annotated[str | None, typer.Option(help="The model in B, if B has several.")] = None,
     worst: Annotated[int, typer.Option(min=0, help="How many of the largest falls in IoU to print.")] = 10,
-    json: Annotated[str | None, typer.Option(metavar="FILE", help="Write all of it as JSON; - prints that.")] = None,
+    json: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write everything to FILE as JSON; - prints it instead.")
+    ] = None,
 ) -> None:
     """Compare run B with run A, on the documents of each benchmark that both have.
 
-    Differences are B minus A in percentage points, with 95 % intervals (paired bootstrap) and then p-values (McNemar's
-    exact test for pairs right, the bootstrap for the others), as they are and adjusted for their number.
+    Differences are B minus A in percentage points, with 95 % intervals (paired bootstrap) and p-values (McNemar's exact
+    test for correct pairs, the bootstrap for other scores), both unadjusted and adjusted for multiple comparisons.
     """
     from json import dumps
 
@@ -30,7 +34,7 @@ def compare(
     from pixfound_tasks.runs.compare.comparison import as_json, compare_runs
     from pixfound_tasks.runs.run import read_runs
 
-    with errors_shown(ValueError):  # RunError among them
+    with errors_shown(ValueError):  # includes RunError
         chosen = [
             runs_of_model(read_runs(folder), folder, model, option)
             for folder, model, option in ((first, model_a, "--model-a"), (second, model_b, "--model-b"))

@@ -1,4 +1,4 @@
-"""`pixfound data`: what there is of the benchmarks, getting it, checking it, and passing it on."""
+"""`pixfound data`: lists, downloads, verifies and exports the benchmarks' data."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    help="The benchmarks' data: what is there, and getting, checking and exporting it.",
+    help="List, download, verify and export the benchmarks' data.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
-Benchmarks = Annotated[list[str] | None, typer.Argument(help="Names of benchmarks; all if none is named.")]
+Benchmarks = Annotated[list[str] | None, typer.Argument(help="Names of benchmarks; all benchmarks by default.")]
 
 
 @app.command()
 def info(
     benchmark: Benchmarks = None, as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False
 ) -> None:
-    """Print what is there, from where, what is missing and where it is cached; downloads nothing."""
+    """Print which data is available, its source, what is missing and where it is cached. Downloads nothing."""
     import json
 
     from pixfound_tasks.benchmarks import inventory
@@ -40,7 +40,7 @@ def info(
 
 @app.command()
 def fetch(benchmark: Benchmarks = None) -> None:
-    """Download what is not there, join, check and save it."""
+    """Download missing data, join it into a benchmark, verify it and save it."""
     from pixfound_tasks.benchmarks import fetching
     from pixfound_tasks.benchmarks.sources import DataError
     from pixfound_tasks.report.console import errors_shown
@@ -56,7 +56,7 @@ def fetch(benchmark: Benchmarks = None) -> None:
 
 @app.command()
 def verify(benchmark: Benchmarks = None) -> None:
-    """Check what is there against the known counts and checksums; exits with 1 where a check fails."""
+    """Verify the available data against known counts and checksums. Exits with 1 if a check fails."""
     failed = sum(_print_checks(name) for name in _names(benchmark))
     raise typer.Exit(failed > 0)
 
@@ -64,9 +64,9 @@ def verify(benchmark: Benchmarks = None) -> None:
 @app.command()
 def export(
     benchmark: Annotated[str, typer.Argument(help="The name of a benchmark, such as pixmini.")],
-    folder: Annotated[Path, typer.Argument(help="A new or an empty folder.")],
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
 ) -> None:
-    """Write a joined benchmark as a folder of parquet files that datasets.load_dataset loads."""
+    """Write a joined benchmark as a folder of Parquet files that datasets.load_dataset can load."""
     from pixfound_tasks.benchmarks.export import export as write
     from pixfound_tasks.benchmarks.sources import DataError
     from pixfound_tasks.report.console import errors_shown
@@ -78,7 +78,7 @@ def export(
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the log's lines about what was found: the output says it. Warnings are still logged."""
+    """Silences log messages about the sources of data, which the output repeats. Other messages are still logged."""
     from loguru import logger
 
     logger.disable("pixfound_tasks.benchmarks.sources")
@@ -100,7 +100,7 @@ def _names(asked: list[str] | None) -> list[str]:
 
 
 def _print_checks(name: str) -> int:
-    """Print one line a check, and return how many failed."""
+    """Prints one line per check and returns the number of failed checks."""
     from pixfound_tasks.benchmarks.checks import verify
     from pixfound_tasks.report.console import errors_shown
 

@@ -1,4 +1,4 @@
-"""`pixfound doctor`: whether evaluations can run on this machine."""
+"""`pixfound doctor`: checks whether evaluations can run on this machine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import typer
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
-    """Examine versions, lmms-eval and its plugins, data, caches, devices, variables and optional parts.
+    """Check versions, lmms-eval and its plugins, data, caches, devices, variables and optional packages.
 
-    It takes ten seconds, since it evaluates one document of PixMini in a fresh process. Exits with 1 if evaluations
-    cannot run, and says what to do. Downloads nothing.
+    This takes about ten seconds, because it evaluates one document of PixMini in a new process. Exits with 1 and says
+    what to do if evaluations cannot run. Downloads nothing.
     """
     import json
 

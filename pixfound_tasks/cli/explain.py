@@ -1,4 +1,4 @@
-"""`pixfound explain`: one picture, an answer, and what every phrase of it looked at."""
+"""`pixfound explain`: one image, one answer, and what each of its noun phrases attended to."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ _REFERRING = "Identify {expr} in the scene."
 
 
 def explain(
-    image: Annotated[Path | None, typer.Argument(help="A picture; one of PixMini's drawn scenes if not given.")] = None,
-    expr: Annotated[str | None, typer.Option(help='What to find, such as "the dog\'s face".')] = None,
-    model: Annotated[str, typer.Option(help="A model of the hub or a folder.")] = "pixfound/mini",
-    prompt: Annotated[str, typer.Option(help="What the model is asked; {expr} stands for --expr.")] = _REFERRING,
-    html: Annotated[Path | None, typer.Option(help="A page to write, one file that opens offline.")] = None,
-    png: Annotated[Path | None, typer.Option(help="A figure to write.")] = None,
-    select: Annotated[str, typer.Option(help="similarity, similarity:..., phrase, first or judge.")] = "similarity",
+    image: Annotated[Path | None, typer.Argument(help="An image file; a PixMini scene by default.")] = None,
+    expr: Annotated[str | None, typer.Option(help='The referring expression, such as "the dog\'s face".')] = None,
+    model: Annotated[str, typer.Option(help="A model on the Hugging Face hub, or a folder.")] = "pixfound/mini",
+    prompt: Annotated[str, typer.Option(help="The prompt for the model; {expr} stands for --expr.")] = _REFERRING,
+    html: Annotated[Path | None, typer.Option(help="HTML file to write; it opens offline.")] = None,
+    png: Annotated[Path | None, typer.Option(help="PNG figure to write.")] = None,
+    select: Annotated[
+        str, typer.Option(help="How the mask is selected: similarity, similarity:..., phrase, first or judge.")
+    ] = "similarity",
     judge: Annotated[
-        str | None, typer.Option(help="Who is asked beside it: self, openai:MODEL or local:CHECKPOINT.")
+        str | None, typer.Option(help="A judge to select a mask too: self, openai:MODEL or local:CHECKPOINT.")
     ] = None,
     segmenter: Annotated[
         str | None, typer.Option(help="region, sam:CHECKPOINT, sam2:CHECKPOINT or sam3:CHECKPOINT.")
     ] = None,
-    reducer: Annotated[str, typer.Option(help="What becomes of the attention, such as relative.")] = "mean_centered",
-    query: Annotated[str, typer.Option(help="predict or consume.")] = "predict",
+    reducer: Annotated[str, typer.Option(help="How attention is reduced to maps, such as relative.")] = "mean_centered",
+    query: Annotated[str, typer.Option(help="Which query of a token is used: predict or consume.")] = "predict",
     layers: Annotated[str, typer.Option(help="all, last, middle, i:j, or numbers joined by +.")] = "all",
-    phrases: Annotated[str | None, typer.Option(help="auto, rules or spacy:PACKAGE.")] = None,
-    scene: Annotated[int, typer.Option(help="Which of PixMini's scenes, without a picture.")] = 1,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 256,
+    phrases: Annotated[str | None, typer.Option(help="The noun phrase finder: auto, rules or spacy:PACKAGE.")] = None,
+    scene: Annotated[int, typer.Option(help="Number of the PixMini scene, if no image is given.")] = 1,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum length of the answer.")] = 256,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda:0; CUDA where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="A device such as cuda:0; CUDA by default, if available.")] = None,
 ) -> None:
-    """Ask a model to find something in a picture, and show what every phrase of its answer looked at."""
+    """Prompt a model with a referring expression and show what each noun phrase of its answer attended to."""
     from pixfound_tasks.report.console import errors_shown, make_console
 
     with errors_shown(ValueError):
@@ -49,7 +51,7 @@ def explain(
         lens, grounder, asked = open_instruments(
             model, select, judge, segmenter, reducer, query, layers, phrases, dtype, device
         )
-        # Not `format`: other braces of a prompt are its own.
+        # `str.format` would fail on other braces in the prompt.
         question = prompt.replace("{expr}", subject.expression)
         found = explaining.explain(lens, grounder, subject, question, asked, max_new_tokens=max_new_tokens)
 
@@ -68,4 +70,4 @@ def explain(
             write_figure(found, png)
             typer.echo(png)
     if not html and not png:
-        typer.echo("With its maps and masks: --html out.html, --png out.png")
+        typer.echo("To see the maps and masks, add --html out.html, --png out.png")

@@ -1,4 +1,4 @@
-"""`pixfound leaderboard`: rows that `pixfound report --leaderboard` wrote, as one table."""
+"""`pixfound leaderboard`: merges the rows that `pixfound report --leaderboard` wrote into one table."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import typer
 
 def leaderboard(
     row: Annotated[list[Path], typer.Argument(help="Files that pixfound report --leaderboard wrote.")],
-    markdown: Annotated[Path | None, typer.Option(help="File for the table as Markdown.")] = None,
-    html: Annotated[Path | None, typer.Option(help="File for the table as a page.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="File to write the table to as Markdown.")] = None,
+    html: Annotated[Path | None, typer.Option(help="File to write the table to as HTML.")] = None,
 ) -> None:
-    """Rank runs, told apart by prompts, selection, judges and data; print Markdown unless a file is named."""
+    """Rank runs in sections that share prompts, selection, judges and data; print Markdown unless a file is given."""
     from pixfound_tasks.files import replacing
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.leaderboard import LeaderboardError, read_rows

@@ -1,4 +1,4 @@
-"""`pixfound report`: a run's scores as tables, as a page and as JSON."""
+"""`pixfound report`: writes a run's scores as tables, an HTML page, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import typer
 
 def report(
     run: Annotated[list[Path], typer.Argument(help="The --output_path of an lmms-eval run with --log_samples.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the page; report in the first RUN if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the page; by default, report in the first RUN.")] = None,
     join: Annotated[
-        bool, typer.Option("--join", help="Hold one model's answers against another's groundings.")
+        bool, typer.Option("--join", help="Cross one model's answers with another model's groundings.")
     ] = False,
     leaderboard: Annotated[
-        Path | None, typer.Option(help="File for the scores as rows that pixfound leaderboard reads.")
+        Path | None, typer.Option(help="File to write the scores to as rows for pixfound leaderboard.")
     ] = None,
 ) -> None:
-    """Print the scores of one or several runs, and write them as a page to read and as JSON."""
+    """Print the scores of one or more runs, and write them as an HTML page, JSON and CSV."""
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.export import write_files
     from pixfound_tasks.report.html import pictures

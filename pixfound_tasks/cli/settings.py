@@ -1,4 +1,4 @@
-"""`pixfound settings`: the environment variables, and what they are set to."""
+"""`pixfound settings`: lists the environment variables and their values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def settings(as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False) -> None:
-    """Print every environment variable that this package reads: its value, where that is from, and its meaning.
+    """Print every environment variable that this package reads: its value, the value's source, and its meaning.
 
     `pixfound doctor` checks the values.
     """

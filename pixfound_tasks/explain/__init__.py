@@ -1,1 +1,1 @@
-"""One image, one answer, and what every phrase of the answer looked at."""
+"""Explains one answer about one image: what each of its noun phrases attended to."""

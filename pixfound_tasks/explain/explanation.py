@@ -1,4 +1,4 @@
-"""One picture explained: an answer, what every phrase of it looked at, and the masks that come of it."""
+"""The explanation of one image: the answer, the attention map of each noun phrase, and the resulting masks."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from pixfound_tasks.grounding.attend import AttentionGrounder
     from pixfound_tasks.judges.base import Judge
 
-MAP_SIDE = 256  # pixels, the longest side of a map: it is smooth, and photographs are large
+MAP_SIDE = 256  # pixels, the longest side of a map; maps are smooth, so photographs need no more
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedPhrase:
-    """A noun phrase of the answer with its point and candidates.
+    """A noun phrase of the answer with its point and candidate masks.
 
-    `map` is float32 (height, width) over the image, NaN where no image token is. `ious` has each candidate's IoU with
-    the true mask, and is empty where that is not known or the object is absent.
+    `map` is float32 (height, width) over the image; pixels that no image token covers are NaN. `ious` has the IoU of
+    each candidate mask with the ground truth. It is empty if the ground truth is unknown or the object is absent.
     """
 
     phrase: Phrase
@@ -39,8 +39,8 @@ class ExplainedPhrase:
 class Explanation:
     """How an answer to a prompt about `expression` in `image` (RGB) became a mask.
 
-    `selection` is what the chosen selection takes, `judged` what a judge would take who was asked beside it. `truth`
-    is None where it is not known, the empty mask where the object is absent.
+    `selection` is the selected candidate mask. `judged` is the judge's choice, if there is a judge. `truth` is the
+    ground-truth mask: None if it is unknown, empty if the object is absent.
     """
 
     image: Image.Image
@@ -54,13 +54,13 @@ class Explanation:
     provenance: dict[str, Any]
 
     def mask(self, selection: Selection | None) -> Rle | None:
-        """The candidate that a selection takes; None for "not there"."""
+        """Returns the mask of a selection, or None if it selects none because the object is not there."""
         if selection is None or selection.phrase is None or selection.candidate is None:
             return None
         return self.phrases[selection.phrase].phrase.candidates[selection.candidate].mask
 
     def iou(self, selection: Selection | None) -> float | None:
-        """The IoU of what a selection takes with the truth, as tasks score it; None where the truth is not known."""
+        """Returns the IoU of a selection with the ground truth, as the tasks score it; None without ground truth."""
         if self.truth is None:
             return None
         taken = self.mask(selection)
@@ -75,9 +75,10 @@ def explain(
     judge: Judge | None = None,
     **generation: Any,
 ) -> Explanation:
-    """Ask the prompt, ground the answer, and keep everything on the way.
+    """Prompts the model, grounds its answer, and keeps the intermediate results.
 
-    A judge is asked beside the grounder's selection, or, where that is the judge's, by the grounder alone.
+    A judge is asked in addition to the grounder's selection. If the grounder itself selects by a judge, only that
+    judge is asked.
     """
     look = lens.look(subject.image, prompt, **generation)
     response = grounder.ground(look, subject.image, subject.expression)
@@ -109,6 +110,6 @@ def _explained(look: Look, response: Response, truth: Rle | None) -> list[Explai
 
 def _judged(response: Response, selection: Selection, subject: Subject, judge: Judge | None) -> Judged | None:
     if "judge" in response.provenance:
-        # Where the judge was down the grounder has fallen back on similarity.
+        # If the judge was not available, the grounder fell back to similarity.
         return Judged(selection if selection.by == "judge" else None, response.provenance["judge"])
     return select_by_judge(response.phrases, subject.image, subject.expression, judge) if judge else None

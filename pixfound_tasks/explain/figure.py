@@ -1,6 +1,6 @@
-"""An explanation as one figure: the answer, what is taken from it, and a row for every phrase.
+"""An explanation as one figure: the answer, the selected masks, and one row per noun phrase.
 
-Lengths are inches; heights are counted down from 0 at the top, and saving crops the figure to what is on it.
+Lengths are in inches. Heights count down from 0 at the top. The figure is cropped to its content when it is saved.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pixfound_tasks.explain.wording import shortened
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.console import printable
 
-MOST_PHRASES = 24  # rows in a figure, which gets too tall for any viewer
+MOST_PHRASES = 24  # rows in a figure; a taller figure exceeds what viewers can show
 _LONGEST = 1200  # characters of any text
 _PANEL, _GAP, _TITLES, _LINE, _SPACE = 2.3, 0.14, 0.5, 0.22, 0.07
 _INK, _SOFT = "#1b1f24", "#5b6470"
 
 
 class _Panel(NamedTuple):
-    """The picture under an overlay, with the points of some phrases."""
+    """The image under an overlay, with the points of some phrases."""
 
     title: str
     overlay: Image.Image | None = None
@@ -41,16 +41,16 @@ class _Panel(NamedTuple):
 
 
 def write_figure(explanation: Explanation, path: Path) -> None:
-    """Write the figure as PNG, and the folder it is in."""
+    """Writes the figure as PNG, and creates its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
-        # Of characters that the font does not have: they become boxes.
+        # Characters that the font does not have are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         draw(explanation).savefig(path, format="png", bbox_inches="tight", pad_inches=0.2)
 
 
 def draw(explanation: Explanation) -> Figure:
-    """The figure, as wide as a row of panels; of more than `MOST_PHRASES` phrases it shows the first."""
+    """Draws the figure, as wide as its longest row of panels. It shows at most the first `MOST_PHRASES` phrases."""
     phrases = range(min(len(explanation.phrases), MOST_PHRASES))
     rows = [list(_overview(explanation)), *(list(_of_phrase(explanation, index)) for index in phrases)]
     width = max(4, *map(len, rows)) * (_PANEL + _GAP) - _GAP
@@ -66,13 +66,13 @@ def draw(explanation: Explanation) -> Figure:
     for row in rows:
         height = _add_row(figure, height, explanation, row)
     if len(phrases) < len(explanation.phrases):
-        _write(figure, height + _LINE, f"and {len(explanation.phrases) - len(phrases)} phrases more", color=_SOFT)
+        _write(figure, height + _LINE, f"and {len(explanation.phrases) - len(phrases)} more phrases", color=_SOFT)
     return figure
 
 
 def _overview(explanation: Explanation) -> Iterator[_Panel]:
     points = tuple(i for i, each in enumerate(explanation.phrases) if each.phrase.point)
-    yield _Panel("Where the phrases look", points=points)
+    yield _Panel("Points of the phrases", points=points)
     for taken in wording.taken(explanation):
         yield _Panel(
             f"{taken.title}: {taken.note}",
@@ -100,7 +100,7 @@ def _mask(explanation: Explanation, mask: Rle | None, color: str) -> Image.Image
 
 
 def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence[_Panel]) -> float:
-    """Panels side by side below `top`; where they end."""
+    """Draws panels side by side below `top`, and returns the height at which they end."""
     height, width = overlays.shown_size(explanation.image)
     tall = _PANEL * min(height / width, 2)
     method = Image.Resampling.NEAREST if overlays.is_drawing(explanation.image) else Image.Resampling.LANCZOS
@@ -123,7 +123,7 @@ def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence
 
 
 def _mark(axes: Any, explanation: Explanation, index: int, has_map: bool) -> None:
-    """A phrase's point: a ring where a map is to be seen under it, else its number."""
+    """Draws a phrase's point: as a ring if a map must stay visible under it, otherwise as its number."""
     height, width = overlays.shown_size(explanation.image)
     point = explanation.phrases[index].phrase.point
     assert point is not None
@@ -139,7 +139,7 @@ def _mark(axes: Any, explanation: Explanation, index: int, has_map: bool) -> Non
 
 
 def _write(figure: Figure, top: float, text: str, size: float = 10, **style: str) -> float:
-    """Text in lines as wide as the figure; where it ends."""
+    """Writes text in lines as wide as the figure, and returns the height at which it ends."""
     columns = int(figure.get_figwidth() * 128 / size)
     lines = textwrap.wrap(printable(shortened(text, _LONGEST)), columns) or [""]
     for number, line in enumerate(lines):
@@ -148,13 +148,13 @@ def _write(figure: Figure, top: float, text: str, size: float = 10, **style: str
 
 
 def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float:
-    """The answer word by word, those of phrases on their colour; where it ends."""
+    """Writes the answer word by word, with phrases on their color, and returns the height at which it ends."""
     left, height = 0.0, 0.36
     for part in wording.parts(explanation):
         words = re.findall(r"\s*\S+", printable(shortened(part.text, _LONGEST)))
         style, margin = {}, 0.0
         if part.phrase is not None:
-            margin = 0.05  # so that the box covers no neighbour
+            margin = 0.05  # so that the box covers no adjacent word
             color = wording.color_of(part.phrase)
             words = [*words[:-1], f"{''.join(words[-1:])} [{part.phrase + 1}]"]
             box = {"boxstyle": "square,pad=0.25", "facecolor": color.ground, "edgecolor": "none"}
@@ -173,7 +173,7 @@ def _write_answer(figure: Figure, top: float, explanation: Explanation) -> float
 
 
 def _word(figure: Figure, left: float, top: float, text: str, **style: Any) -> Text:
-    # What a model wrote is no formula, whatever dollar signs stand in it.
+    # A model's text must not be parsed as a formula, even if it has dollar signs.
     style = {"color": _INK, "va": "top", "parse_math": False, "zorder": 3, **style}
     # In fractions of the figure, which is one inch high.
     return figure.text(left / figure.get_figwidth(), 1 - top, text, **style)

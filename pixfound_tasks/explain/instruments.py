@@ -1,4 +1,4 @@
-"""The model and all that grounds its answers, from the command's options."""
+"""Builds the model and the grounder of `pixfound explain` from the command's options."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ _DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 class Instruments(NamedTuple):
-    """What `explain` looks through. `judge` is asked beside the grounder, None where there is none or it is part of
-    the grounder."""
+    """The model, the grounder and the judge of `explain`.
+
+    `judge` is asked in addition to the grounder. It is None if there is no judge or the grounder selects by it.
+    """
 
     lens: Lens
     grounder: AttentionGrounder
@@ -42,7 +44,7 @@ def open_instruments(
     dtype: str | None,
     device: str | None,
 ) -> Instruments:
-    """The instruments of these names; ValueError for one that there is not, if possible before weights are loaded."""
+    """Builds the instruments. Raises `ValueError` for an unknown name, if possible before any weights are loaded."""
     is_judges_choice = select == "judge"
     check_select(select, judge if is_judges_choice else None)
     check_choice("the reducer", reducer, REDUCERS)
@@ -51,7 +53,7 @@ def open_instruments(
     segmenter = segmenter or assembly.default_segmenter(model)
     segmenters.check_segmenter(segmenter)
     device = _device(device)
-    # What may be wrong with it is told before a large model is loaded.
+    # Errors in the judge's name must come before a large model is loaded.
     outsider = _outsider(judge)
     _check_model(model)
     try:
@@ -87,15 +89,17 @@ def _check_model(name: str) -> None:
 def _unreadable(name: str, error: Exception) -> ValueError:
     reason = " ".join(str(error).split())[:300]
     return ValueError(
-        f"expected a model of the hub or a folder that holds one, but got {name!r}, which cannot be read ({reason}); "
-        "check the name, or leave out --model for the embedded one"
+        f"expected a model on the hub or a folder that holds one, but got {name!r}, which cannot be read ({reason}); "
+        "check the name, or omit --model to use the embedded model"
     )
 
 
 def _outsider(name: str | None) -> Judge | None:
-    """A judge that is not the model itself."""
+    """Returns the named judge, or None if there is none or the model itself is the judge ("self")."""
     if name in (None, "self"):
         return None
     if ":" not in name:
-        raise ValueError(f"expected --judge as self, {' or '.join(FORMS[::-1])}, but got {name!r}")
+        raise ValueError(
+            f"expected --judge as self, {' or '.join(FORMS[::-1])}, but got {name!r}; use one of these forms"
+        )
     return make_judge(name, sees=True)

@@ -1,4 +1,4 @@
-"""An explanation as one HTML file without any script; it loads nothing, and all text from outside is escaped."""
+"""An explanation as one HTML file. It has no script, loads nothing, and escapes all untrusted text."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ _HERE = Path(__file__).parent
 
 
 class Panel(NamedTuple):
-    """The picture with something over it: `overlay` is a data URI, `points` are in pixels of the panel, each with the
-    index of its phrase. `labels` are those of `wording.labels`."""
+    """The image with an overlay, which is a data URI.
+
+    Each of `points` is x and y in pixels of the panel and the index of its phrase. `labels` are those of
+    `wording.labels`.
+    """
 
     title: str
     note: str = ""
@@ -33,13 +36,13 @@ class Panel(NamedTuple):
 
 
 def write_page(explanation: Explanation, path: Path) -> None:
-    """Write the page, and the folder it is in."""
+    """Writes the page, and creates its folder if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(explanation), encoding="utf-8")
 
 
 def render(explanation: Explanation) -> str:
-    """The page as text."""
+    """Returns the page as HTML text."""
     environment = make_environment(_HERE, _shown)
     height, width = overlays.shown_size(explanation.image)
     said = (wording.judgement(explanation), wording.true_mask(explanation))
@@ -64,16 +67,19 @@ def render(explanation: Explanation) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """What the template puts out: a sentence quotes foreign text, which could turn its direction or have no UTF-8."""
+    """Replaces unprintable characters in template output.
+
+    Untrusted text can contain characters that change the writing direction or that UTF-8 cannot encode.
+    """
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _overview(explanation: Explanation) -> list[Panel]:
-    """The picture with all points, what is taken from it, and what should be."""
+    """Returns panels of the image with all points, of the selected masks, and of the ground truth."""
     points = [
         point for i, each in enumerate(explanation.phrases) for point in _points(explanation, i, each.phrase.point)
     ]
-    panels = [Panel("Where the phrases look", points=tuple(points))]
+    panels = [Panel("Points of the phrases", points=tuple(points))]
     for taken in wording.taken(explanation):
         overlay = _mask_uri(explanation, taken.mask, taken.color)
         panels.append(Panel(taken.title, taken.note, overlay, labels=(taken.label,)))
@@ -81,12 +87,12 @@ def _overview(explanation: Explanation) -> list[Panel]:
 
 
 def _phrases(explanation: Explanation) -> list[list[Panel]]:
-    """Of every phrase its map with its point, and its candidates."""
+    """Returns, for each phrase, a panel of its map and point and one panel per candidate mask."""
     scale = overlays.common_scale([each.map for each in explanation.phrases])
     found = []
     for index, each in enumerate(explanation.phrases):
         point = _points(explanation, index, each.phrase.point)
-        note = "{:.2f}, {:.2f}".format(*each.phrase.point) if each.phrase.point else "it looks nowhere in particular"
+        note = "{:.2f}, {:.2f}".format(*each.phrase.point) if each.phrase.point else "no point: the map is flat"
         panels = [Panel("Map and point", note, _uri(overlays.map_overlay(each.map, scale)), point)]
         for number, candidate in enumerate(each.phrase.candidates):
             overlay = _mask_uri(explanation, candidate.mask, wording.color_of(index).ground)
@@ -113,7 +119,7 @@ def _uri(overlay: Image.Image) -> str:
 
 
 def flat(values: dict[str, Any], before: str = "") -> dict[str, str]:
-    """Nested values by their names joined with blanks; what is None is left out."""
+    """Flattens nested values: names are joined with spaces, and None values are left out."""
     found: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What is to be explained: somebody's picture, or a drawn scene of which everything is known."""
+"""The image and expression to explain: a user's image, or a PixMini scene with known ground truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pixfound_tasks.masks import Rle
 
 
 class Subject(NamedTuple):
-    """A picture (RGB) and what to find in it; `truth` is the mask of that, None where nobody knows it."""
+    """An image (RGB) and a referring expression. `truth` is its ground-truth mask, or None if it is unknown."""
 
     image: Image.Image
     expression: str
@@ -22,16 +22,19 @@ class Subject(NamedTuple):
 
 
 def choose_subject(path: Path | None, expression: str | None, scene: int) -> Subject:
-    """The picture of a file, or without one PixMini's of this number; ValueError where either cannot be had."""
+    """Returns the image in a file or, without a file, the PixMini scene of this number.
+
+    Raises `ValueError` if the file cannot be read, the expression is missing, or there is no such scene.
+    """
     if path is None:
         return drawn_scene(scene, expression)
     if not expression or not expression.strip():
-        raise ValueError(f'expected what to find in {path}, but got none; add --expr "the dog\'s face"')
+        raise ValueError(f'expected a referring expression for {path}, but got none; add --expr "the dog\'s face"')
     return Subject(read_image(path), expression, path.name)
 
 
 def drawn_scene(number: int, expression: str | None = None) -> Subject:
-    """A picture of PixMini, counted from 1, with its own expression; of any other one the truth is not known."""
+    """Returns a PixMini scene, counted from 1. The ground truth is known only for the scene's own expression."""
     from pixfound_tasks.benchmarks import pixmini
 
     if not 1 <= number <= 2 * pixmini.PAIR_COUNT:
@@ -44,9 +47,10 @@ def drawn_scene(number: int, expression: str | None = None) -> Subject:
 
 
 def read_image(path: Path) -> Image.Image:
-    """A file's picture, RGB and upright: turned as its EXIF data say, what is transparent on white, 16 bits as 8.
+    """Reads an image file as RGB.
 
-    Of several frames the first. ValueError where the file is missing or no picture.
+    The image is rotated as its EXIF data says, put on white if it is transparent, and reduced from 16 to 8 bits. If
+    the file has several frames, the first is used. Raises `ValueError` if the file is missing or is not an image.
     """
     try:
         with Image.open(path) as opened:
@@ -55,14 +59,14 @@ def read_image(path: Path) -> Image.Image:
         raise ValueError(f"expected an image file, but there is no {path}; check the path") from error
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"expected an image that Pillow reads, such as PNG or JPEG, but {path} is none; convert it"
+            f"expected an image that Pillow reads, such as PNG or JPEG, but {path} is not one; convert it"
         ) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"expected an image that can be read, but {path} cannot: {error}; save it anew") from error
+        raise ValueError(f"expected an image that can be read, but got {path}: {error}; save it again") from error
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits of grey, in whatever order of bytes
+    if image.mode.startswith("I"):  # 16-bit grayscale, in either byte order
         return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""An explanation in the terminal."""
+"""Prints an explanation in the terminal."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pixfound_tasks.report.formats import NOT_MEASURED
 
 
 def print_explanation(console: Console, explanation: Explanation) -> None:
-    """Print an explanation, block by block."""
+    """Prints an explanation, block by block."""
     console.print(Group(*_blocks(explanation)))
 
 
 def _blocks(explanation: Explanation) -> Iterator[RenderableType]:
-    yield _line("Picture", str(explanation.provenance["picture"]))
-    yield _line("To find", explanation.expression)
-    yield _line("Asked", explanation.prompt)
+    yield _line("Image", str(explanation.provenance["picture"]))
+    yield _line("Find", explanation.expression)
+    yield _line("Prompt", explanation.prompt)
     yield Text("")
     yield Padding(_answer(explanation), (0, 0, 0, 2), expand=False)
     yield Text("")
@@ -40,7 +40,7 @@ def _line(name: str, value: str) -> Text:
 
 
 def _answer(explanation: Explanation) -> Text:
-    """The answer, every phrase in its colour and with its number, which is all that is left of it in a file."""
+    """Returns the answer with each phrase in its color and followed by its number, which is kept without color."""
     answer = Text()
     for part in wording.parts(explanation):
         style = "" if part.phrase is None else _style(part.phrase)
@@ -69,7 +69,7 @@ def _table(explanation: Explanation) -> Table:
 
 
 def _rows(explanation: Explanation, index: int, has_truth: bool) -> Iterator[list[str | Text]]:
-    """One row for every candidate; what is the phrase's own stands in the first."""
+    """Yields one row per candidate mask; the first one also has the phrase's own cells."""
     found = explanation.phrases[index]
     phrase = found.phrase
     point = "{:.2f}, {:.2f}".format(*phrase.point) if phrase.point else "none"

@@ -1,4 +1,4 @@
-"""What an explanation says in words and colours, the same in the terminal, on the page and in the figure."""
+"""The sentences, labels and colors of an explanation, shared by the terminal, the page and the figure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pixfound_tasks.response import Candidate, Phrase, Selection
 
 
 class Color(NamedTuple):
-    """A colour that also people with a colour vision deficiency tell apart, and that of text on it."""
+    """A background color that people with color vision deficiency can distinguish, and the color of text on it."""
 
     ground: str
     ink: str
 
 
-# Okabe and Ito, "Color Universal Design" (2008), without black and without vermilion, which is for what is selected.
+# Okabe and Ito, "Color Universal Design" (2008), without black and vermilion; vermilion marks the selected mask.
 _COLORS = (
     Color("#0072b2", "#ffffff"),
     Color("#e69f00", "#000000"),
@@ -31,25 +31,25 @@ _COLORS = (
 )
 
 _BY = {"first": "order", "phrase": "name", "judge": "the judge"}
-_LONGEST = 80  # characters of a phrase within a sentence
+_LONGEST = 80  # characters of a phrase in a sentence
 TRUTH, TAKEN = "#1b1f24", "#d55e00"
 LABELS = {"selected": "selected", "judge": "judge's choice", "best": "best IoU"}
 
 
 def color_of(phrase: int) -> Color:
-    """The colours repeat from the seventh phrase on: numbers tell all of them apart."""
+    """Returns the color of a phrase. Colors repeat from the seventh phrase on; the numbers are unique."""
     return _COLORS[phrase % len(_COLORS)]
 
 
 class Part(NamedTuple):
-    """A passage of the answer, and the index of the phrase that it is; None between phrases."""
+    """A passage of the answer and the index of its phrase; the index is None between phrases."""
 
     text: str
     phrase: int | None
 
 
 def parts(explanation: Explanation) -> Iterator[Part]:
-    """The answer from beginning to end; of phrases that overlap, the first."""
+    """Yields the answer from beginning to end. If phrases overlap, only the first is marked."""
     end = 0
     for index, found in enumerate(explanation.phrases):
         if found.phrase.chars is None or found.phrase.chars[0] < end:
@@ -64,11 +64,11 @@ def parts(explanation: Explanation) -> Iterator[Part]:
 
 
 def verdict(explanation: Explanation) -> str:
-    """What the selection takes, or why it is "not there"."""
+    """Returns a sentence: which mask is selected, or why the object is "not there"."""
     selection = explanation.selection
     if selection.phrase is not None and selection.candidate is not None:
         named = _named(explanation, selection.phrase, selection.candidate)
-        found = f"Found by {_BY.get(selection.by, selection.by)}: {named}."
+        found = f"Selected by {_BY.get(selection.by, selection.by)}: {named}."
         return found + _iou(explanation, selection)
     return f"Not there: {_why_not(explanation)}.{_iou(explanation, selection)}"
 
@@ -76,19 +76,19 @@ def verdict(explanation: Explanation) -> str:
 def _why_not(explanation: Explanation) -> str:
     by, found = explanation.selection.by, [each.phrase for each in explanation.phrases]
     if not found:
-        return "the answer has no noun phrase that could be followed"
+        return "the answer has no noun phrase to ground"
     denials = [phrase.text for phrase in found if is_denied(phrase.text)]
     if denials:
         return f"the answer says {_quoted(denials[0])}"
     if by == "similarity":
         known = [phrase.similarity for phrase in found if phrase.similarity is not None and phrase.candidates]
-        nearest = f"; the nearest has {max(known):.2f}" if known else ""
-        return f"no phrase is as similar to the expression as {THRESHOLD}{nearest}"
-    return {"phrase": "no phrase names it", "judge": "the judge takes no mask"}.get(by, "no phrase has a mask")
+        nearest = f"; the highest similarity is {max(known):.2f}" if known else ""
+        return f"no phrase reaches a similarity of {THRESHOLD} to the expression{nearest}"
+    return {"phrase": "no phrase names it", "judge": "the judge chose no mask"}.get(by, "no phrase has a mask")
 
 
 def judgement(explanation: Explanation) -> str | None:
-    """What the judge would take, None where none was asked."""
+    """Returns a sentence about the judge's choice, or None if there is no judge."""
     if explanation.judged is None:
         return None
     selection, notes = explanation.judged
@@ -96,27 +96,27 @@ def judgement(explanation: Explanation) -> str | None:
     if selection is None:
         return f"{name} gave no reply: {notes.get('reason', status)}"
     if selection.phrase is None or selection.candidate is None:
-        reason = "says that it is not there" if status == "absent" else "had no mask to choose from"
+        reason = "says that the object is not there" if status == "absent" else "had no mask to choose from"
         return f"{name} {reason}.{_iou(explanation, selection)}"
     how = {
-        "only candidate": "says that it is there, and there is one mask only",
-        "unread: first candidate": "gave no number that could be read, so that the first mask stands",
+        "only candidate": "says that the object is there, and there is only one mask",
+        "unread: first candidate": "gave no readable number, so the first mask is used",
     }.get(status, "chooses")
     named = _named(explanation, selection.phrase, selection.candidate)
     return f"{name} {how}: {named}.{_iou(explanation, selection)}"
 
 
 def true_mask(explanation: Explanation) -> str | None:
-    """What is known of the truth, None where nothing is."""
+    """Returns a sentence about the ground truth, or None if it is unknown."""
     if explanation.truth is None:
         return None
     if masks.area(explanation.truth) == 0:
-        return "In truth it is not in the picture."
-    return f"In truth it covers {area(explanation.truth)} of the picture."
+        return "Ground truth: the object is not in the image."
+    return f"Ground truth: the object covers {area(explanation.truth)} of the image."
 
 
 class Taken(NamedTuple):
-    """A mask that somebody takes, None for "not there", and how it is shown; `label` is a key of `LABELS`."""
+    """A chosen or ground-truth mask, None for "not there", and how to show it. `label` is a key of `LABELS`."""
 
     title: str
     note: str
@@ -126,14 +126,14 @@ class Taken(NamedTuple):
 
 
 def taken(explanation: Explanation) -> Iterator[Taken]:
-    """What the selection takes, what the judge takes who was asked beside it, and the truth where it is known."""
+    """Yields the selected mask, the judge's choice if it is separate, and the ground truth if it is known."""
     selection, judged = explanation.selection, explanation.judged
-    yield _taken(explanation, f"Taken by {_BY.get(selection.by, selection.by)}", selection, "selected")
+    yield _taken(explanation, f"Selected by {_BY.get(selection.by, selection.by)}", selection, "selected")
     if judged and judged.selection and selection.by != "judge":
-        yield _taken(explanation, "Taken by the judge", judged.selection, "judge")
+        yield _taken(explanation, "Selected by the judge", judged.selection, "judge")
     if explanation.truth is not None:
         mask = explanation.truth if masks.area(explanation.truth) else None
-        yield Taken("The truth", _area_or_none(mask), mask, TRUTH, "best")
+        yield Taken("Ground truth", _area_or_none(mask), mask, TRUTH, "best")
 
 
 def _taken(explanation: Explanation, title: str, selection: Selection, label: str) -> Taken:
@@ -147,7 +147,7 @@ def _area_or_none(mask: masks.Rle | None) -> str:
 
 
 def labels(explanation: Explanation, phrase: int, candidate: int) -> list[str]:
-    """What is to be said of one candidate: who takes it, and whether it is the phrase's best by the truth."""
+    """Returns the labels of one candidate mask: who selected it, and whether it has the best IoU of all candidates."""
     taken = {"selected": explanation.selection, "judge": explanation.judged and explanation.judged.selection}
     found = [label for label, by in taken.items() if by and (by.phrase, by.candidate) == (phrase, candidate)]
     best = [max(each.ious) for each in explanation.phrases if each.ious]
@@ -157,19 +157,19 @@ def labels(explanation: Explanation, phrase: int, candidate: int) -> list[str]:
 
 
 def tokens(phrase: Phrase) -> str:
-    """The first and the last of a phrase's tokens, counted from 0."""
+    """Returns the first and last token of a phrase, counted from 0."""
     start, end = phrase.tokens or (0, 0)
     return "" if end <= start else str(start) if end == start + 1 else f"{start}\N{EN DASH}{end - 1}"
 
 
 def area(mask: masks.Rle) -> str:
-    """A mask's share of the picture."""
+    """Returns the percentage of the image that a mask covers."""
     height, width = mask["size"]
     return f"{percent(masks.area(mask) / (height * width))} %"
 
 
 def measured(explanation: Explanation, phrase: int, candidate: int) -> str:
-    """A candidate's numbers on one line."""
+    """Returns a candidate mask's score, area and IoU on one line."""
     found = explanation.phrases[phrase]
     shown: Candidate = found.phrase.candidates[candidate]
     iou = f" \N{MIDDLE DOT} IoU {found.ious[candidate]:.2f}" if found.ious else ""
@@ -177,7 +177,7 @@ def measured(explanation: Explanation, phrase: int, candidate: int) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """A text of at most so many characters, with an ellipsis where it was cut."""
+    """Returns the text, cut to `length` characters with an ellipsis at the end."""
     return text if len(text) <= length else f"{text[: length - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -190,7 +190,7 @@ def _named(explanation: Explanation, phrase: int, candidate: int) -> str:
 
 
 def _iou(explanation: Explanation, selection: Selection) -> str:
-    """Of what is absent, the IoU would be 1 or 0 and say no more than the truth does."""
+    """Returns a sentence with the IoU, or "" if the object is absent, since the IoU would be just 1 or 0."""
     if explanation.truth is None or masks.area(explanation.truth) == 0:
         return ""
-    return f" IoU with the truth: {explanation.iou(selection):.2f}."
+    return f" IoU with the ground truth: {explanation.iou(selection):.2f}."

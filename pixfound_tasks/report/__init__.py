@@ -1,1 +1,1 @@
-"""The `pixfound` command: reports, comparisons and checks of what lmms-eval wrote."""
+"""Renders reports, comparisons, checks and leaderboards of runs."""

@@ -1,6 +1,6 @@
-"""A check's verdicts as lines, as annotations of GitHub Actions, and as its job summary.
+"""A check's verdicts as lines of text, as annotations for GitHub Actions, and as a job summary.
 
-Names and reasons come from files that others wrote: nothing in them begins a line, an annotation or Markdown.
+Names and reasons come from untrusted files, so nothing in them may start a line, an annotation or Markdown.
 """
 
 import re
@@ -11,7 +11,7 @@ from pixfound_tasks.runs.check.verdicts import Verdict
 
 
 def lines(verdicts: Sequence[Verdict]) -> list[str]:
-    """One line each: `ok` or `FAIL`, the requirement, the model, and the value or the reason."""
+    """Returns one line per verdict: `ok` or `FAIL`, the requirement, the model, and the value or the reason."""
     asked = [one_line(verdict.requirement.text) for verdict in verdicts]
     models = [one_line(verdict.model or "") for verdict in verdicts]
     widths = [max(map(len, column), default=0) for column in (asked, models)]
@@ -22,7 +22,7 @@ def lines(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def annotations(verdicts: Sequence[Verdict]) -> list[str]:
-    """An `::error::` for each that does not pass, which GitHub Actions shows beside the commit."""
+    """Returns an `::error::` line per failed verdict, which GitHub Actions shows next to the commit."""
     return [
         "::error title=pixfound check::" + _said_of(verdict).replace("%", "%25")
         for verdict in verdicts
@@ -31,7 +31,7 @@ def annotations(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def job_summary(verdicts: Sequence[Verdict]) -> str:
-    """A table in Markdown, to be appended to the file that GITHUB_STEP_SUMMARY names."""
+    """Returns a Markdown table to append to the file that GITHUB_STEP_SUMMARY names."""
     rows = [
         f"| {'passed' if verdict.passed else '**failed**'} | {_escaped(verdict.requirement.text)} "
         f"| {_escaped(verdict.model or '')} | {_escaped(_said(verdict))} |"
@@ -50,5 +50,5 @@ def _said_of(verdict: Verdict) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that Markdown leaves as it is."""
+    """Escapes text so that Markdown shows it unchanged."""
     return re.sub(r"[^\w ./,;()-]", lambda match: f"&#{ord(match[0])};", one_line(text))

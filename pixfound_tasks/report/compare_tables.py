@@ -1,4 +1,4 @@
-"""A comparison of two runs as tables in the terminal."""
+"""Prints a comparison of two runs as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _NAMES = {
     "oracle_miou": "oracle",
     "score": "S",
 }
-_IDS = 12  # flipped documents that a line names; all are in the JSON
+_IDS = 12  # flipped documents listed per line; the JSON has all of them
 _TEXT = 34  # characters of an expression or an answer
 _SETTING = 60
 
 
 def print_comparisons(comparisons: Sequence[RunComparison], worst: int) -> None:
-    """Everything, with the `worst` largest falls in IoU."""
+    """Prints all tables, with the `worst` largest falls in IoU."""
     console = make_console()
     for comparison in comparisons:
         _print(console, comparison, worst)
     if sum(len(comparison.differences) for comparison in comparisons) > 1:
-        console.print(Text("adjusted: p-values of all scores above together, by Holm's method", "dim"))
+        console.print(Text("adjusted: p-values adjusted for all scores above by Holm's method", "dim"))
 
 
 def _print(console: Console, comparison: RunComparison, worst: int) -> None:
@@ -47,7 +47,7 @@ def _print(console: Console, comparison: RunComparison, worst: int) -> None:
     console.print(_differences(comparison.differences))
     for each in comparison.differences:
         if each.effect.reason:
-            console.print(Text(f"{_NAMES[each.score]}: no interval, since {each.effect.reason}", "dim"))
+            console.print(Text(f"{_NAMES[each.score]}: no interval because {each.effect.reason}", "dim"))
     if comparison.flips:
         console.print(_flips(comparison.flips))
     if worst and comparison.regressions:
@@ -81,7 +81,7 @@ def _differences(differences: Sequence[Difference]) -> Table:
 
 
 def _flips(flips: Sequence[Flips]) -> Table:
-    headings = "compared", "right \N{RIGHTWARDS ARROW} wrong", "wrong \N{RIGHTWARDS ARROW} right", "which"
+    headings = "compared", "correct \N{RIGHTWARDS ARROW} incorrect", "incorrect \N{RIGHTWARDS ARROW} correct", "ids"
     table = make_table("flipped", *headings, named=1)
     table.columns[-1].justify = "left"
     for each in flips:
@@ -91,7 +91,7 @@ def _flips(flips: Sequence[Flips]) -> Table:
 
 
 def _regressions(regressions: Sequence[Regression], worst: int) -> Table:
-    headings = "expression", "change in IoU", "first", "second", "answered", "second run's words"
+    headings = "expression", "change in IoU", "first", "second", "answer", "second run's response"
     table = make_table("image", *headings, named=2)
     table.columns[-1].justify = table.columns[-2].justify = "left"
     for each in regressions[:worst]:
@@ -123,7 +123,7 @@ def _ids(ids: Sequence[str]) -> str:
 
 
 def _points(change: float) -> str:
-    """A change of a share in percentage points, with its sign."""
+    """Formats the change of a fraction in percentage points, with its sign."""
     return f"{100 * change:+.1f}" if is_measured(change) else NOT_MEASURED
 
 
@@ -134,4 +134,4 @@ def _p_value(value: float) -> str:
 
 
 def _right(right: bool | None) -> str:
-    return NOT_MEASURED if right is None else "right" if right else "wrong"
+    return NOT_MEASURED if right is None else "correct" if right else "incorrect"

@@ -1,11 +1,11 @@
-"""The files beside the page: the numbers as JSON and CSV, the plots as SVG and PNG.
+"""Writes the files next to the page: the scores as JSON and CSV, and the plots as SVG and PNG.
 
-| file | holds |
+| file | content |
 |---|---|
-| `report.json` | all numbers, see `numbers.as_json` |
-| `scores.csv` | a row for each model and benchmark; with intervals |
-| `parts.csv` | a row for each visual pattern, source and task |
-| `samples.csv` | a row for each image: answers, IoU, outcome, best phrase |
+| `report.json` | all scores; see `report_json.as_json` |
+| `scores.csv` | one row per model and benchmark, with intervals |
+| `parts.csv` | one row per visual pattern, source and task |
+| `samples.csv` | one row per image: answers, IoU, outcome, best phrase |
 | `BENCHMARK_MODEL_PLOT.svg`, `.png` | the plots |
 """
 
@@ -32,14 +32,14 @@ _SCORES = (
     "open_answering", "open_accuracy", "answering", "accuracy", "open_grounding", "grounding", "oracle_miou",
     "chance_miou", "score",
 )  # fmt: skip
-# The wide ones too, which spreadsheets in Japanese and Chinese take for the others.
+# Includes the fullwidth forms, which Japanese and Chinese spreadsheets treat like the ASCII characters.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def write_files(
     runs: Sequence[Run], summaries: Sequence[Summary], drawn: Sequence[Sequence[Plot]], folder: Path
 ) -> None:
-    """Write them all; there is one summary and one list of plots for each run. A file that is there is replaced."""
+    """Writes all files, given one summary and one list of plots per run. Existing files are replaced."""
     write(folder / "report.json", json.dumps(as_json(summaries), indent=2, allow_nan=False).encode())
     _write_table(folder / "scores.csv", map(_score_row, summaries))
     _write_table(folder / "parts.csv", chain.from_iterable(map(_part_rows, summaries)))
@@ -54,13 +54,13 @@ def write_files(
 
 
 def write(path: Path, content: bytes) -> None:
-    """Who reads sees a whole file; a link is replaced, not followed."""
+    """Writes a file atomically, so that readers never see part of it. A symbolic link is replaced, not followed."""
     with replacing(path) as beside:
         beside.write_bytes(content)
 
 
 def _stems(summaries: Sequence[Summary]) -> list[str]:
-    """The beginning of the files' names, one for each summary; of names alike the later ones are numbered."""
+    """Returns a file name prefix per summary. Duplicate prefixes get a number."""
     found: list[str] = []
     for summary in summaries:
         stem = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{summary.benchmark}-{summary.model}")[:80].strip("-.")
@@ -124,7 +124,7 @@ def _outcomes_by_image(summary: Summary) -> dict[str, dict[str, str]]:
 
 
 def _write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """A column for each name that any row has; what is None or NaN is left empty."""
+    """Writes a CSV file with one column per name that any row has. None and NaN are left empty."""
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row))
     file = io.StringIO(newline="")
@@ -139,5 +139,5 @@ def _cell(value: Any) -> Any:
         return int(value)
     if value is None or value != value:
         return ""
-    # What a model wrote shall not be taken for a formula by a spreadsheet.
+    # Spreadsheets must not evaluate a model's text as a formula.
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""The findings of `pixfound doctor` in the terminal."""
+"""Prints the findings of `pixfound doctor` in the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WIDTH = max(map(len, _STYLES)) + 1
 
 
 def print_findings(findings: Sequence[Finding]) -> None:
-    """Print one line for each finding under its section, its remedy below it, and the conclusion last."""
+    """Prints one line per finding, grouped by section and followed by its fix, and then the conclusion."""
     console = make_console()
     section = ""
     for finding in findings:

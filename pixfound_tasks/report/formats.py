@@ -1,4 +1,4 @@
-"""How numbers and outcomes are written, in the terminal and on the page."""
+"""Formats numbers and names outcomes, for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -19,34 +19,37 @@ KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "ta
 TASK_NAMES = {
     "vqa_lang": "wording of questions",
     "ground_lang": "wording of referring prompts",
-    "ground_visual": "pictures",
+    "ground_visual": "images",
 }
 
 
 def is_measured(value: float) -> bool:
-    """Whether there is a value: NaN stands for none."""
+    """Whether a value was measured; NaN means that it was not."""
     return not math.isnan(value)
 
 
 def percent(share: float) -> str:
-    """A share in 0..1 in percent, with one decimal."""
+    """Formats a fraction in 0..1 as a percentage with one decimal."""
     return f"{100 * share:.1f}" if is_measured(share) else NOT_MEASURED
 
 
 def between(interval: Interval | None, before: str = "") -> str:
-    """The ends of a 95 % interval in percent, without decimals; "" where it has none."""
+    """Formats a 95 % interval in percent, without decimals; "" if there is no interval."""
     if interval is None or not is_measured(interval.low):
         return ""
-    to = "\N{EN DASH}" if interval.low >= 0 else " to "  # after a minus a dash misleads
+    to = "\N{EN DASH}" if interval.low >= 0 else " to "  # a dash next to a minus sign is ambiguous
     return f"{before}{100 * interval.low:.0f}{to}{100 * interval.high:.0f}"
 
 
 def number(value: float) -> str:
-    """A number with one decimal."""
+    """Formats a number with one decimal."""
     return f"{value:.1f}" if is_measured(value) else NOT_MEASURED
 
 
 def one_line(text: str, length: int | None = None) -> str:
-    """Text of others for the terminal, cut to a length: nothing in it moves the cursor or turns the direction."""
+    """Makes untrusted text safe for one line of a terminal, cut to `length` characters.
+
+    Characters that are not printable, such as control characters, are replaced by U+FFFD.
+    """
     plain = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return plain if length is None or len(plain) <= length else plain[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"

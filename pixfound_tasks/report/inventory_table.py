@@ -1,4 +1,4 @@
-"""What there is of the benchmarks, as a table in the terminal."""
+"""Prints which benchmark data is available, as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pixfound_tasks.report.formats import NOT_MEASURED
 if TYPE_CHECKING:
     from pixfound_tasks.benchmarks.inventory import Inventory
 
-_LISTED = 5  # names of missing files
+_LISTED = 5  # names of missing files that are listed
 _REVISION = 12  # characters
 
 
 def print_inventories(inventories: Sequence[Inventory]) -> None:
-    """Print one row a benchmark, and below them what is missing."""
+    """Prints one row per benchmark and, below the table, what is missing."""
     console = make_console()
     table = make_table("benchmark", "from", "state", "files", "documents", "pairs", "no object", "MB", named=3)
     for each in inventories:

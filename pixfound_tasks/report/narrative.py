@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: the same in the terminal and on the page."""
+"""Sentences that summarize the results, for both the terminal and the page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pixfound_tasks.runs.repeated import EvidenceFound
 
 
 def emergence(when: When) -> list[str]:
-    """Whether grounding emerges above chance, where, and in which words; nothing where no answer has phrases."""
+    """Says whether grounding emerges above chance, at which position, and in which words.
+
+    Returns an empty list if no answer has phrases.
+    """
     if not when.has_phrases:
         return []
     return [_above_chance(when), *_where(when), *_words(when), *_hits(when), *_mass(when)]
@@ -18,7 +21,7 @@ def emergence(when: When) -> list[str]:
 def _above_chance(when: When) -> str:
     gain = when.intervals.gain
     if when.intervals.is_above_chance is None:
-        return f"Whether grounding emerges above chance cannot be told: {gain.reason or 'there is no chance control'}."
+        return f"It is unknown whether grounding emerges above chance: {gain.reason or 'there are no random points'}."
     verdict = "Grounding emerges above chance" if gain.low > 0 else "Grounding does not emerge above chance"
     return (
         f"{verdict}: the best candidate masks have a mean IoU of {_with(when.intervals.oracle)}, those of as many "
@@ -47,7 +50,7 @@ def _words(when: When) -> list[str]:
         if when.concepts.get(name)
     )
     said = f"{_with(rate)} of them are the expression itself, {_with(overlap)} share a word with it."
-    return [said, f"They are about (by {when.classified_by}): {told}."] if told else [said]
+    return [said, f"What they are about, as classified by {when.classified_by}: {told}."] if told else [said]
 
 
 def _hits(when: When) -> list[str]:
@@ -55,12 +58,14 @@ def _hits(when: When) -> list[str]:
     if not is_measured(hits.point_hit):
         return []
     said = (
-        f"Before any segmenter {_with(of.point_hit)} of their points lie in the object; of all phrases' points "
-        f"{percent(hits.hit_share)} %"
+        f"Before segmentation, {_with(of.point_hit)} of the best phrases' points lie in the object, and so do "
+        f"{percent(hits.hit_share)} % of all phrases' points"
     )
     if not is_measured(of.hit_gain.value):
         return [f"{said}."]
-    return [f"{said}, of random ones {percent(hits.chance_hit_share)} %: a difference of {_points(of.hit_gain)}."]
+    return [
+        f"{said}, versus {percent(hits.chance_hit_share)} % of random points: a difference of {_points(of.hit_gain)}."
+    ]
 
 
 def _mass(when: When) -> list[str]:
@@ -68,21 +73,21 @@ def _mass(when: When) -> list[str]:
     if not is_measured(of.mass.value):
         return []
     return [
-        f"{_with(of.mass)} of what they looked at lies in the object, which is {percent(when.hits.area)} % of the "
-        f"image: {_points(of.mass_gain)} more than looking everywhere alike."
+        f"{_with(of.mass)} of their attention lies in the object, which covers {percent(when.hits.area)} % of the "
+        f"image: {_points(of.mass_gain)} more than uniform attention."
     ]
 
 
 def evidence(found: EvidenceFound) -> list[str]:
-    """Whether the answers rest on the region that the question is about."""
+    """Says whether the answers depend on the region that the question is about, by target-masked ablation."""
     rates = found.found.overall
     if not rates.documents:
-        return [f"No document was asked all three times ({found.found.incomplete} are incomplete)."]
+        return [f"No document has answers to all three prompts ({found.found.incomplete} are incomplete)."]
     verdict = "rest" if rates.difference.low > 0 else "are not shown to rest"
     told = [
-        f"The answers {verdict} on the evidence: with the true region painted out {_with(rates.evidence)} of "
-        f"{rates.documents} change, with an equal region elsewhere {_with(rates.control)}; the difference is "
-        f"{_points(rates.difference)}."
+        f"The answers {verdict} on the evidence: {_with(rates.evidence)} of {rates.documents} answers change if the "
+        f"target region is masked, and {_with(rates.control)} if an equal region elsewhere is masked; the difference "
+        f"is {_points(rates.difference)}."
     ]
     out = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in found.found.left_out.items() if count)
     if out or found.found.incomplete:
@@ -90,22 +95,25 @@ def evidence(found: EvidenceFound) -> list[str]:
     if found.crossed and found.crossed.grounded.documents and found.crossed.ungrounded.documents:
         grounded, others = found.crossed.grounded, found.crossed.ungrounded
         told.append(
-            f"Where the model grounds the object (IoU above 0.5, {grounded.documents} images) the difference is "
-            f"{_points(grounded.difference)}, elsewhere ({others.documents}) {_points(others.difference)}."
+            f"If the model grounds the object (IoU above 0.5, {grounded.documents} images), the difference is "
+            f"{_points(grounded.difference)}; otherwise ({others.documents} images) it is {_points(others.difference)}."
         )
     return told
 
 
 def _incomplete(count: int) -> str:
-    return f"{count} not asked all three times" if count else ""
+    return f"{count} without answers to all three prompts" if count else ""
 
 
 def _with(interval: Interval) -> str:
-    """A share in percent with its interval."""
+    """Formats a fraction in percent, with its interval."""
     return f"{percent(interval.value)} %{between(interval, ' (')}{')' if between(interval) else ''}"
 
 
 def _points(interval: Interval) -> str:
-    """A difference of shares in percentage points, with its interval, in which signs would read as ranges."""
+    """Formats a difference of fractions in percentage points, with its interval.
+
+    The interval is written with "to", because a dash next to a minus sign is ambiguous.
+    """
     ends = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if is_measured(interval.low) else ""
     return f"{percent(interval.value)} points{ends}"

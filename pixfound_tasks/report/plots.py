@@ -1,6 +1,6 @@
-"""The report's plots, as matplotlib figures; the page shows the same that stand beside it as files.
+"""The report's plots, as matplotlib figures. The page embeds the same plots that are written as files.
 
-Text from models and data is drawn as it is: none of it is taken for mathematics.
+Text from models and data is drawn literally and is never parsed as a formula.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _STYLE = {
 
 
 class Plot(NamedTuple):
-    """A figure, the name of its files, and what it shows in a sentence."""
+    """A figure, the name of its files, and a caption."""
 
     name: str
     caption: str
@@ -47,7 +47,7 @@ class Plot(NamedTuple):
 
 
 def plots(summary: Summary) -> list[Plot]:
-    """Those of one summary for which it has numbers."""
+    """Draws the plots for which the summary has values."""
     with matplotlib.rc_context(_STYLE):
         return list(_plots(summary))
 
@@ -59,19 +59,19 @@ def _plots(summary: Summary) -> Iterator[Plot]:
         yield from _emergence(summary.when)
     for task, found in summary.sensitivity.items():
         of = TASK_NAMES.get(task.removesuffix("_lite"), task)
-        yield Plot(task, f"Scores under varied {of}.", _sensitivity(found))
+        yield Plot(task, f"Scores under variations of the {of}.", _sensitivity(found))
     if summary.evidence and summary.evidence.found.overall.documents:
-        caption = "Answers that change when the true region, or an equal one elsewhere, is painted out."
+        caption = "Answers that change if the target region, or an equal region elsewhere, is masked."
         yield Plot("evidence", caption, _evidence(summary.evidence.found))
 
 
 def svg(figure: Figure) -> bytes:
-    """The same bytes for the same figure."""
+    """Returns a figure as SVG; the same figure gives the same bytes."""
     return _saved(figure, "svg", metadata={"Date": None})
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG, 200 dots per inch."""
+    """Returns a figure as PNG, at 200 dots per inch."""
     return _saved(figure, "png", dpi=200)
 
 
@@ -88,12 +88,12 @@ def _figure(height: float, width: float = 5.2) -> tuple[Figure, Axes]:
 
 
 def plain(text: str) -> str:
-    """Text that can be drawn, and is not endless."""
+    """Makes untrusted text printable and cuts it to `_LONGEST` characters."""
     return one_line(text, _LONGEST)
 
 
 def _outcomes(summary: Summary) -> Figure:
-    """Stacked bars of shares, a bar for each kind of questions and rule."""
+    """Draws one stacked bar of fractions per kind of question and rule."""
     bars = [
         (f"{asked}, {rule}", found) for asked, by_rule in summary.failures.items() for rule, found in by_rule.items()
     ]
@@ -118,17 +118,17 @@ def _outcomes(summary: Summary) -> Figure:
 def _emergence(when: When) -> Iterator[Plot]:
     if any(when.token_bins):
         yield Plot(
-            "location_tokens", "Where in the answer the best phrase begins, by its tokens.",
+            "location_tokens", "Position in the answer at which the best phrase begins, by tokens.",
             _location(when.token_bins, when.intervals.median_location, "tokens"),
         )  # fmt: skip
     yield Plot(
-        "location_characters", "Where in the answer the best phrase begins, by its characters (as in the study).",
+        "location_characters", "Position in the answer at which the best phrase begins, by characters.",
         _location(when.location_bins, when.intervals.median_char_location, "characters"),
     )  # fmt: skip
     if any(when.concepts.values()):
         yield Plot("concepts", f"What the best phrases are about, by {plain(when.classified_by)}.", _concepts(when))
     if when.curve.images.any():
-        yield Plot("curve", "How well the phrases so far show the object, along the answer.", _curve(when))
+        yield Plot("curve", "Best IoU of the phrases so far, along the answer.", _curve(when))
 
 
 def _location(bins: Sequence[int], median: Interval, unit: str) -> Figure:
@@ -155,7 +155,7 @@ def _concepts(when: When) -> Figure:
 def _bars(
     axes: Axes, names: Sequence[str], shares: Sequence[Interval], color: str, offset: float = 0, label: str = ""
 ) -> None:
-    """Horizontal bars of shares in percent, with their intervals as lines."""
+    """Draws horizontal bars of fractions in percent, with intervals as lines."""
     height = 0.38 if label else 0.68
     for place, share in enumerate(shares):
         if not is_measured(share.value):
@@ -171,13 +171,13 @@ def _curve(when: When) -> Figure:
     figure, axes = _figure(2.8)
     places = (np.arange(len(when.curve.mean)) + 1) / len(when.curve.mean) * 100
     axes.fill_between(places, 100 * when.curve.lower, 100 * when.curve.upper, color=_BLUE, alpha=0.18, linewidth=0)
-    axes.plot(places, 100 * when.curve.mean, color=_BLUE, label=f"object there ({when.curve.images.max()}): best IoU")
+    axes.plot(places, 100 * when.curve.mean, color=_BLUE, label=f"object present ({when.curve.images.max()}): best IoU")
     if is_measured(when.present_chance):
         axes.axhline(100 * when.present_chance, color=_GREY, linestyle="--", label="as many random points: best IoU")
     if when.absent_curve.images.any():
         curve = when.absent_curve
         axes.fill_between(places, 100 * curve.lower, 100 * curve.upper, color=_ORANGE, alpha=0.15, linewidth=0)
-        axes.plot(places, 100 * curve.mean, color=_ORANGE, label=f"absent ({curve.images.max()}): image covered")
+        axes.plot(places, 100 * curve.mean, color=_ORANGE, label=f"object absent ({curve.images.max()}): image covered")
     axes.set(
         xlim=(0, 100), ylim=(0, 100), xlabel="percent of the answer's tokens", ylabel="percent, mean and quartiles"
     )
@@ -186,7 +186,7 @@ def _curve(when: When) -> Figure:
 
 
 def _sensitivity(found: Sequence[Sensitivity]) -> Figure:
-    """A row for each type: every variation's score, their mean with its interval, and the original's."""
+    """Draws one row per type: the score of each variation, their mean with its interval, and the original's score."""
     types = [each for each in found if each.type != ALL]
     figure, axes = _figure(0.9 + 0.45 * len(types))
     for place, each in enumerate(types):
@@ -207,8 +207,8 @@ def _evidence(found: Evidence) -> Figure:
     rows: dict[str, Rates] = {"all": found.overall, **found.by_pattern}
     figure, axes = _figure(0.9 + 0.42 * len(rows))
     names = [f"{name} ({rates.documents})" for name, rates in rows.items()]
-    _bars(axes, names, [rates.evidence for rates in rows.values()], _BLUE, -0.2, "true region painted out")
-    _bars(axes, names, [rates.control for rates in rows.values()], _GREY, 0.2, "equal region elsewhere")
+    _bars(axes, names, [rates.evidence for rates in rows.values()], _BLUE, -0.2, "target region masked")
+    _bars(axes, names, [rates.control for rates in rows.values()], _GREY, 0.2, "equal region elsewhere masked")
     axes.set(xlim=(0, 100), xlabel="percent of answers that change, with 95 % intervals")
     figure.legend(loc="outside upper center", ncols=2)
     return figure

@@ -1,4 +1,4 @@
-"""`report.json`: the summaries as they are, with the samples behind every cell; what was not measured is null."""
+"""`report.json`: the complete summaries, with the images behind each count. What was not measured is null."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pixfound_tasks.runs.summary import Summary
 
 
 def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
-    """The summaries as JSON values, by the names of their fields; shares are in 0..1 and unrounded.
+    """Returns the summaries as JSON values, keyed by field name. Fractions are in 0..1 and not rounded.
 
-    The four outcomes have `counts`, `shares` with their intervals, and as `units` the images' ids behind each.
+    The four outcomes have `counts`, `shares` (fractions with intervals), and `units` (the image ids behind each count).
     """
     return [_value(summary) for summary in summaries]
 

@@ -1,4 +1,4 @@
-"""A run's scores as tables in the terminal."""
+"""Prints the scores of runs as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is
 from pixfound_tasks.runs.breakdown import BreakdownRow
 from pixfound_tasks.runs.summary import Summary
 
-_COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
+_COLUMNS = {  # heading -> field of a summary; columns without any value are left out
     "A\N{DAGGER}": "open_answering",
     "A": "answering",
     "accuracy": "accuracy",
@@ -26,12 +26,12 @@ _COLUMNS = {  # heading -> field of a summary; what nobody measured is left out
 
 
 def print_scores(summaries: Sequence[Summary]) -> None:
-    """Print the scores of all runs, and below them who judged open answers."""
+    """Prints the scores of all runs, the judges of open answers, and the results of each analysis."""
     console = make_console()
     console.print(_scores(summaries))
     for each in summaries:
         if judges := each.provenance["judges"]:
-            said = f"open answers judged by {judges}, {percent(each.unjudged)} % of them unjudged, which count as wrong"
+            said = f"open answers judged by {judges}; {percent(each.unjudged)} % unjudged, which count as incorrect"
             console.print(Text(one_line(f"{each.model}, {each.benchmark}: {said}")))
     for has_any, table in (
         (any(_is_part(row) for each in summaries for row in each.patterns), _parts),
@@ -65,7 +65,7 @@ def _scores(summaries: Sequence[Summary]) -> Table:
 
 
 def _parts(summaries: Sequence[Summary]) -> Table:
-    """The scores by source and by task; those by visual pattern are for the page."""
+    """Returns the scores by source and by task. Scores by visual pattern are only on the page."""
     columns = {"accuracy\N{DAGGER}": "open_accuracy", "accuracy": "accuracy", "M": "miou"}
     table = make_table("model", "benchmark", "images of", "images", *columns, named=3)
     for each in summaries:

@@ -1,4 +1,4 @@
-"""Templates of pages: everything that they show is escaped, and what they name must be there."""
+"""The template environment of pages: all values are escaped, and undefined names are errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jinja2
 
 
 def make_environment(folder: Path, shown: Callable[[Any], Any] | None = None) -> jinja2.Environment:
-    """The templates of a folder; `shown` turns every value into what is shown of it, before it is escaped."""
+    """Returns the environment for a folder of templates. `shown` converts each value before it is escaped."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         autoescape=True,

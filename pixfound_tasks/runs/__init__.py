@@ -1,1 +1,1 @@
-"""What an evaluation left behind: reading it, and its numbers."""
+"""Reads the output of an evaluation and computes its scores."""

@@ -1,4 +1,4 @@
-"""A benchmark's scores by visual pattern, by the source of its images and by the task of its questions."""
+"""Scores of a run, broken down by visual pattern, by image source and by question task."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _NO_UNITS = Outcomes(dict.fromkeys(OUTCOMES, ()))
 
 @dataclass(frozen=True)
 class BreakdownRow:
-    """The scores of the images of one pattern, source or task, in 0..1, NaN where not measured.
+    """The scores of the images of one pattern, source or task, in 0..1; NaN means "not measured".
 
-    `intervals` are those of `accuracy`, `open_accuracy` and `miou`; `outcomes` are by kind of questions and rule.
+    `intervals` has the 95 % intervals of `accuracy`, `open_accuracy` and `miou`. `outcomes` is keyed by the kind of
+    question ("choice", "open") and then by the rule ("paper", "strict").
     """
 
     kind: str
@@ -34,7 +35,7 @@ class BreakdownRow:
 
 
 def break_down(records: Sequence[Record], found: Mapping[str, ByRule]) -> tuple[BreakdownRow, ...]:
-    """A row for each name of each kind that the benchmark has, in order of kinds and names."""
+    """Returns one row per pattern, source and task of the benchmark, sorted by kind and then by name."""
     rows = []
     for kind in KINDS:
         by_name: dict[str, list[Record]] = {}

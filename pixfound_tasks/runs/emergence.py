@@ -1,4 +1,4 @@
-"""What a report says of when grounding emerges, from a run's `..._when` task, or else from its groundings."""
+"""When grounding emerges, computed from a run's `..._when` task or, without one, from its `..._ground` task."""
 
 from __future__ import annotations
 
@@ -18,24 +18,30 @@ from pixfound_tasks.scoring.curves import Band
 
 @dataclass(frozen=True)
 class When:
-    """Of the images with an expression; what is of best phrases is of those whose object is there.
+    """Emergence over the images that have a referring expression.
+
+    The best phrase of an image is the one whose candidate mask has the highest IoU with the ground truth. Only images
+    whose object is present have one. All rates and IoUs are in 0..1.
 
     Attributes:
-        images, present: how many there are, and of how many the object is there.
+        images: number of images with a referring expression.
+        present: number of those images whose object is present.
         candidates: mean number of candidate masks per image.
-        oracle_miou, chance_miou: of the best candidates by the truth, and of those of random points; in 0..1.
-        present_chance: the latter over the images whose object is there: what the curve is to be compared with.
-        location_bins, token_bins: best phrases by tenths of the answer, by its characters and by its tokens.
-        located: how many best phrases have a place in the answer.
-        median_location: of the best phrases' first tokens, in 0..1 of the answer.
-        exact_phrase_rate: share of the best phrases that are the expression itself, by its head noun.
-        matches, concepts: how best phrases name the object, and what they are about -> images.
-        classified_by: who said what they are about.
-        hits: before any segmenter.
-        intervals: of all these.
-        curve, absent_curve: along the answer's tokens, the best IoU of the phrases so far, and where the object is
-            absent the share of the image that their candidates cover.
-        records: of every image.
+        oracle_miou: mean IoU of the best candidate mask of each image.
+        chance_miou: mean IoU of the best candidate mask of as many random points (the random-point baseline).
+        present_chance: `chance_miou` over the images whose object is present; the baseline of `curve`.
+        location_bins, token_bins: number of best phrases per tenth of the answer, by characters and by tokens.
+        located: number of best phrases whose position in the answer is known.
+        median_location: median position of the best phrases' first tokens, as a fraction of the answer.
+        exact_phrase_rate: fraction of best phrases that are the expression itself, compared by head noun.
+        matches: how the best phrase matches the expression -> number of images.
+        concepts: what the best phrase is about -> number of images.
+        classified_by: name of the classifier that assigned the concepts.
+        hits: how often points lie in the object, before any segmenter runs.
+        intervals: the 95 % intervals of these values.
+        curve: best IoU of the phrases so far, along the answer's tokens, if the object is present.
+        absent_curve: fraction of the image covered by the candidates so far, if the object is absent.
+        records: one record per image.
     """
 
     images: int
@@ -64,7 +70,7 @@ class When:
 
 
 def when(records: Sequence[Record]) -> When | None:
-    """None where no image with an expression was asked about."""
+    """Computes emergence from a run's records. Returns None if no image with an expression has a grounding."""
     answered = [
         (record, answer)
         for record in records
@@ -89,7 +95,7 @@ def when(records: Sequence[Record]) -> When | None:
 
 
 def _logged_concept(answer: Answer) -> tuple[str | None, str] | None:
-    """What a `..._when` task logged of its best phrase, and who said so; None where it did not."""
+    """Returns the concept that a `..._when` task logged and its classifier's name, or None if it logged none."""
     concept, by = answer.metrics.get("concept"), answer.metrics.get("classified_by")
     return (concept if concept in CONCEPTS else None, str(by)) if by else None
 

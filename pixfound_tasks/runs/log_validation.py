@@ -1,6 +1,6 @@
-"""What a log of samples may say, which anybody may have written: a `ValueError` where a value is another.
+"""Validation of logged samples, which are untrusted. Each function raises `ValueError` on an unexpected value.
 
-What these pass on can be counted, averaged and drawn without a second look.
+Values that pass can be counted, averaged and plotted without further checks.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from typing import Any
 
 from pixfound_tasks.masks import Size
 
-MAX_PIXELS = 1 << 25  # of an image, as of a picture of a mask
+MAX_PIXELS = 1 << 25  # of an image or a mask file
 _MOST = 1 << 31
 _SHARES = (
     "accuracy", "lenient_accuracy", "unparsed", "unjudged", "ciou", "precision_50", "absent_accuracy", "oracle_miou",
     "chance_miou", "exact_phrase_rate", "median_location", "miou", "pair_accuracy",
 )  # fmt: skip
-# Of these a document may log its part: two overlaps in pixels, an IoU and whether masks came, a pair and its half.
+# A document may also log its part of these metrics as two values: intersection and union in pixels; an IoU and whether
+# the answer had masks; a pair's number and whether this image's answer is correct.
 _PARTS = ("ciou", "miou", "pair_accuracy")
 _NAMES = ("concept", "classified_by")
 
 
 def check_metrics(sample: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A sample whose metrics are shares in 0..1, NaN, None, or of some the document's part."""
+    """Returns the sample if each metric is in 0..1, NaN, None, or one of the two-value parts in `_PARTS`."""
     for name in _SHARES:
         value = sample.get(name)
         if name in _PARTS and isinstance(value, list):
@@ -41,7 +42,10 @@ def check_metrics(sample: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def check_varied(score: Any) -> tuple[Any, ...]:
-    """What a task of prompt sensitivity logs of one asking: the type of variation, its number, and its value."""
+    """Checks a prompt-sensitivity score: the type and number of the variation, and its value.
+
+    The value is in 0..1, or `[pair, correct]` for paired images.
+    """
     type, variation, value = score
     if not isinstance(type, str):
         raise _unexpected("score", "the type of a variation", type)
@@ -56,15 +60,15 @@ def check_varied(score: Any) -> tuple[Any, ...]:
 
 
 def check_asking(score: Any, id: str) -> tuple[Any, ...]:
-    """What a task of evidence logs of one asking: the document's id, the kind of asking, and the option or None."""
+    """Checks an ablation score: the document's id, the kind of ablation, and the index of the chosen option or None."""
     of, kind, chosen = score
     if of != id or not isinstance(kind, str):
-        raise _unexpected("score", f"an asking about {id!r}", score)
+        raise _unexpected("score", f"the score of a prompt about {id!r}", score)
     return of, kind, None if chosen is None else count(chosen, "score")
 
 
 def size_of(fields: Mapping[str, Any]) -> Size:
-    """`(height, width)` of an image that can be held in memory."""
+    """Returns `(height, width)`; raises `ValueError` if the image has no pixels or more than `MAX_PIXELS`."""
     height, width = (count(fields[name], name) for name in ("height", "width"))
     if not 0 < height * width <= MAX_PIXELS:
         raise _unexpected("size", f"an image of 1 to {MAX_PIXELS} pixels", f"{width} x {height}")
@@ -72,14 +76,14 @@ def size_of(fields: Mapping[str, Any]) -> Size:
 
 
 def count(value: Any, name: str) -> int:
-    """A whole number from 0 on, of a size that a benchmark can have."""
+    """Returns the value if it is an integer in 0..2**31 - 1."""
     if type(value) is not int or not 0 <= value < _MOST:
         raise _unexpected(name, "a whole number", value)
     return value
 
 
 def _share(value: Any, name: str) -> None:
-    # Not `math.isnan`, which refuses whole numbers that are too large for a float.
+    # `math.isnan` raises an error on integers that are too large for a float.
     if value is not None and not (_is_number(value) and (value != value or 0 <= value <= 1)):
         raise _unexpected(name, "a number in 0..1", value)
 

@@ -1,4 +1,4 @@
-"""The failure analysis of a run: its answers, to choice or to open questions, by its groundings."""
+"""The failure analysis of a run: answers to choice or open questions, crossed with groundings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pixfound_tasks.analysis.failures import Failures, ImageFacts
 from pixfound_tasks.runs.run import Answer, Record, Run
 from pixfound_tasks.runs.scores import iou, is_right
 
-ANSWERING: dict[str, Literal["vqa", "open"]] = {"choice": "vqa", "open": "open"}  # -> the field of a record
-KINDS = ("pattern", "source", "task")  # fields of a document; "" in all documents where a benchmark has no such thing
+ANSWERING: dict[str, Literal["vqa", "open"]] = {"choice": "vqa", "open": "open"}  # -> field of a record
+KINDS = ("pattern", "source", "task")  # fields of a document; "" if the benchmark does not have them
 
 ByRule = dict[str, Failures]
 
 
 def find_failures(run: Run) -> dict[str, ByRule]:
-    """The failure analysis by each rule, for each kind of questions that was asked beside referring expressions."""
+    """Returns the failure analysis by kind of question and by rule, over the images that also have a grounding."""
     found = {}
     for asked, field in ANSWERING.items():
         facts = [

@@ -1,4 +1,4 @@
-"""How far a command is, on standard error: a bar for each of its steps in a terminal, one line elsewhere."""
+"""Progress on standard error: one bar per step in a terminal, one line in all if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 class Track(Protocol):
-    """Gives the items as they are, and shows how many of `total` have been taken; None: it is not known."""
+    """Yields the items unchanged and shows how many of `total` were taken. `total` is None if it is unknown."""
 
     def __call__(self, items: Iterable[T], words: str, total: int | None = None) -> Iterator[T]: ...
 
 
 def untracked(items: Iterable[T], words: str, total: int | None = None) -> Iterator[T]:
-    """The items, with nothing shown."""
+    """Yields the items and shows nothing."""
     return iter(items)
 
 
 @contextmanager
 def progress_shown(what: str) -> Iterator[Track]:
-    """What is given tracks while the context lasts; where standard error is no terminal, only `what` is printed."""
+    """Yields a `Track` for the duration of the context. If standard error is not a terminal, prints only `what`."""
     console = Console(stderr=True)
     if not console.is_terminal:
         typer.echo(what, err=True)

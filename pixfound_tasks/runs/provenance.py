@@ -1,4 +1,4 @@
-"""How a run was made: what lmms-eval and the responses say, and the prompts as they were given."""
+"""How a run was made: the settings that lmms-eval and the responses record, and the prompts."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from typing import Any
 from pixfound_tasks.runs import scores
 from pixfound_tasks.runs.run import Document, Record, Run
 
-_MOST_POINTS = 50  # of provenance; ours have some twenty, and a response can name any
+_MOST_POINTS = 50  # entries kept; our responses have about 20, but any response can add more
 _LONGEST = 500  # characters of a value
-_LISTED = 5  # values of one point of provenance; it may differ from image to image
+_LISTED = 5  # values listed per entry; they may differ between images
 _SETTINGS = ("model", "model_args", "lmms_eval_version", "date", "limit")
 _ASKED = {
     "vqa": "choice",
     "open": "open",
     "ground": "referring",
     "when": "referring, when",
-}  # field of a record -> words
+}  # field of a record -> name of its prompt
 
 
 def provenance(run: Run) -> dict[str, Any]:
-    """Where the responses differ in a point, the values that occur.
+    """Returns the settings of a run by name. If responses differ in an entry, its value lists what occurs.
 
-    `origin` is of the data, `judges` are those of open answers, `prompts` by what was asked have `{question}`,
-    `{options}` and `{expression}` in place of each document's own.
+    `origin` is the source of the data, and `judges` names the judges of open answers. `prompts` has the prompt
+    templates of each protocol, with `{question}`, `{options}` and `{expression}` in place of each document's text.
+    `responses` has the provenance entries of the responses.
     """
     answers = [answer for record in run.records for field in _ASKED if (answer := getattr(record, field))]
     values: dict[str, dict[str, None]] = {}
@@ -49,14 +50,14 @@ def _as_text(value: Any) -> str:
 
 
 def _judges(records: Iterable[Record]) -> list[str]:
-    """Who judged open answers."""
+    """Returns the names of the judges of open answers."""
     judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, "open"))
     found = (judgement.get("by") for judgement in judgements if isinstance(judgement, dict))
     return list(dict.fromkeys(str(name) for name in found if name))
 
 
 def _prompts(records: Sequence[Record]) -> dict[str, str]:
-    """The most frequent ones first."""
+    """Returns the prompt templates of each protocol, the most frequent one first."""
     found = {}
     for field, asked in _ASKED.items():
         answered = [(record.document, answer) for record in records if (answer := getattr(record, field))]

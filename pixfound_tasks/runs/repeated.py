@@ -1,4 +1,4 @@
-"""What a report says of the tasks that ask about a document several times: sensitivity, and evidence."""
+"""Results of the tasks that prompt several times per document: prompt sensitivity and target-masked ablation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Repeats = Mapping[str, Sequence[Sensitivity]]
 
 
 class EvidenceFound(NamedTuple):
-    """The rates of changed answers, and crossed with the same model's groundings, where there are any."""
+    """The rates of changed answers. `crossed` splits them by the same model's groundings; None if it has none."""
 
     found: Evidence
     crossed: Crossed | None
 
 
 def find_sensitivity(run: Run) -> dict[str, list[Sensitivity]]:
-    """How scores depend on wording and picture, by task; tasks without variations are left out."""
+    """Returns how scores depend on prompt and image variations, by task. Tasks without variations are left out."""
     return {
         task: found
         for task, samples in run.repeated.items()
@@ -32,7 +32,7 @@ def find_sensitivity(run: Run) -> dict[str, list[Sensitivity]]:
 
 
 def _varied(sample: RepeatedSample) -> VariedSample:
-    """Of a sample whose score is a `scoring.sensitivity.VariedPart`; a pair's half is `[pair, right]` in it."""
+    """Converts a sample whose score is a `scoring.sensitivity.VariedPart`. Paired images log `[pair, correct]`."""
     type, variation, value = sample.score
     return VariedSample(
         sample.id, sample.pair, str(type), int(variation), bool(value[1]) if isinstance(value, list) else value
@@ -40,7 +40,7 @@ def _varied(sample: RepeatedSample) -> VariedSample:
 
 
 def find_evidence(run: Run) -> EvidenceFound | None:
-    """Whether answers rest on the true region; None where no evidence task ran."""
+    """Returns how often answers change if the target region is masked, or None if no such task ran."""
     samples = run.repeated.get(EVIDENCE)
     if not samples:
         return None

@@ -1,4 +1,4 @@
-"""A run: what lmms-eval wrote to its `--output_path` with `--log_samples`, joined by image."""
+"""A run: the samples that lmms-eval wrote to `--output_path` with `--log_samples`, joined by image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pixfound_tasks.runs.samples import (
 
 __all__ = ["RECORDED", "Answer", "Document", "Record", "RepeatedSample", "Run", "RunError", "read_runs"]
 
-# The ends of the names of tasks that prompt once per document, and the field of a record that holds their answers.
+# Suffixes of the tasks that prompt once per document -> the field of a record that holds their answers.
 RECORDED = {protocol.suffix: protocol.record for protocol in PROTOCOLS if protocol.record}
 _NOTHING_WRITTEN = (
     "If an evaluation fails, lmms-eval writes nothing and exits with 0: read its log, and run `pixfound doctor`"
@@ -36,7 +36,7 @@ _NOTHING_WRITTEN = (
 
 @dataclass(frozen=True)
 class Record:
-    """One image of a run; an answer is None where that protocol was not run on it, or could not be scored."""
+    """One image of a run. An answer is None if that protocol was not run on the image or could not be scored."""
 
     document: Document
     vqa: Answer | None = None
@@ -47,10 +47,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """One model on one benchmark: its records in order of their ids, and what lmms-eval says of the run.
+    """One model on one benchmark: its records, sorted by id, and the settings that lmms-eval recorded.
 
-    `repeated` has the samples of tasks that ask several times, by the end of the task's name. `folder` is the one that
-    was read.
+    `repeated` has the samples of the tasks that prompt several times per document, by the suffix of the task's name.
+    `folder` is the folder that was read.
     """
 
     model: str
@@ -62,19 +62,19 @@ class Run:
 
     @property
     def tasks(self) -> set[str]:
-        """What was run: fields of records, and ends of names."""
+        """The tasks that were run: field names of records, and suffixes of repeated tasks."""
         return {name for name in RECORDED.values() if any(getattr(record, name) for record in self.records)} | {
             *self.repeated
         }
 
 
 def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> list[Run]:
-    """Every model and benchmark in the folders of one or several runs; of each task the newest samples.
+    """Reads every model and benchmark in one or more folders. The newest samples of each task are used.
 
-    Runs of one model on one benchmark in different folders become one where they share no task, such as answers in
-    the first and groundings in the second; else they stay apart and have their folder in their name. With `join` the
-    model does not matter: one model's answers are held against another's groundings. Raises `RunError` where a folder
-    has no run, saying why.
+    Runs of the same model on the same benchmark in different folders are merged if they share no task, for example
+    answers in one folder and groundings in another. Otherwise they stay separate, and each model name gets its folder.
+    With `join`, runs of different models are merged too, so that one model's answers are crossed with another model's
+    groundings. Raises `RunError`, with the reason, if a folder has no run.
     """
     found: list[Run] = []
     for folder in dict.fromkeys(folders):
@@ -89,7 +89,7 @@ def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> l
 
 
 def _joined(first: Run, second: Run) -> Run:
-    """One run of two that share no task; settings are the first one's, names and arguments those of both."""
+    """Merges two runs that share no task. Settings come from the first run; names and arguments from both."""
     parts = {record.document.id: record for record in first.records}
     for record in second.records:
         answers = {name: answer for name in RECORDED.values() if (answer := getattr(record, name))}
@@ -108,7 +108,7 @@ def _joined(first: Run, second: Run) -> Run:
 
 
 def _told_apart(runs: list[Run]) -> list[Run]:
-    """The runs, those of the same model on the same benchmark with their folders behind the model's name."""
+    """Appends the folder to the model's name if several runs have the same model and benchmark."""
     counts = Counter((run.model, run.benchmark) for run in runs)
     return [
         replace(run, model=f"{run.model} ({run.folder})") if counts[run.model, run.benchmark] > 1 else run
@@ -117,7 +117,7 @@ def _told_apart(runs: list[Run]) -> list[Run]:
 
 
 def _read_folder(folder: Path, track: Track) -> list[Run]:
-    """The runs of one folder, in order of their names."""
+    """Reads the runs of one folder, sorted by name."""
     if not folder.is_dir():
         raise RunError(
             f"expected a folder that lmms-eval wrote with --output_path, but {folder} "
@@ -145,9 +145,9 @@ def _nothing_found(folder: Path) -> str:
         todo = "run lmms-eval again with --log_samples"
     else:
         came = "neither samples nor results"
-        todo = "give the folder that was lmms-eval's --output_path, in a run with --log_samples"
+        todo = "give the folder that was lmms-eval's --output_path in a run with --log_samples"
         todo += f". {_NOTHING_WRITTEN}{failure_hint()}"
-    return f"expected samples of a benchmark of ours in {folder}, but found {came}; {todo}"
+    return f"expected samples of a benchmark of this package in {folder}, but found {came}; {todo}"
 
 
 def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path], track: Track) -> Run:
@@ -170,7 +170,7 @@ def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path],
 
 
 def _is_scored(answer: Answer) -> bool:
-    """Not where there was no segmenter for its boxes or points, which was logged as NaN."""
+    """Returns False if the boxes or points had no segmenter; the task logs that as NaN."""
     ious = (answer.metrics.get(name) for name in ("miou", "oracle_miou"))
     return not any(isinstance(iou, float) and math.isnan(iou) for iou in ious)
 
@@ -178,7 +178,7 @@ def _is_scored(answer: Answer) -> bool:
 def _in_order(records: Iterable[Record]) -> tuple[Record, ...]:
     def place(record: Record) -> tuple[int, str]:
         id = record.document.id
-        # `int` refuses thousands of digits.
+        # `int` raises an error on thousands of digits.
         return (int(id), id) if id.isdecimal() and len(id) < 20 else (0, id)
 
     return tuple(sorted(records, key=place))

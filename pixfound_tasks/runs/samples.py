@@ -1,4 +1,4 @@
-"""Reading what lmms-eval logged: samples, and the results file beside them."""
+"""Reads the files that lmms-eval logged: samples, and the results file next to them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from pixfound_tasks.response import Response
 from pixfound_tasks.runs.log_validation import check_asking, check_metrics, check_varied, count, size_of
 
 T = TypeVar("T")
-_RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long, and read once
+_RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long texts, needed once only
 _SAMPLES_FILE = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
 
 
 class RunError(ValueError):
-    """A folder that is no run of ours, or a file in it that cannot be read."""
+    """Raised if a folder has no run of this package's tasks, or if a file in it cannot be read."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One image's question, referring expression and true mask; `expression` is None where no object is asked about.
+    """One image's question, referring expression and ground-truth mask.
 
-    `pair` counts pairs from 0; `width` and `height` are in pixels.
+    `expression` is None if the question is not about an object. `pair` counts from 0 and is None on benchmarks without
+    pairs. `width` and `height` are in pixels.
     """
 
     benchmark: str
@@ -54,7 +55,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered to one prompt, and the metrics of that answer as lmms-eval logged them."""
+    """A model's response to one prompt, and the metrics of that response as lmms-eval logged them."""
 
     prompt: str
     response: Response
@@ -63,10 +64,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class RepeatedSample:
-    """One asking of a task that asks about a document several times.
+    """One sample of a task that prompts several times per document.
 
-    `score` is what its task logged for it: a `scoring.evidence.Asking` or a `scoring.sensitivity.VariedPart`, as a
-    list. `left_out` counts the documents that the task never asks about, by reason.
+    `score` is what the task logged: the values of a `scoring.evidence.Asking` or a `scoring.sensitivity.VariedPart`.
+    `left_out` counts the documents that the task leaves out, by reason.
     """
 
     id: str
@@ -77,26 +78,29 @@ class RepeatedSample:
 
 
 def sample_files(folder: Path) -> list[tuple[Path, str]]:
-    """The files of samples in a run's folder, the oldest first, and the task each is of."""
-    # Names begin with the date.
+    """Returns the sample files in a run's folder, oldest first, each with its task."""
+    # File names begin with the date.
     files = sorted([*folder.glob("*_samples_*.jsonl"), *folder.glob("*/*_samples_*.jsonl")])
-    # Opening a pipe would wait for ever.
+    # Opening a named pipe would block forever.
     return [(file, match["task"]) for file in files if file.is_file() and (match := _SAMPLES_FILE.fullmatch(file.name))]
 
 
 def read_answers(file: Path, benchmark: str) -> Iterator[tuple[Document, Answer]]:
-    """The documents of a task that asks about each once, and their answers; raises `RunError`."""
+    """Yields the documents and answers of a task that prompts once per document. Raises `RunError` on a bad line."""
     return _read(file, benchmark, _answer)
 
 
 def read_repeated(file: Path, benchmark: str, is_varied: bool) -> Iterator[RepeatedSample]:
-    """The samples of a task that prompts several times per document, in variations or not; raises `RunError`."""
+    """Yields the samples of a task that prompts several times per document. Raises `RunError` on a bad line.
+
+    `is_varied` says whether the task is one of prompt sensitivity; otherwise it is a target-masked ablation.
+    """
     check_score = (lambda score, id: check_varied(score)) if is_varied else check_asking
     return _read(file, benchmark, partial(_repeated, check_score=check_score))
 
 
 def read_settings(samples: Path) -> dict[str, Any]:
-    """What the results file beside a file of samples says of the run; empty but for the date where there is none."""
+    """Returns the run's settings from the results file next to the samples; only the date if there is no such file."""
     match = _SAMPLES_FILE.fullmatch(samples.name)
     assert match is not None  # one of `sample_files`
     date = match["date"]
@@ -121,8 +125,8 @@ def read_settings(samples: Path) -> dict[str, Any]:
 
 
 def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
-    """What `read` makes of each sample."""
-    with file.open("rb") as lines:  # so that a line that is not UTF-8 is named as any other
+    """Yields `read(sample)` for each line of the file."""
+    with file.open("rb") as lines:  # so that the error for a line that is not UTF-8 names the line too
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -181,9 +185,9 @@ def _pair(fields: dict[str, Any]) -> int | None:
 
 
 def _response_text(sample: dict[str, Any]) -> str:
-    """The answer as it was scored, which lmms-eval keeps as a string or as a list of one.
+    """Returns the response text as it was scored; lmms-eval stores it as a string or as a list with one string.
 
-    Where words were turned into masks at scoring, that response is under `grounded`.
+    If the task grounded a text answer when it was scored, the resulting response is under `grounded`.
     """
     if isinstance(sample.get("grounded"), str):
         return sample["grounded"]

@@ -1,4 +1,4 @@
-"""The scores of a run's records, in 0..1, from what lmms-eval logged of each answer; NaN is "not measured"."""
+"""Scores of a run's records, in 0..1, from the metrics that lmms-eval logged per answer. NaN is "not measured"."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ Protocol = Literal["vqa", "open", "ground", "when"]  # the fields of a record
 
 
 def answers(records: Iterable[Record], protocol: Protocol) -> list[Answer]:
-    """The answers to one protocol, of the records that have one."""
+    """Returns the answers of one protocol, from the records that have one."""
     return [answer for record in records if (answer := getattr(record, protocol))]
 
 
 def mean(metric: str, answers: Iterable[Answer]) -> float:
-    """The mean of a metric over answers; NaN where none has it."""
+    """Returns the mean of a metric over answers; NaN if no answer has it."""
     return metrics.mean(answer.metrics.get(metric) for answer in answers)
 
 
 def answering(records: Sequence[Record], protocol: Protocol) -> float:
-    """A: pair accuracy, or where images have no pairs accuracy."""
+    """A: pair accuracy, or plain accuracy if the images have no pairs."""
     if any(record.document.pair is not None for record in records):
         return pair_accuracy(records, protocol)
     return accuracy(records, protocol)
 
 
 def accuracy(records: Iterable[Record], protocol: Protocol) -> float:
-    """The share of right answers to one protocol."""
+    """The fraction of correct answers of one protocol."""
     return mean("accuracy", answers(records, protocol))
 
 
 def pair_accuracy(records: Iterable[Record], protocol: Protocol) -> float:
-    """The share of pairs of which both answers to one protocol are right."""
+    """The fraction of pairs whose answers are both correct, for one protocol."""
     parts = (answer.metrics.get("pair_accuracy") for answer in answers(records, protocol))
     return metrics.pair_accuracy(metrics.PairPart(int(part[0]), bool(part[1])) for part in parts if _is_pair(part))
 
@@ -46,19 +46,19 @@ def miou(records: Iterable[Record]) -> float:
 
 
 def open_miou(records: Iterable[Record]) -> float:
-    """M-dagger: mean IoU of the masks that came with open answers; NaN where none came with any."""
+    """M-dagger: mean IoU of the masks in open answers; NaN if no open answer has a mask."""
     parts = (answer.metrics.get("miou") for answer in answers(records, "open"))
     return metrics.open_miou(metrics.OpenIou(*part) for part in parts if _is_pair(part))
 
 
 def iou(record: Record) -> float:
-    """IoU of the grounding answer and the truth, of images without a referring expression too."""
-    assert record.ground is not None  # callers ask of groundings alone
+    """IoU of the predicted mask with the ground truth, also for images without a referring expression."""
+    assert record.ground is not None  # callers pass only records with a grounding
     return masks.iou(record.ground.response.prediction(record.document.size), record.document.mask)
 
 
 def is_right(record: Record, protocol: Protocol = "vqa") -> bool:
-    """Whether the question was answered rightly, by the rule that the score goes by, or by the judge."""
+    """Whether the answer is correct, by the rule that the score uses or by the judge."""
     return getattr(record, protocol).metrics.get("accuracy") == 1
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a run: one summary for each model and benchmark, computed from its samples alone."""
+"""The scores of a run: one summary per model and benchmark, computed only from its samples."""
 
 from __future__ import annotations
 
@@ -21,26 +21,31 @@ from pixfound_tasks.scoring import metrics
 
 @dataclass(frozen=True)
 class Summary:
-    """One model on one benchmark. Scores are in 0..1; NaN is "not measured".
+    """One model on one benchmark. Scores are in 0..1; NaN means "not measured".
 
     Attributes:
-        model, benchmark: the model's name as lmms-eval has it; the benchmark's name.
-        documents, known_documents: images that every task of the run has, and those of the benchmark.
-        partial: whether the former are fewer, or the run had a limit under the latter.
-        answering, accuracy: A of choice questions (pair accuracy; plain where there are no pairs), plain accuracy.
-        open_answering, open_accuracy: the same of open questions, as judged: A-dagger, and plain accuracy.
-        unjudged: share of open answers without a verdict, which count as wrong.
-        grounding, open_grounding: M (mean IoU), and M-dagger (of masks that came with open answers).
+        model: the model's name as lmms-eval reports it.
+        benchmark: the benchmark's name.
+        documents: number of images that every task of the run has.
+        known_documents: number of images in the benchmark.
+        partial: whether `documents` is below `known_documents`, or the run had a limit below it.
+        answering: A, the pair accuracy on choice questions (plain accuracy if the benchmark has no pairs).
+        accuracy: plain accuracy on choice questions.
+        open_answering, open_accuracy: A-dagger and plain accuracy on open questions, as graded by the judge.
+        unjudged: fraction of open answers without a verdict; they count as incorrect.
+        grounding: M, the mean IoU.
+        open_grounding: M-dagger, the mean IoU of the masks in open answers.
         score: S, the harmonic mean of the higher A and the higher M of those that were measured.
-        oracle_miou, chance_miou: mean IoU of the best candidates by the truth, and of those of random points.
-        intervals: 95 % intervals of these, by name.
-        unparsed_vqa, unparsed_ground: shares of answers that could not be read.
-        failures: the four outcomes, by kind of questions ("choice", "open") and rule ("paper", "strict").
-        patterns: scores by visual pattern, and of PixCV-Bench by source and by task.
+        oracle_miou: mean IoU of the best candidate mask of each image, selected by ground truth.
+        chance_miou: the same for the candidate masks of as many random points.
+        intervals: 95 % intervals of these scores, by name.
+        unparsed_vqa, unparsed_ground: fractions of answers that could not be parsed.
+        failures: the four outcomes, by kind of question ("choice", "open") and rule ("paper", "strict").
+        patterns: scores by visual pattern and, on PixCV-Bench, by source and by task.
         when: when grounding emerges; None without groundings.
-        sensitivity: by the end of the task's name, for instance `vqa_lang`.
-        evidence: whether answers rest on the evidence; None where it was not asked.
-        provenance: what lmms-eval and the responses say of how they were made; see there.
+        sensitivity: prompt sensitivity, by the suffix of the task's name, for example `vqa_lang`.
+        evidence: how often answers change if the target region is masked; None if that task was not run.
+        provenance: how the run was made; see `provenance.provenance`.
     """
 
     model: str
@@ -70,17 +75,17 @@ class Summary:
 
     @property
     def unit(self) -> str:
-        """What answering is counted by: "pairs" or "images"."""
+        """The unit of `answering`: "pairs" or "images"."""
         return get_benchmark(self.benchmark).unit
 
     @property
     def main_questions(self) -> str:
-        """Those whose outcomes stand for the run: the choice questions, else the open ones."""
+        """The kind of question whose outcomes represent the run: "choice" if it was run, otherwise "open"."""
         return "open" if "open" in self.failures and "choice" not in self.failures else "choice"
 
 
 def summarise(run: Run) -> Summary:
-    """All that the report says of a run, in numbers."""
+    """Computes every number that the report shows for a run."""
     records = run.records
     protocols: tuple[scores.Protocol, ...] = ("vqa", "open", "ground", "when")
     asked = {name: scores.answers(records, name) for name in protocols}
@@ -118,7 +123,7 @@ def summarise(run: Run) -> Summary:
 
 
 def _documents(run: Run, ran: Sequence[str]) -> int:
-    """The images that every task has; of tasks that ask several times alone, those that any has."""
+    """Counts the images that every task has. If only repeated tasks ran, counts the images that any of them has."""
     if ran:
         return sum(all(getattr(record, name) for name in ran) for record in run.records)
     return len({sample.id for samples in run.repeated.values() for sample in samples})

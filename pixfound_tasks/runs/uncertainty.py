@@ -1,4 +1,4 @@
-"""How far a run's scores may be off by the choice of documents: 95 % intervals over pairs, or over images."""
+"""The sampling uncertainty of a run's scores: 95 % intervals over pairs, or over images without pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixfound_tasks.runs.scores import Protocol
 
 
 class Uncertainty(NamedTuple):
-    """The intervals of a run's scores; the names are those of `summary.Summary`."""
+    """The 95 % intervals of a run's scores, named as in `summary.Summary`."""
 
     answering: Interval
     accuracy: Interval
@@ -24,7 +24,7 @@ class Uncertainty(NamedTuple):
 
 
 def uncertainty(records: Sequence[Record]) -> Uncertainty:
-    """The intervals of all that was measured; an interval is NaN where its score is."""
+    """Computes all intervals. The interval of a score that was not measured is NaN."""
     answered = {name: answered_rightly(records, name) for name in ("vqa", "open")}
     grounding = [ious(records), open_ious(records)]
     return Uncertainty(
@@ -39,12 +39,15 @@ def uncertainty(records: Sequence[Record]) -> Uncertainty:
 
 
 def accuracies(records: Iterable[Record], protocol: Protocol) -> Values:
-    """0 or 1 for each image, whether its question was answered rightly."""
+    """Returns 1 for each image whose question was answered correctly, otherwise 0."""
     return _values(records, protocol, lambda answer: answer.metrics.get("accuracy"))
 
 
 def answered_rightly(records: Sequence[Record], protocol: Protocol) -> Values:
-    """0 or 1 for each whole pair, whether both images' questions were answered rightly; without pairs, an image."""
+    """Returns 1 for each complete pair whose questions were both answered correctly, otherwise 0.
+
+    If the benchmark has no pairs, there is one value per image.
+    """
     values = accuracies(records, protocol)
     if all(record.document.pair is None for record in records):
         return values
@@ -56,18 +59,18 @@ def answered_rightly(records: Sequence[Record], protocol: Protocol) -> Values:
 
 
 def ious(records: Iterable[Record]) -> Values:
-    """The IoU of each image, NaN where it has no referring expression."""
+    """Returns the IoU of each image; NaN if it has no referring expression."""
     return _values(records, "ground", lambda answer: answer.metrics.get("miou"))
 
 
 def open_ious(records: Sequence[Record]) -> Values:
-    """The IoU of the masks that came with open answers; none at all where no answer brought any."""
+    """Returns the IoU of the masks in each open answer; all None if no open answer has a mask."""
     came = any(_open_part(answer)[1] for answer in scores.answers(records, "open"))
     return _values(records, "open", lambda answer: _open_part(answer)[0] if came else None)
 
 
 def unit_of(id: str, pair: int | None) -> Hashable:
-    """What is drawn: the pair an image is of, or the image."""
+    """Returns the unit of resampling: the image's pair, or its id if it has no pair."""
     return id if pair is None else ("pair", pair)
 
 

@@ -60,7 +60,7 @@ def test_operators(run, requirement, passes):
         ("pixmini.score=0.3", "but got 'pixmini.score=0.3'"),
         ("pixmini.score>=nan", "but got 'pixmini.score>=nan'"),
         ("pixmini.score>=30%", "but got 'pixmini.score>=30%'"),
-        ("pixmini.score>=30", "expected a fraction, 0..1, in 'pixmini.score>=30', but got 30; if percent are meant, "
+        ("pixmini.score>=30", "expected a fraction in 0..1 in 'pixmini.score>=30', but got 30; if you mean percent, "
          "write pixmini.score>=0.3"),
         ("pixmmvp_vqa_lang.drop<=5", "write pixmmvp_vqa_lang.drop<=0.05"),
     ],
@@ -88,7 +88,7 @@ def test_no_run(tmp_path):
 def test_a_failed_evaluation_leaves_no_results(tmp_path):
     status, line = failure(tmp_path, "pixmini.score>=0.3")
     assert status == "missing" and "has no results" in line
-    assert "When an evaluation fails, lmms-eval writes none and exits 0 all the same: look at its log" in line
+    assert "If an evaluation fails, lmms-eval writes no results and still exits with 0: read its log" in line
     (found,) = verdicts(tmp_path, "pixmini.score>=0.3")
     assert (found["model"], found["value"], found["file"]) == (None, None, None)
 
@@ -175,7 +175,7 @@ def test_newest_results_of_each_task(run):
         ({"error": "out of memory", "results": {}}, "says that it failed: out of memory"),
         (
             results({}) | {"results": {"pixmini": {"failed": "no document", "score,none": 0.9}}},
-            "it failed: no document; look at its log, then evaluate again",
+            "it failed: no document; read its log, then evaluate again",
         ),
         (results({}) | {"results": {"pixmini": None}}, "it has no metrics, but None"),
     ],

@@ -101,7 +101,7 @@ def test_worst_regressions_first(tmp_path):
     lines = invoke(first, second, "--worst", 1).stdout.splitlines()
     at = next(number for number, line in enumerate(lines) if "change in IoU" in line)
     assert lines[at + 2].split()[:7] == ["2", "the", "red", "square", "-30.0", "100.0", "70.0"]
-    assert "right → wrong" in lines[at + 2]
+    assert "correct → incorrect" in lines[at + 2]
     assert "and 3 more images whose IoU fell" in "".join(lines[at + 3 :])
     assert "change in IoU" not in invoke(first, second, "--worst", 0).stdout
 

@@ -28,7 +28,7 @@ SIZE = (10, 20)
 HOSTILE = "</style><img src=x onerror=alert(1)> \"'><a href='javascript:alert(1)'> $\\frac$ \x1b[2J\u202e \ud83d"
 
 
-UNLIKE = "no phrase is as similar to the expression as 0.7; the nearest has 0.90"
+UNLIKE = "no phrase reaches a similarity of 0.7 to the expression; the highest similarity is 0.90"
 
 
 def invoke(*arguments):
@@ -78,7 +78,7 @@ def test_the_command_explains_a_drawn_scene_as_it_stands(run):
     result, page_file, figure_file = run
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert "Asked    Identify the purple triangle in the scene." in lines
+    assert "Prompt   Identify the purple triangle in the scene." in lines
     assert any("the large purple triangle[2]" in line for line in lines)
     (row,) = [line for line in lines if "selected" in line]
     assert float(row.split()[4]) > 0.9 and "best IoU" in row
@@ -108,10 +108,12 @@ def test_the_figure_decodes(run):
 def test_numbers_by_hand():
     """IoU of the second mask: 8 of 10 columns, the best; the third covers all of the picture."""
     explanation = made_by_hand()
-    assert wording.verdict(explanation) == "Found by similarity: phrase 1, “a dog”, mask 2. IoU with the truth: 0.80."
+    assert wording.verdict(explanation) == (
+        "Selected by similarity: phrase 1, “a dog”, mask 2. IoU with the ground truth: 0.80."
+    )
     assert wording.labels(explanation, 0, 1) == ["selected", "best"] and wording.labels(explanation, 0, 2) == []
     assert wording.measured(explanation, 0, 2) == "score 1.00 · area 100.0 % · IoU 0.40"
-    assert wording.true_mask(explanation) == "In truth it covers 40.0 % of the picture."
+    assert wording.true_mask(explanation) == "Ground truth: the object covers 40.0 % of the image."
     assert list(wording.parts(explanation)) == [("I see ", None), ("a dog", 0), (".", None)]
     lines = printed(explanation).splitlines()
     assert "  I see a dog[1]." in lines
@@ -142,7 +144,7 @@ def test_hostile_text_stays_text():
 def test_an_answer_of_any_length_fits_in_the_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(figure, "MOST_PHRASES", 2)
     long = made_by_hand("x" * 200_000, "x" * 200_000, phrases=made_by_hand("x" * 200_000, "x" * 200_000).phrases * 30)
-    assert "and 28 phrases more" in [text.get_text() for text in figure.draw(long).texts]
+    assert "and 28 more phrases" in [text.get_text() for text in figure.draw(long).texts]
     figure.write_figure(long, tmp_path / "long.png")
     with Image.open(tmp_path / "long.png") as opened:
         assert opened.height < 3000
@@ -152,13 +154,13 @@ def test_an_answer_of_any_length_fits_in_the_figure(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"phrases": ()}, "the answer has no noun phrase that could be followed. IoU with the truth: 0.00."),
-        ({}, f"{UNLIKE}. IoU with the truth: 0.00."),
+        ({"phrases": ()}, "the answer has no noun phrase to ground. IoU with the ground truth: 0.00."),
+        ({}, f"{UNLIKE}. IoU with the ground truth: 0.00."),
         ({"truth": rectangle(0, 0, 0, 0, SIZE)}, f"{UNLIKE}."),  # it would be 1 and say no more
         ({"truth": None}, f"{UNLIKE}."),
         ({"text": "no dog", "answer": "There is no dog.", "truth": None}, "the answer says “no dog”."),
         ({"selection": Selection("phrase"), "truth": None}, "no phrase names it."),
-        ({"selection": Selection("judge"), "truth": None}, "the judge takes no mask."),
+        ({"selection": Selection("judge"), "truth": None}, "the judge chose no mask."),
     ],
 )  # fmt: skip
 def test_not_there_says_why(fields, said):
@@ -174,7 +176,8 @@ def test_an_absent_object_of_a_drawn_scene(mini_lens):
     found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the green star in the scene.")
     assert found.answer == "There is no green star in the scene."
     assert wording.verdict(found) == "Not there: the answer says “no green star”."
-    assert wording.true_mask(found) == "In truth it is not in the picture." and found.iou(found.selection) == 1.0
+    assert wording.true_mask(found) == "Ground truth: the object is not in the image."
+    assert found.iou(found.selection) == 1.0
     assert all(each.ious == () for each in found.phrases)
 
 
@@ -199,11 +202,11 @@ class Saying:
 @pytest.mark.parametrize(
     ("replies", "said"),
     [
-        (["yes", "2"], r"Judge said chooses: phrase \d, “.*”, mask \d\. IoU with the truth: [01]\.\d\d\."),
-        (["no"], r"Judge said says that it is not there\. IoU with the truth: 0\.00\."),
+        (["yes", "2"], r"Judge said chooses: phrase \d, “.*”, mask \d\. IoU with the ground truth: [01]\.\d\d\."),
+        (["no"], r"Judge said says that the object is not there\. IoU with the ground truth: 0\.00\."),
         (
             ["yes", "what?"],
-            r"Judge said gave no number that could be read, so that the first mask stands: phrase 1, .*",
+            r"Judge said gave no readable number, so the first mask is used: phrase 1, .*",
         ),
         ([JudgeDown("no\x1b key")], "Judge said gave no reply: no\x1b key"),
     ],
@@ -282,7 +285,7 @@ def picture(tmp_path):
         (["PICTURE", "--expr", "it", "--reducer", "median"], "did you mean 'mean'?"),
         (["PICTURE", "--expr", "it", "--dtype", "float"], "expected the dtype to be one of"),
         (["PICTURE", "--expr", "it", "--device", "gpu"], "expected a device of this machine, but got 'gpu'"),
-        (["PICTURE", "--expr", "it", "--model", "FOLDER/none"], "expected a model of the hub or a folder that holds"),
+        (["PICTURE", "--expr", "it", "--model", "FOLDER/none"], "expected a model on the hub or a folder that holds"),
         (["PICTURE", "--expr", "it", "--model", "FOLDER"], "expected a model of one of the families"),
         (["PICTURE", "--expr", "it", "--html", "FOLDER"], "is a folder; name a file in it"),
     ],
@@ -304,5 +307,5 @@ def test_a_picture_cut_short_is_an_error(picture, monkeypatch):
 def test_a_prompt_of_ones_own_and_what_else_there_is(picture):
     result = invoke(picture, "--expr", "a dog", "--prompt", "{Find} {expr}!", "--max-new-tokens", "5")
     assert result.exit_code == 0, result.output
-    assert "Asked    {Find} a dog!" in result.stdout.splitlines()
+    assert "Prompt   {Find} a dog!" in result.stdout.splitlines()
     assert "--html out.html, --png out.png" in result.stdout.splitlines()[-1]

@@ -123,7 +123,7 @@ def test_evidence(tmp_path):
     assert crossed.grounded.difference.value == pytest.approx(4 / 6)
     assert crossed.gain.value == pytest.approx(4 / 6 - 1 / 6)
     said = sentences.evidence(summary.evidence)
-    assert said[0].startswith("The answers rest on the evidence: with the true region painted out 50.0 % (")
+    assert said[0].startswith("The answers rest on the evidence: 50.0 % (")
     assert said[1] == "Left out: 3 without region, 1 without control."
 
 

@@ -121,7 +121,7 @@ def replaced(path, value):
     ("path", "value", "message"),
     [
         ("schema", "pixfound-leaderboard/2", r"one of 'pixfound-leaderboard/1' in {}, field schema, but got 'pixf"),
-        ("model", "", r"a text of 1 to 200 characters in {}, field model, but got ''"),
+        ("model", "", r"a string of 1 to 200 characters in {}, field model, but got ''"),
         ("model", "x" * 201, r"field model, but got 'x{{60}}'\.\.\."),
         ("model", ["x"], r"field model, but got \[\"x\"\]"),
         ("model", "\ud800", r"without lone surrogates in {}, field model, but got '\\ud800'"),
@@ -171,7 +171,7 @@ def test_a_missing_field_is_named(tmp_path, path):
     ("content", "message"),
     [
         ("{", "expected JSON in .*row.json, as `pixfound report --leaderboard` writes it, but got: "),
-        ('{"model": NaN}', "but got: NaN, which is no number"),
+        ('{"model": NaN}', "but got: NaN, which is not a number"),
         ('{"model": "a", "model": "b"}', "but got: the field 'model' twice"),
         ("[" * 100_000, "expected JSON in .*row.json"),
         ("[1]", r"an object with fields schema, .* in .*row.json, row 1, field \(the row\), but got 1"),

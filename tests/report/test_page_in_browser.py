@@ -154,7 +154,7 @@ def test_a_phrase_shows_its_map_its_point_and_its_candidates(opened):
     style = find(opened, '.card[data-id="1"] > .picture .point').get_attribute("style")
     assert "left: 85%" in style and "top: 30%" in style
     tiles = [tile.text.split("\n") for tile in opened.find_elements("css selector", "button.candidate")]
-    assert tiles == [["score 0.90", "IoU 0.80", "selected", "best by truth"], ["score 0.20", "IoU 0.10"]]
+    assert tiles == [["score 0.90", "IoU 0.80", "selected", "best IoU"], ["score 0.20", "IoU 0.10"]]
     layers(opened, "candidate")
     assert pixel(opened, 8.5 / 10, 1.5 / 5)[3] == 0
     assert not opened.find_elements("css selector", '.card[data-id="1"] > .picture .point')
@@ -170,7 +170,7 @@ def test_without_a_phrase_the_prediction_is_shown(opened):
     layers(opened, "prediction")
     assert pixel(opened, 0.2, 0.5) == pytest.approx([213, 94, 0, 56], abs=3)
     assert pixel(opened, 0.45, 0.5)[3] == 0
-    layers(opened, "truth")
+    layers(opened, "ground truth")
     assert pixel(opened, 0.45, 0.5) == pytest.approx([0, 114, 178, 56], abs=3)
     assert find(opened, '.card[data-id="1"] img').get_property("naturalWidth") == SIZE[1]
 

@@ -182,7 +182,7 @@ def test_the_judge_and_what_it_left_unjudged_are_printed(tmp_path):
     sample = vqa_sample("3") | graded | {"accuracy": 0.0, "pair_accuracy": [1, False]}
     write_samples(tmp_path / "model", "pixmini_vqa_open", [sample])
     text = " ".join(word for line in printed(tmp_path) for word in line)
-    assert "open answers judged by openai:some, 100.0 % of them unjudged, which count as wrong" in text
+    assert "open answers judged by openai:some; 100.0 % unjudged, which count as incorrect" in text
 
 
 def test_parts_are_printed_and_on_the_page(unpaired):
@@ -191,7 +191,7 @@ def test_parts_are_printed_and_on_the_page(unpaired):
     assert ["maker__model", "pixcvbench", "Count", "3", NOT_MEASURED, "66.7", "73.3"] in lines
     text = rendered(unpaired)
     assert "By source of the images" in text and "By task" in text
-    assert "By visual pattern" not in text and "<th>Pairs right</th>" not in text
+    assert "By visual pattern" not in text and "<th>Pairs correct</th>" not in text
 
 
 def test_masks_made_at_scoring_are_the_answers(tmp_path):

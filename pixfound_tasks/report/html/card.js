@@ -1,4 +1,4 @@
-// One image's card. Text from models and data only ever becomes text nodes.
+// One image's card. Text from models and data only becomes text nodes, never markup.
 
 function element(tag, className, ...children) {
   const node = document.createElement(tag);
@@ -17,7 +17,7 @@ function button(className, isPressed, onClick, ...children) {
 
 const PIXELS = 2; // canvas pixels per CSS pixel
 
-// An image with what lies over it: a map, masks as [mask, ink], and a point in fractions of width and height.
+// An image with its overlays: a map, masks as [mask, ink], and a point in fractions of width and height.
 function picture(doc, source, side, { map = null, masks = [], point = null }) {
   const { width, height } = doc;
   const box = element("div", "picture");
@@ -45,7 +45,7 @@ function picture(doc, source, side, { map = null, masks = [], point = null }) {
   return box;
 }
 
-// `view` is what the reader has set: the layers shown, the phrase and the candidate looked at.
+// `view` is the reader's choice: the layers that are shown, and the phrase and candidate that are open.
 function fillCard(card, sample, view, change) {
   const { doc, answer, details } = sample;
   const { layers } = view;
@@ -73,16 +73,16 @@ function cardHead({ id, doc, outcome, outcomeName, link }) {
 function questionPart(doc, { vqa, open }) {
   const expected = element("p", "verdict", element("span", "label", "Expected "), apart(`(${doc.answer})`));
   if (vqa) expected.append(element("span", "label", " · answered "), quoted(vqa.text), " ", verdict(vqa.right));
-  if (!vqa && !open) expected.append(element("span", "label", " · not asked"));
+  if (!vqa && !open) expected.append(element("span", "label", " · not run"));
   const parts = [apart(doc.question, "p", "question"), apart(doc.options_text, "p", "options"), expected];
   if (open) {
     const judge = open.by ? element("span", "label", " by ", apart(open.by)) : null;
-    parts.push(element("p", "verdict open", element("span", "label", "Freely "), quoted(open.text), " ", verdict(open.right), judge));
+    parts.push(element("p", "verdict open", element("span", "label", "Open answer "), quoted(open.text), " ", verdict(open.right), judge));
   }
   return parts;
 }
 
-// Text of a model or a data set, kept apart: marks in it that turn the direction of writing end with it.
+// Isolates text of a model or data set, so that bidirectional control characters in it do not affect other text.
 function apart(text, tag = "bdi", className = "") {
   const node = element(tag, className, text);
   node.dir = "auto";
@@ -95,15 +95,15 @@ function quoted(text) {
 
 function verdict(right) {
   if (right === null) return element("span", "label", "unjudged");
-  return element("span", right ? "right" : "wrong", right ? "right ✓" : "wrong ✗");
+  return element("span", right ? "right" : "wrong", right ? "correct ✓" : "incorrect ✗");
 }
 
 function groundingPart(sample, view, change) {
   const { doc, answer: { ground }, details } = sample;
-  const absent = doc.expression !== null && doc.absent ? element("span", "label", ", which is not there") : null;
+  const absent = doc.expression !== null && doc.absent ? element("span", "label", ", which is absent") : null;
   const sought = element("p", "sought", element("span", "label", "Refers to "),
     doc.expression === null ? "no object" : element("b", "", apart(doc.expression)), absent);
-  if (!ground) return [sought, element("p", "label", "Grounding not asked")];
+  if (!ground) return [sought, element("p", "label", "Grounding not run")];
   const parts = [sought, meter(ground)];
   if (ground.text || details.phrases.length) parts.push(markedText(ground, details, view, change));
   return parts;
@@ -117,13 +117,13 @@ function meter(ground) {
     ground.iou === null ? null : track, said && element("span", "label", said));
 }
 
-// The phrases' indices in the order in which they are read; those without a range come last.
+// The phrases' indices in reading order; phrases without a range come last.
 function phraseOrder({ phrases }) {
   const start = (index) => (phrases[index].chars ? phrases[index].chars[0] : Infinity);
   return phrases.map((_, index) => index).sort((a, b) => start(a) - start(b) || a - b);
 }
 
-// The answer with its phrases as buttons. Ranges count code points; phrases without a range of their own come after.
+// The answer with its phrases as buttons. Ranges count code points. Phrases without a range, or that overlap, come last.
 function markedText(ground, details, view, change) {
   const characters = Array.from(ground.text);
   const node = element("p", "answer");

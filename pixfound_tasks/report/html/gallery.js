@@ -1,9 +1,9 @@
-// The gallery: which cards there are, in which order, and drawing only those near the window.
+// The gallery: filters and sorts the cards, and draws only the cards near the window.
 
-const looks = new Map(); // "run/id" -> the phrase and candidate looked at there; a candidate of null: the one to begin with
+const looks = new Map(); // "run/id" -> the open phrase and candidate; a null candidate means the initial one
 const samples = new WeakMap(); // card -> sample
 const near = new Set(); // cards near the window
-let marked = null; // the id that the page's address names
+let marked = null; // the id in the page's address
 
 const observer = new IntersectionObserver((entries) => {
   for (const { target: card, isIntersecting } of entries) {
@@ -21,7 +21,7 @@ async function openCard(card) {
   if (near.has(card)) draw(card);
 }
 
-// Canvases of more than a thousand cards would fill the memory: keep the height, drop the rest.
+// The canvases of a thousand cards would fill the memory, so only the card's height is kept.
 function closeCard(card) {
   if (card.firstChild) card.style.minHeight = `${card.offsetHeight}px`;
   card.replaceChildren();
@@ -70,7 +70,7 @@ function show() {
     samples.set(card, sample);
     return card;
   });
-  grid.replaceChildren(...(cards.length ? cards : [element("p", "empty", "No image fits these filters.")]));
+  grid.replaceChildren(...(cards.length ? cards : [element("p", "empty", "No image matches these filters.")]));
   cards.forEach((card) => observer.observe(card));
   toolbar.querySelector(".count").textContent = `${shown.length} of ${all.length} images`;
   toolbar.querySelector(".clear").hidden = Object.keys(ANY).every((name) => !state[name]);
@@ -80,7 +80,7 @@ function redraw() {
   for (const card of near) if (card.firstChild) draw(card);
 }
 
-// #run=0&image=12&phrase=1 opens that image's card, with that phrase looked at.
+// #run=0&image=12&phrase=1 opens that image's card with that phrase.
 function goToHash() {
   const fields = new URLSearchParams(location.hash.slice(1));
   const run = data.runs[Number(fields.get("run"))] ? Number(fields.get("run")) : 0;

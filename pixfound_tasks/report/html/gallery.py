@@ -1,8 +1,8 @@
-"""What the page's gallery shows of every image, as plain JSON values.
+"""The data of the page's gallery, as plain JSON values.
 
-What filters, sorting and search need is in the `listing`, which the page reads at once. All that only a card needs once
-it is looked at (masks, phrases, maps, the image) stands apart, in `blocks`, which the page unpacks one by one. An entry
-of the listing has the number of its block. Nothing a model wrote makes the page long: what is shown of it is cut.
+The `listing` has what filters, sorting and search need, and the page reads it when it opens. The `blocks` have what
+only a visible card needs: masks, phrases, maps and the image. The page unpacks them one by one, and each entry of the
+listing has the number of its block. Long texts of a model are cut, so that they cannot make the page large.
 """
 
 from __future__ import annotations
@@ -31,20 +31,23 @@ from pixfound_tasks.scoring import metrics
 _LONGEST_TEXT = 4000  # characters
 _LONGEST_NAME = 200
 _MOST_PHRASES, _MOST_CANDIDATES = 100, 12
-# How many answers a page has at most, and the longest side in pixels that its masks are then kept at: three models on
-# PixCV-Bench take some 10 MB each.
+# Pairs of a maximum number of answers and the longest side, in pixels, at which their masks are stored. With these,
+# three models on PixCV-Bench take about 10 MB each.
 _MASK_SIDES = ((500, 256), (2000, 128), (math.inf, 96))
 
 
 class Gallery(NamedTuple):
-    """The listing as JSON values, and blocks of text of harmless characters: base64, and images as data URIs."""
+    """The listing as JSON values, and blocks of text that needs no escaping: base64, and images as data URIs."""
 
     listing: dict[str, Any]
     blocks: list[str]
 
 
 def contents(runs: Sequence[Run], images: pictures.Images, track: Track = untracked) -> Gallery:
-    """`documents` by benchmark and id, once for all runs, and of every run the `answers` in order of their ids."""
+    """Builds the gallery.
+
+    The listing has `documents` by benchmark and id, shared by all runs, and for each run its `answers`, sorted by id.
+    """
     blocks: list[str] = []
 
     def add(block: str) -> int:
@@ -57,7 +60,7 @@ def contents(runs: Sequence[Run], images: pictures.Images, track: Track = untrac
     for run in runs:
         of_benchmark = documents.setdefault(run.benchmark, {})
         of_benchmark |= {record.document.id: _document(record.document, side) for record in run.records}
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the images, while the runs take their time
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # encode images while the runs are processed
         embedded = {name: pictures.embed(images.get(name, {}), found, threads) for name, found in documents.items()}
         answered = [_run(run, side, add, track) for run in runs]
         for name, uris in embedded.items():
@@ -67,7 +70,7 @@ def contents(runs: Sequence[Run], images: pictures.Images, track: Track = untrac
 
 
 def unpacked(block: str) -> Any:
-    """What is in a block of details."""
+    """Decodes a block of details."""
     return json.loads(zlib.decompress(base64.b64decode(block)))
 
 
@@ -120,7 +123,7 @@ def _answer(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
 
 
 def _open_answer(answer: Answer) -> dict[str, Any]:
-    """`right` is None where nobody could judge the answer; `by` is None where the log does not say who judged."""
+    """`right` is None if the answer was not judged; `by` is None if the log does not name the judge."""
     judgement = answer.metrics.get("judgement")
     judgement = judgement if isinstance(judgement, dict) else {}
     is_unjudged = answer.metrics.get("unjudged") == 1
@@ -132,9 +135,9 @@ def _open_answer(answer: Answer) -> dict[str, Any]:
 
 
 def _grounding(record: Record, response: Response) -> dict[str, Any]:
-    """`said` is "mask", "absent" where the answer is an empty one, None where no mask could be read of it."""
+    """`said` is "mask", "absent" if the predicted mask is empty, or None if no mask could be parsed."""
     has_pixels = masks.area(response.prediction(record.document.size)) > 0
-    # An empty mask says "not there" only where nothing of the answer was unreadable.
+    # An empty mask means "not there" only if the whole answer could be parsed.
     is_absent = response.is_grounded and not response.problems
     return {
         "text": _cut(response.text),
@@ -144,9 +147,10 @@ def _grounding(record: Record, response: Response) -> dict[str, Any]:
 
 
 def _details(document: Document, response: Response, side: int) -> dict[str, Any]:
-    """What a card needs beside the listing: `mask` is the prediction, `oracle` the best candidate by the truth.
+    """Returns what a card needs in addition to the listing.
 
-    A candidate's IoU is that of the masks as they came, whatever the size they are kept at.
+    `mask` is the prediction. `oracle` is the phrase and index of the candidate mask with the highest IoU. The IoUs of
+    candidate masks are computed at full resolution, before the masks are reduced.
     """
     phrases = response.phrases[:_MOST_PHRASES]
     found = [candidate.mask for phrase in phrases for candidate in phrase.candidates[:_MOST_CANDIDATES]]
@@ -166,7 +170,7 @@ def _ious(found: Sequence[Rle], truth: Rle) -> list[float]:
 
 
 def _phrase(phrase: Phrase, kept: Iterator[tuple[Rle, float]]) -> dict[str, Any]:
-    """`kept` gives each of its candidates' masks as it is kept, and its IoU."""
+    """`kept` yields the reduced mask and the IoU of each of the phrase's candidates."""
     return {
         "text": _cut(phrase.text, _LONGEST_NAME),
         "chars": phrase.chars,

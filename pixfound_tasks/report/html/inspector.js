@@ -1,6 +1,6 @@
-// What is known of the phrase that is looked at: where it looked, its point, and its candidate masks.
+// Details of the open phrase: its attention map, its point and its candidate masks.
 
-// The candidate to look at first: the one that was selected, else the surest, the later one of equals.
+// The initial candidate: the selected one, or else the highest-scoring one (the last one if scores are equal).
 function startCandidate({ selected, phrases }, index) {
   if (selected && selected.phrase === index && selected.candidate !== null) return selected.candidate;
   const scores = phrases[index].candidates.map((candidate) => candidate.score);
@@ -21,10 +21,10 @@ function inspector(sample, phrase, view, change) {
 }
 
 function mapLegend(phrase) {
-  if (!phrase.map) return element("p", "label", "No map of where it looked came with the answer.");
+  if (!phrase.map) return element("p", "label", "The answer has no attention map for this phrase.");
   const ramp = element("i", "ramp");
   ramp.style.background = `linear-gradient(90deg, ${HEAT.map((rgb) => `rgb(${rgb})`).join(", ")})`;
-  return element("p", "legend-line", "Attention: least", ramp, "most");
+  return element("p", "legend-line", "Attention: low", ramp, "high");
 }
 
 function candidateTile(sample, phrase, candidate, index, view, change) {
@@ -34,6 +34,6 @@ function candidateTile(sample, phrase, candidate, index, view, change) {
   const tile = button("candidate", view.candidate === index, () => change({ candidate: index }),
     picture(doc, image, 110, { masks: [[candidate.mask, "candidate"]], point: phrase.point }),
     element("span", "", `score ${candidate.score.toFixed(2)}`), element("span", "", `IoU ${candidate.iou.toFixed(2)}`),
-    isSelected ? element("span", "tag", "selected") : null, isBest ? element("span", "tag best", "best by truth") : null);
+    isSelected ? element("span", "tag", "selected") : null, isBest ? element("span", "tag best", "best IoU") : null);
   return tile;
 }

@@ -1,7 +1,7 @@
-// Keys: up and down (k and j) go from card to card, left and right through a card's phrases, Escape leaves a phrase.
+// Keys: up and down (or k and j) move between cards, left and right between phrases, and Escape leaves a phrase.
 
 const CARD_STEPS = { ArrowDown: 1, ArrowUp: -1 };
-const LETTER_STEPS = { j: 1, k: -1 }; // these work wherever the focus is, arrows there would scroll the page
+const LETTER_STEPS = { j: 1, k: -1 }; // these work with any focus; arrow keys outside a card scroll the page
 const PHRASE_STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 
 function goToCard(from, step) {
@@ -42,7 +42,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// One card is on the way of the Tab key: the one that had the focus last.
+// The Tab key stops at one card only: the one that had the focus last.
 grid.addEventListener("focusin", ({ target: node }) => {
   const card = node.closest(".card");
   if (!card) return;

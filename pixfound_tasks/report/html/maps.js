@@ -1,12 +1,12 @@
-// Where a phrase looked: a coarse map, drawn smoothly over the image.
+// A phrase's attention: a coarse map, drawn smoothly over the image.
 
-// From dark to bright in even steps of lightness (matplotlib's inferno); it stays ordered in grey and for the colour-blind.
+// matplotlib's inferno, from dark to bright in even steps of lightness, so that it also works in grayscale.
 const HEAT = ["#000004", "#160b39", "#420a68", "#6a176e", "#932667", "#bc3754", "#dd513a", "#f37819", "#fca50a", "#f6d746", "#fcffa4"]
   .map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
-const HEAT_ALPHA = 0.82; // of the highest values; the lowest let the image through
+const HEAT_ALPHA = 0.82; // opacity of the highest values; the lowest values are transparent
 const TOP_LEVEL = 15;
 
-// The cells' values in 0..1, row by row: two levels a byte, the first one high.
+// The cells' values in 0..1, row by row. Each byte has two levels, the first in the high four bits.
 function mapValues({ size: [rows, columns], levels }) {
   const bytes = atob(levels);
   return Float32Array.from({ length: rows * columns }, (_, i) => {
@@ -15,7 +15,7 @@ function mapValues({ size: [rows, columns], levels }) {
   });
 }
 
-// For each pixel along an axis the cells it is made of and their shares, by Catmull-Rom splines.
+// For each pixel along an axis, the cells that contribute to it and their weights, by Catmull-Rom splines.
 function shares(length, cells) {
   return Array.from({ length }, (_, pixel) => {
     const place = (pixel + 0.5) * cells / length - 0.5;

@@ -1,6 +1,6 @@
 "use strict";
 
-// A mask from COCO's run lengths in text form, 0/1 column by column: the pixel (x, y) is at x * height + y.
+// Decodes COCO's compressed RLE to 0/1 values, column by column: pixel (x, y) is at x * height + y.
 function decodeMask({ counts, size: [height, width] }) {
   const mask = new Uint8Array(height * width);
   const runs = [];
@@ -33,7 +33,7 @@ function sheet(width, height) {
   return canvas.getContext("2d", { willReadFrequently: true });
 }
 
-// The mask at another size, its outline smooth: opaque inside, transparent outside.
+// The mask resized with a smooth outline: opaque inside, transparent outside.
 function stencil(mask, width, height) {
   const [rows, columns] = mask.size;
   const pixels = decodeMask(mask);
@@ -52,7 +52,7 @@ function stencil(mask, width, height) {
   return large.canvas;
 }
 
-// A shape put together with itself in all directions: "source-over" makes it thicker, "destination-in" thinner.
+// Combines a shape with shifted copies of itself: "source-over" dilates it, "destination-in" erodes it.
 function combined(shape, operation, reach) {
   const context = sheet(shape.width, shape.height);
   context.drawImage(shape, 0, 0);
@@ -83,11 +83,11 @@ function stripes(color) {
   return context.createPattern(context.canvas, "repeat");
 }
 
-// One mask over a canvas: an outline inside, a white rim outside it, and where nothing lies below a light fill.
+// Draws one mask on a canvas: an outline inside its border, a white rim outside and, if `isFilled`, a light fill.
 function paintMask(canvas, mask, ink, isFilled) {
   const { color, dashed } = INKS[ink];
   const shape = stencil(mask, canvas.width, canvas.height);
-  const thickness = canvas.width < 300 ? 1 : 2; // of the rim; the line has twice as much
+  const thickness = canvas.width < 300 ? 1 : 2; // of the rim; the outline is twice as thick
   const rim = combined(shape, "source-over", thickness);
   colored(rim, "#fff");
   without(rim, shape);

@@ -1,9 +1,8 @@
-"""The report as one HTML file that needs nothing but itself: style, script, images and masks are in it.
+"""The report as one self-contained HTML file with its style, script, images and masks.
 
-Everything from models and data is untrusted. What the template shows is escaped; what the gallery shows stands in a
-block of JSON that the script reads and turns into text nodes; a content security policy allows no script but the
-page's own, and no request at all. What only a card that is looked at needs stands in blocks of base64, which the script
-unpacks one by one.
+Everything from models and data is untrusted. The template escapes what it shows. The gallery's data is a block of JSON
+that the script turns into text nodes. A content security policy allows only the page's own script, and no requests.
+What only a visible card needs is in blocks of base64, which the script unpacks one by one.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from pixfound_tasks.runs.summary import Summary
 
 Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
-# What runs may differ in, beside their prompts: keys of a summary's provenance.
+# Settings in which runs may differ, in addition to prompts: keys of a summary's provenance.
 _MADE = ("revision", "segmenter", "select", "judges", "reducer", "query", "layers", "versions", "seed", "limit")
 _SCRIPTS = (
     "masks.js", "maps.js", "card.js", "inspector.js", "records.js", "toolbar.js", "keyboard.js", "gallery.js",
@@ -45,14 +44,14 @@ def write_page(
     drawn: Drawn = (),
     track: Track = untracked,
 ) -> Path:
-    """Write `index.html` into the folder, which is made, and return its path.
+    """Writes `index.html` into the folder, which is created if needed, and returns its path.
 
-    There is one summary for each run, and a list of plots if there are any. `images` maps benchmark and id to an image;
-    those that are missing are drawn as a neutral ground.
+    `summaries` has one summary per run, and `drawn` has one list of plots per run, or is empty. `images` maps benchmark
+    and id to an image; a missing image is shown as a neutral background.
     """
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    # A lone surrogate, which a model's JSON may hold, has no UTF-8.
+    # A model's JSON may contain a lone surrogate, which UTF-8 cannot encode.
     write(page, render(runs, summaries, images, drawn, track).encode("utf-8", "replace"))
     return page
 
@@ -64,7 +63,7 @@ def render(
     drawn: Drawn = (),
     track: Track = untracked,
 ) -> str:
-    """The page as text."""
+    """Returns the page as HTML text; see `write_page` for the arguments."""
     listing, blocks = gallery.contents(runs, images, track)
     environment = make_environment(_HERE)
     environment.filters |= {"percent": percent, "number": number, "between": between}
@@ -88,7 +87,7 @@ def render(
 
 
 def _made_with(summary: Summary, name: str) -> str:
-    """A point of provenance, "" where the run says nothing of it."""
+    """Returns an entry of the provenance, or "" if the run does not have it."""
     found = summary.provenance["responses"].get(name) or summary.provenance.get(name)
     return "" if found is None else str(found)
 
@@ -99,6 +98,6 @@ def _embedded(plot: Plot) -> dict[str, str]:
 
 
 def json_block(value: Any) -> Markup:
-    """JSON that can stand in a script element: without any character that could end it, and in ASCII."""
+    """Returns ASCII JSON that is safe inside a script element, since it has no character that could end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

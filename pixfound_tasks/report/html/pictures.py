@@ -1,4 +1,4 @@
-"""The benchmarks' images, as data URIs that a page can carry."""
+"""The benchmarks' images, as data URIs for the page."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ Images = Mapping[str, Mapping[str, Image.Image]]  # benchmark -> id -> image
 
 
 class _Kept(NamedTuple):
-    """How an image is kept: pixels of its longest side, and JPEG's quality."""
+    """The longest side in pixels and the JPEG quality at which an image is stored."""
 
     side: int
     quality: int
 
 
-_DRAWING_SIDE = 128  # pixels: images up to this size are drawings, in which JPEG would leave traces
-_MANY = 500  # images; more of them are kept smaller, so that those of PixCV-Bench take some 20 MB
+_DRAWING_SIDE = 128  # pixels; images up to this size count as drawings, for which JPEG artifacts would show
+_MANY = 500  # images; if there are more, they are reduced further, so that PixCV-Bench takes about 20 MB
 _FEW_KEPT, _MANY_KEPT = _Kept(512, 85), _Kept(288, 60)
 
 
 def load(benchmarks: Iterable[str]) -> Images:
-    """The images of those benchmarks whose data is at hand; a warning says which are not, and why."""
+    """Loads the images of the benchmarks whose data is available; logs a warning, with the reason, for the others."""
     from pixfound_tasks.benchmarks import images
 
     found = {}
     for benchmark in sorted(benchmarks):
         try:
             found[benchmark] = images(benchmark)
-        except Exception as error:  # whatever a download or a data set's files can raise: the page does without
-            logger.warning(f"The images of {benchmark} are not available, the page shows masks alone: {error}")
+        except Exception as error:  # any download or file error: the page works without images
+            logger.warning(f"The images of {benchmark} are not available, so the page shows only masks: {error}")
     return found
 
 
 def embed(
     images: Mapping[str, Image.Image], ids: Iterable[str], threads: ThreadPoolExecutor
 ) -> Iterator[tuple[str, str]]:
-    """The images of these ids as data URIs, as far as there are any; the threads begin at once."""
+    """Yields the images of these ids as data URIs; ids without an image are skipped. The threads start immediately."""
     wanted = [id for id in ids if id in images]
     kept = _MANY_KEPT if len(wanted) > _MANY else _FEW_KEPT
     return zip(wanted, threads.map(lambda id: data_uri(images[id], kept), wanted))
 
 
 def data_uri(image: Image.Image, kept: _Kept = _FEW_KEPT) -> str:
-    """The image as PNG where it is a drawing, else as JPEG, no larger than it is kept."""
+    """Encodes the image, reduced to the size in `kept`, as PNG if it is a drawing and as JPEG otherwise."""
     is_drawing = max(image.size) <= _DRAWING_SIDE
     image = image.convert("RGB")
     image.thumbnail((kept.side, kept.side))

@@ -1,4 +1,4 @@
-// What the page holds: an index of all images, read at once, and blocks that are unpacked when a card is drawn.
+// The page's data: an index of all images, read when the page opens, and blocks that are unpacked when a card is drawn.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const grid = document.getElementById("grid");
@@ -6,7 +6,7 @@ const state = {
   run: 0, rule: "paper", outcome: "", answer: "", pattern: "", source: "", task: "", text: "", sort: "id",
   layers: { truth: true, prediction: true, candidate: true, map: true, point: true },
 };
-const searched = new WeakMap(); // answer -> what the search looks through
+const searched = new WeakMap(); // answer -> the text that is searched
 
 function block(number) {
   return document.getElementById(`block-${number}`).textContent;
@@ -25,7 +25,7 @@ function sampleOf(answer) {
   return { id: answer.id, answer, outcome, outcomeName: data.outcomes[outcome], doc, link: hash(answer.id, null) };
 }
 
-// What a card shows beyond the index; kept while it is near the window.
+// Loads what a card shows in addition to the index; it is kept while the card is near the window.
 async function complete(sample) {
   const { answer, doc } = sample;
   if (sample.image !== undefined) return;

@@ -1,8 +1,8 @@
-// What the reader sets: filters, order and layers. Elements elsewhere with `data-filter` set filters too.
+// The reader's controls: filters, order and layers. Other elements with `data-filter` set filters too.
 
 const ANY_KIND = Object.fromEntries(Object.keys(data.kinds).map((kind) => [kind, ""]));
 const ANY = { outcome: "", answer: "", text: "", ...ANY_KIND };
-const LAYERS = { truth: "Truth", prediction: "Prediction", candidate: "Candidate", map: "Map", point: "Point" };
+const LAYERS = { truth: "Ground truth", prediction: "Prediction", candidate: "Candidate", map: "Map", point: "Point" };
 const toolbar = document.getElementById("toolbar");
 
 function set(changes) {
@@ -17,7 +17,7 @@ function hasOutcomes() {
   return data.runs[state.run].answers.some((answer) => answer.outcomes);
 }
 
-// Rebuilds a part of the page, after which the same control has the keyboard's focus.
+// Rebuilds a part of the page and returns the keyboard focus to the same control.
 function keepingFocus(part, rebuild) {
   const controls = () => [...part.querySelectorAll("button, select, input")];
   const index = controls().indexOf(document.activeElement);
@@ -38,7 +38,7 @@ function choice(name, options, label) {
   return node;
 }
 
-// Null where the benchmark has no such thing.
+// Returns null if the benchmark does not have this kind.
 function kindChoice(kind, words, documents) {
   const names = [...new Set(documents.map((each) => each[kind]))].filter(Boolean).sort();
   return names.length ? choice(kind, [["", `Any ${words}`], ...names.map((name) => [name, name])], words) : null;
@@ -81,7 +81,7 @@ function buildToolbar() {
   toolbar.replaceChildren(
     ...(data.runs.length > 1 ? [runs] : []),
     ...(hasOutcomes() ? [...outcomes, rules] : []),
-    choice("answer", [["", "Any answer"], ["true", "Answered rightly"], ["false", "Answered wrongly"]], "Answer"),
+    choice("answer", [["", "Any answer"], ["true", "Correct answer"], ["false", "Incorrect answer"]], "Answer"),
     ...kinds.filter(Boolean),
     searchBox(),
     choice("sort", [["id", "By image"], ["lowest", "IoU, lowest first"], ["highest", "IoU, highest first"]], "Order"),
@@ -89,7 +89,7 @@ function buildToolbar() {
     element("span", "count"), clear);
 }
 
-// Filters that an element stands for: an object of the names in `state`, `run` a number of `data.runs`.
+// The filters of an element: an object with names of `state`; `run` is an index of `data.runs`.
 function filterOf(node) {
   const wanted = JSON.parse(node.dataset.filter);
   const known = Object.entries(wanted).filter(([name, value]) => name in ANY || name === "rule" || (name === "run" && data.runs[value]));

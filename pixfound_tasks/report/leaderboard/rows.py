@@ -1,4 +1,4 @@
-"""A run's summary as a row of a leaderboard."""
+"""Converts a run's summary to a row of a leaderboard."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _MASK_JUDGE = re.compile(r"name (.+?), exchanges ")
 
 
 def rows(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
-    """A row for each summary; texts that are too long are cut, and what cannot be written is replaced."""
+    """Returns one row per summary. Long strings are cut, and characters that UTF-8 cannot encode are replaced."""
     return [_row(summary) for summary in summaries]
 
 
 def write_rows(path: Path, summaries: Iterable[Summary]) -> None:
-    """Write the row of one summary, or a list of those of several, as JSON; the file is replaced as a whole."""
+    """Writes one row, or a list of rows if there are several summaries, as JSON. The file is replaced atomically."""
     found = rows(summaries)
     for row in found:
         check_row(row, str(path))
@@ -86,13 +86,13 @@ def _outcomes(summary: Summary) -> dict[str, Any] | None:
 
 
 def _settings(made: Mapping[str, Any]) -> dict[str, str | None]:
-    """Null is "not said": models of lmms-eval's own say less than ours."""
+    """Returns the settings; a value is None if the run does not record it, as lmms-eval's own models record fewer."""
     responses, prompts = made["responses"], made["prompts"]
     judged = _MASK_JUDGE.match(responses.get("judge", ""))
     values = {name: responses.get(name) for name in _FROM_RESPONSES} | {
         **{f"{asked}_prompt": prompts.get(asked) for asked in ("choice", "open", "referring")},
         "answers": "corrected" if _CORRECTED in str(made["origin"]) else "original",
-        "answer_rule": "paper",  # the only one that the score goes by
+        "answer_rule": "paper",  # the only rule that the score uses
         "judge": made["judges"],
         "mask_judge": judged[1] if judged else None,
     }
@@ -101,7 +101,7 @@ def _settings(made: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _versions(made: Mapping[str, Any]) -> Iterable[str]:
     said = str(made["responses"].get("versions") or "")
-    # What lmms-eval calls its version is the commit of the folder that it was started in.
+    # lmms-eval reports the commit of its working directory as its version, so a version in the responses goes first.
     if made["lmms_eval_version"] and "lmms-eval" not in said:
         yield f"lmms-eval {made['lmms_eval_version']}"
     if said:
@@ -109,7 +109,7 @@ def _versions(made: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
-    """In at most so many characters that UTF-8 can write; None for nothing."""
+    """Returns the value as a string of at most `longest` characters that UTF-8 can encode; None if it is empty."""
     if value in (None, ""):
         return None
     text = str(value).encode("utf-8", "replace").decode("utf-8")

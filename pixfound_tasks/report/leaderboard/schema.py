@@ -1,4 +1,4 @@
-"""What a row holds, and reading rows, which may come from strangers: everything in them is checked."""
+"""The schema of a row, and reading rows. Rows are untrusted, so every field is checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCORES = (
     "score", "open_answering", "open_accuracy", "answering", "accuracy", "open_grounding", "grounding", "oracle_miou",
     "chance_miou", "unparsed_vqa", "unparsed_ground", "unjudged",
 )  # fmt: skip
-# Rows that differ in one of these are told apart.
+# Rows that differ in one of these settings are in different sections.
 COMPARED = (
     "choice_prompt", "open_prompt", "referring_prompt", "answers", "answer_rule", "grounding", "phrases", "select",
     "similarity", "mask_judge", "judge",
@@ -34,18 +34,18 @@ _PLACEHOLDER = object()
 
 
 class LeaderboardError(ValueError):
-    """A file that holds no rows of a leaderboard. The message names the file and the field."""
+    """Raised if a file has no valid leaderboard rows. The message names the file and the field."""
 
 
 class Text(NamedTuple):
-    """A text, or where it is `optional` null."""
+    """A string of at most `longest` characters, or null if `optional`."""
 
     longest: int = LONGEST_TEXT
     optional: bool = True
 
 
 class Number(NamedTuple):
-    """A number from 0 to `most`, or where it is `optional` null; `whole`: an integer."""
+    """A number from 0 to `most`, an integer if `whole`, or null if `optional`."""
 
     most: float = 1.0
     whole: bool = False
@@ -59,7 +59,7 @@ class Choice(NamedTuple):
 
 
 class Optional(NamedTuple):
-    """What `kind` says, or null."""
+    """A value of type `kind`, or null."""
 
     kind: Any
 
@@ -86,9 +86,9 @@ ROW = {
 
 
 def read_rows(*files: Path) -> list[dict[str, Any]]:
-    """The rows of these files, each checked; rows that are there twice, once.
+    """Reads and checks the rows of these files, without duplicates.
 
-    Raises LeaderboardError where a file cannot be read, or a field is not what it has to be.
+    Raises `LeaderboardError` if a file cannot be read or a field is invalid.
     """
     found = {}
     for file in files:
@@ -124,11 +124,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant}, which is no number")
+    raise ValueError(f"{constant}, which is not a number")
 
 
 def check_row(row: Any, where: str) -> None:
-    """Raise LeaderboardError unless it is a row, naming `where` and the field."""
+    """Checks a row. Raises `LeaderboardError` if it is invalid; the message names `where` and the field."""
     _check(row, ROW, where, "")
     known = get_benchmark(row["benchmark"]).document_count
     _expect(row["known_documents"] == known, str(known), row["known_documents"], where, "known_documents")
@@ -145,7 +145,7 @@ def check_row(row: Any, where: str) -> None:
 
 
 def _check_score(scores: Mapping[str, Any], where: str) -> None:
-    """S follows from the others."""
+    """Checks that S is the harmonic mean of the other scores."""
     value = {name: found["value"] if found else math.nan for name, found in scores.items()}
     right = score((value["answering"], value["open_answering"]), (value["grounding"], value["open_grounding"]))
     same = (math.isnan(right) and math.isnan(value["score"])) or abs(right - value["score"]) <= _CLOSE
@@ -184,10 +184,10 @@ def _check_fields(value: Any, kind: Mapping[str, Any], where: str, field: str) -
 def _check_text(value: Any, kind: Text, where: str, field: str) -> None:
     if value is None and kind.optional:
         return
-    expected = f"a text of 1 to {kind.longest} characters" + " or null" * kind.optional
+    expected = f"a string of 1 to {kind.longest} characters" + " or null" * kind.optional
     _expect(isinstance(value, str) and 0 < len(value) <= kind.longest, expected, value, where, field)
     is_writable = not any("\ud800" <= character <= "\udfff" for character in value)
-    _expect(is_writable, "a text without lone surrogates", value, where, field)
+    _expect(is_writable, "a string without lone surrogates", value, where, field)
 
 
 def _check_number(value: Any, kind: Number, where: str, field: str) -> None:
@@ -206,6 +206,6 @@ def _expect(holds: bool, expected: str, got: Any, where: str, field: str) -> Non
 
 
 def _shown(value: Any) -> str:
-    """The value in one short line of ASCII."""
+    """Returns the value as one short line of ASCII."""
     text = value if isinstance(value, str) else json.dumps(value)
     return ascii(text[:_SHOWN]) + "..." * (len(text) > _SHOWN) if isinstance(value, str) else text[:_SHOWN]

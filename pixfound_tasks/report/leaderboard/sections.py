@@ -1,4 +1,4 @@
-"""Rows told apart by what they cannot be compared over, and ranked within."""
+"""Groups rows into sections that can be compared, and ranks the rows within each section."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from pixfound_tasks.report.leaderboard.schema import COMPARED, SETTINGS
 
 Row = Mapping[str, Any]
 NOT_SAID = "not said"
-# What rows of one section were made with; where they differ in it, every row says it.
+# Settings that may differ within a section; if one differs, every row of the section shows it.
 _MADE_WITH = (*(name for name in SETTINGS if name not in COMPARED), "versions")
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A row and its place in its section, None for a partial run or one without a score; `made_with` by name."""
+    """A row and its rank in its section; `place` is None for a partial run or a run without a score.
+
+    `made_with` has the settings, by name, in which the section's rows differ.
+    """
 
     place: int | None
     row: Row
@@ -26,16 +29,19 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows that can be compared, best first, partial ones last. `apart` is what sets it apart from other sections."""
+    """Rows that can be compared, best first and partial runs last.
+
+    `apart` has the settings, by name, that distinguish the section from other sections.
+    """
 
     apart: dict[str, str]
-    made_with: dict[str, str]  # by name, what is the same in all rows
+    made_with: dict[str, str]  # by name, the settings that are the same in all rows
     rows: tuple[Ranked, ...]
 
 
 @dataclass(frozen=True)
 class Board:
-    """All rows of one benchmark. `differ` names what its sections differ in, `common` holds what they share."""
+    """All rows of one benchmark. `differ` names the settings in which sections differ; `common` has the others."""
 
     benchmark: str
     differ: tuple[str, ...]
@@ -44,7 +50,7 @@ class Board:
 
 
 def boards(rows: Sequence[Row]) -> list[Board]:
-    """A board for each benchmark that there are rows of, its sections in order of their best rows."""
+    """Returns one board per benchmark that has rows, with sections sorted by their best rows."""
     found = ((name, [row for row in rows if row["benchmark"] == name]) for name in benchmark_names())
     return [_board(name, members) for name, members in found if members]
 
@@ -90,7 +96,7 @@ def _order(row: Row) -> tuple[bool, bool, float, str]:
 
 
 def _place(row: Row, before: Sequence[Ranked]) -> int | None:
-    """Rows of the same score share a place."""
+    """Returns the rank of a row; rows with the same score have the same rank."""
     score = row["scores"]["score"]
     if row["partial"] or score is None:
         return None

@@ -1,4 +1,4 @@
-"""A leaderboard as Markdown and as a page. Everything in a row is untrusted: shown as text, never as markup."""
+"""Renders a leaderboard as Markdown and as HTML. Rows are untrusted and are shown as text, never as markup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pixfound_tasks.report.leaderboard.schema import SCHEMA
 from pixfound_tasks.report.leaderboard.sections import Board, Ranked, Row, Section, boards
 from pixfound_tasks.report.templates import make_environment
 
-COLUMNS = {  # heading -> name of a score; those that no row of a section has are left out
+COLUMNS = {  # heading -> name of a score; columns without any value in a section are left out
     "S": "score",
     "A\N{DAGGER}": "open_answering",
     "Accuracy\N{DAGGER}": "open_accuracy",
@@ -30,17 +30,17 @@ COLUMNS = {  # heading -> name of a score; those that no row of a section has ar
     "Unjudged": "unjudged",
 }
 NOTE = (
-    "In percent, with 95 % intervals. S: harmonic mean of the higher A and the higher M. A: pairs (of a benchmark "
-    "without pairs, images) answered rightly; M: mean IoU; \N{DAGGER}: of open questions, as judged. Oracle: the best "
-    "candidate mask by the truth; chance: the same over random points. Outcomes: both right, VQA-only failure, "
-    "grounding-only failure, both wrong, by the paper's rule. Partial runs have no place."
+    "In percent, with 95 % intervals. S: harmonic mean of the higher A and the higher M. A: pairs answered correctly "
+    "(images, if the benchmark has no pairs). M: mean IoU. \N{DAGGER}: open questions, graded by a judge. Oracle: the "
+    "candidate mask with the highest IoU. Chance: the same for random points. Outcomes: both right, VQA-only failure, "
+    "grounding-only failure, both wrong, by the paper's rule. Partial runs are not ranked."
 )
 _MARKUP = re.compile(r"[\\`*_\[\]|~#!$@]|:(?=//)|(?<=www)\.")
 _HERE = Path(__file__).parent
 
 
 def visible(text: str) -> str:
-    """One line, in which characters that are not seen, or turn the direction of what follows, are written out."""
+    """Returns text as one line in which invisible and bidirectional control characters are escaped as `\\uXXXX`."""
     return "".join(_visible(character) for character in text)
 
 
@@ -52,7 +52,7 @@ def _visible(character: str) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """The leaderboard as GitHub's Markdown."""
+    """Returns the leaderboard as GitHub-flavored Markdown."""
     lines = ["# Leaderboard", "", _escaped(NOTE)]
     for board in boards(rows):
         lines += ["", f"## {board.benchmark}", *_paragraph("All rows", board.common)]
@@ -66,7 +66,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 
 def apart_note(board: Board) -> str:
-    """What its sections differ in."""
+    """Returns a sentence that names the settings in which the sections differ."""
     differ = ", ".join(board.differ).replace("_", " ")
     return f"{len(board.sections)} sections, not to be compared with each other; they differ in: {differ}."
 
@@ -90,30 +90,30 @@ def _table(section: Section) -> Iterable[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text that no renderer of Markdown takes for more."""
+    """Escapes text so that no Markdown renderer interprets it as markup."""
     text = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKUP.sub(lambda found: "\\" + found[0], text)
 
 
 def columns_of(section: Section) -> dict[str, str]:
-    """The columns, heading to score, in which any row of a section has a value."""
+    """Returns the columns, as heading -> score, in which at least one row of the section has a value."""
     return {
         heading: name for heading, name in COLUMNS.items() if any(each.row["scores"][name] for each in section.rows)
     }
 
 
 def place(ranked: Ranked) -> str:
-    """A row's place, or the sign for no score."""
+    """Returns a row's rank, or a dash if it has none."""
     return str(ranked.place or NOT_MEASURED)
 
 
 def model(row: Row) -> str:
-    """A model's name, and the revision where it is known."""
+    """Returns a model's name, with its revision if that is known."""
     return row["model"] + (f" @ {row['revision'][:12]}" if row["revision"] else "")
 
 
 def score_text(row: Row, name: str) -> str:
-    """A score in percent, and its interval."""
+    """Formats a score in percent, with its interval."""
     found = row["scores"][name]
     if not found:
         return NOT_MEASURED
@@ -121,21 +121,21 @@ def score_text(row: Row, name: str) -> str:
 
 
 def interval_text(score: Mapping[str, Any] | None, form: str = "{}") -> str:
-    """A score's interval in percent; empty where there is none."""
+    """Formats a score's interval in percent; "" if there is none."""
     if not score or score["low"] is None or score["high"] is None:
         return ""
     return form.format(f"{100 * score['low']:.0f}\N{EN DASH}{100 * score['high']:.0f}")
 
 
 def outcomes_text(row: Row) -> str:
-    """The four outcomes by the paper's rule, in their usual order."""
+    """Formats the counts of the four outcomes by the paper's rule, in the order of `OUTCOME_NAMES`."""
     if not row["outcomes"]:
         return NOT_MEASURED
     return " / ".join(str(row["outcomes"]["paper"][name]) for name in OUTCOME_NAMES)
 
 
 def images(row: Row) -> str:
-    """How many images a row is over, and of how many where it is not all."""
+    """Formats the number of images of a row and, if the run is partial, the number in the benchmark."""
     if not row["partial"]:
         return str(row["documents"])
     limit = f", limit {row['limit']:g}" if row["limit"] is not None else ""
@@ -143,12 +143,12 @@ def images(row: Row) -> str:
 
 
 def made_with(ranked: Ranked) -> str:
-    """The settings in which rows of one model differ."""
+    """Formats the settings in which the rows of a section differ."""
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in ranked.made_with.items())
 
 
 def as_html(rows: Sequence[Row]) -> str:
-    """The leaderboard as one page that opens from disk and loads nothing."""
+    """Returns the leaderboard as one HTML page that opens from disk and loads nothing."""
     environment = make_environment(_HERE, _shown)
     functions: dict[str, Callable[..., Any]] = {
         each.__name__: each for each in (apart_note, columns_of, place, interval_text, images, made_with, percent)

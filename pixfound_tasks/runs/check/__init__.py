@@ -1,1 +1,1 @@
-"""Whether a run satisfies requirements."""
+"""Checks whether a run meets requirements."""

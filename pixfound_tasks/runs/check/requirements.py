@@ -1,4 +1,4 @@
-"""What a run must reach, such as `pixmini.score>=0.3`: a task or group, a metric, an operator and a fraction."""
+"""Requirements such as `pixmini.score>=0.3`: a task or group, a metric, an operator and a fraction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pixfound_tasks.protocols import is_own_name
 
-TOLERANCE = 1e-9  # sums of floats differ in their last digits: 0.1 + 0.2 reaches 0.3
+TOLERANCE = 1e-9  # for rounding errors: 0.1 + 0.2 must equal 0.3
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -25,11 +25,11 @@ _FORM = re.compile(
 
 
 class InvalidRequirement(ValueError):
-    """A requirement that cannot be read, or that no run could be meant by."""
+    """Raised if a requirement cannot be parsed, or if its bound is outside the metric's range."""
 
 
 class Requirement(NamedTuple):
-    """`text` is as it was given; `metric` may name its filter too, as in `score,none`."""
+    """A parsed requirement. `text` is the original text; `metric` may include its filter, as in `score,none`."""
 
     text: str
     task: str
@@ -38,14 +38,18 @@ class Requirement(NamedTuple):
     bound: float
 
     def holds(self, value: float) -> bool:
-        """Whether a value satisfies it; values as good as equal to the bound count as equal."""
+        """Whether a value meets the requirement. Values within `TOLERANCE` of the bound count as equal to it."""
         if math.isclose(value, self.bound, rel_tol=0, abs_tol=TOLERANCE):
             return "=" in self.operator
         return _OPERATORS[self.operator](value, self.bound)
 
 
 def read_requirement(text: str) -> Requirement:
-    """Raises `InvalidRequirement` where the text has another form, or the bound is a percentage of ours."""
+    """Parses a requirement.
+
+    Raises `InvalidRequirement` if the text has another form, or if a bound on a metric of this package is above 1
+    (these metrics are fractions).
+    """
     match = _FORM.fullmatch(text.strip())
     if not match:
         raise InvalidRequirement(
@@ -55,7 +59,7 @@ def read_requirement(text: str) -> Requirement:
     bound = float(match["bound"])
     if is_own_name(match["task"]) and abs(bound) > 1:
         raise InvalidRequirement(
-            f"expected a fraction, 0..1, in {text!r}, but got {bound:g}; if percent are meant, "
+            f"expected a fraction in 0..1 in {text!r}, but got {bound:g}; if you mean percent, "
             f"write {match['task']}.{match['metric']}{match['operator']}{bound / 100:g}"
         )
     return Requirement(text.strip(), match["task"], match["metric"], match["operator"], bound)

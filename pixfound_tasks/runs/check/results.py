@@ -1,6 +1,6 @@
-"""Reading the scores of a run without its samples: lmms-eval's `*_results.json`, of each task and group the newest.
+"""Reads the scores of a run from lmms-eval's `*_results.json`, without its samples.
 
-Imports nothing heavy, so that a check of a run starts at once.
+The newest results of each task and group are used. The module imports nothing heavy, so that a check starts at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FAILED_KEYS = ("error", "failed", "exception")
 
 
 class Coverage(NamedTuple):
-    """How many documents of a task were evaluated, of how many; None where the results do not say."""
+    """The number of documents of a task that were evaluated, and the number it has; None if the results do not say."""
 
     task: str
     documents: int | None
@@ -37,9 +37,9 @@ class Coverage(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskResult:
-    """A task's or a group's metrics, keyed as lmms-eval has them (`score,none`), and the documents behind them.
+    """The metrics of a task or group, keyed as in lmms-eval (`score,none`), and how many documents they cover.
 
-    `failed` says what went wrong, where the file says so or newer samples have no results; else it is empty.
+    `failed` is the reason if the file reports a failure or newer samples have no results; otherwise it is empty.
     """
 
     metrics: Mapping[str, Any]
@@ -50,7 +50,7 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class ModelResults:
-    """One model's newest results by task and group; `broken` says why the newest file of all cannot be read."""
+    """One model's newest results by task and group. `broken` says why the newest file cannot be read, if it cannot."""
 
     model: str
     folder: Path
@@ -59,9 +59,12 @@ class ModelResults:
 
 
 def read_results(run: Path) -> list[ModelResults]:
-    """The results of every model in an `--output_path` of lmms-eval, by name; none where there is no results file."""
+    """Reads the results of every model in an `--output_path` of lmms-eval, sorted by name.
+
+    Returns an empty list if there is no results file.
+    """
     by_folder: dict[Path, list[Path]] = {}
-    # Names begin with the date, so that later files come later.
+    # File names begin with the date, so that newer files come later.
     for file in sorted([*run.glob(f"*{_RESULTS}"), *run.glob(f"*/*{_RESULTS}")]):
         by_folder.setdefault(file.parent, []).append(file)
     found = sorted((_read_folder(files) for files in by_folder.values()), key=lambda results: results.model)
@@ -72,9 +75,9 @@ def read_results(run: Path) -> list[ModelResults]:
 
 
 def model_name(settings: Mapping[str, Any], fallback: str) -> str:
-    """The model as lmms-eval has it; for replayed predictions their `name=`; else the fallback.
+    """Returns the model's name as lmms-eval reports it, or `name=` for replayed predictions, or the fallback.
 
-    `settings` has `model_name`, `model` and `model_args`, as far as they are known.
+    `settings` may have `model_name`, `model` and `model_args`.
     """
     replayed = re.search(r"(?:^|,)name=([^,]+)", str(settings.get("model_args") or ""))
     if settings.get("model") == "pixfound_replay" and replayed:
@@ -83,7 +86,7 @@ def model_name(settings: Mapping[str, Any], fallback: str) -> str:
 
 
 def _read_folder(files: Iterable[Path]) -> ModelResults:
-    """Of the files of one folder, in order of their dates."""
+    """Merges the results files of one folder, which are sorted by date."""
     name, broken, tasks = "", "", {}
     for file in files:
         content, broken = _read_file(file)
@@ -101,7 +104,7 @@ def _read_folder(files: Iterable[Path]) -> ModelResults:
 
 
 def _read_file(file: Path) -> tuple[dict[str, Any], str]:
-    """What is in a results file, and what is wrong with it."""
+    """Returns the content of a results file, and what is wrong with it ("" if nothing)."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -120,7 +123,7 @@ def _failure(entry: Any) -> str:
 
 
 def _coverages(content: Mapping[str, Any], task: str) -> tuple[Coverage, ...]:
-    """That of the task, or of all tasks of the group."""
+    """Returns the coverage of the task, or of each task of the group."""
     groups, config = _mapping(content.get("group_subtasks")), _mapping(content.get("config"))
     counts = _mapping(content.get("n-samples"))
     waiting, leaves = [task], {}
@@ -155,7 +158,7 @@ _COUNTS = ("effective", "original")  # of `n-samples`
 
 
 def _newest_samples(folder: Path) -> dict[str, str]:
-    """The date of the newest samples of every task."""
+    """Returns the date of the newest samples, by task."""
     dates: dict[str, str] = {}
     for file in sorted(folder.glob(f"*{_SAMPLES}*.jsonl")):
         date, _, task = file.stem.partition(_SAMPLES)

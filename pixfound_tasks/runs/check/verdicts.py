@@ -1,21 +1,21 @@
-"""Whether a run satisfies requirements; what is missing, partial, undefined or failed does not.
+"""Checks whether a run meets requirements. Missing, partial, undefined and failed results do not meet them.
 
-`as_json` gives the verdict as `pixfound check --json` prints it:
+`as_json` returns what `pixfound check --json` prints:
 
 | key | meaning |
 |---|---|
-| `schema` | `pixfound-check/1`; the number changes when a key changes its meaning or goes |
-| `run`, `passed`, `allow_partial` | the folder; whether every requirement holds; whether partial runs were allowed |
-| `requirements` | one object for each model and requirement, in order, see the next table |
+| `schema` | `pixfound-check/1`; the number changes if a key is removed or changes its meaning |
+| `run`, `passed`, `allow_partial` | the folder; whether every requirement is met; whether partial runs were allowed |
+| `requirements` | one object per model and requirement, in order; see the next table |
 
 | key of a requirement | meaning |
 |---|---|
-| `requirement`, `task`, `metric`, `operator`, `bound` | as it was given, and its parts |
-| `model` | the model's name as lmms-eval has it; null where the run has no results at all |
-| `passed`, `status` | the latter is one of `STATUSES` |
-| `value` | what the run reached, in 0..1; null where there is no such number |
-| `reason` | why it does not pass, and what to do; empty where it does |
-| `documents`, `known_documents` | evaluated, and those that there are; of a group the task's with the smallest share |
+| `requirement`, `task`, `metric`, `operator`, `bound` | the requirement's text, and its parts |
+| `model` | the model's name as lmms-eval reports it; null if the run has no results |
+| `passed`, `status` | whether the requirement is met; one of `STATUSES` |
+| `value` | the run's value, in 0..1; null if it is missing or undefined |
+| `reason` | why the requirement is not met, and what to do; empty if it is met |
+| `documents`, `known_documents` | evaluated and available; for a group, of its task with the lowest fraction |
 | `file` | the results file that was read |
 """
 
@@ -35,12 +35,12 @@ from pixfound_tasks.runs.check.results import Coverage, ModelResults, TaskResult
 
 SCHEMA = "pixfound-check/1"
 STATUSES = ("passed", "short", "missing", "partial", "undefined", "failed")
-_LISTED = 12  # names that an error lists
+_LISTED = 12  # names listed in an error
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One requirement of one model; the module's docstring explains the fields."""
+    """The verdict on one requirement and one model; see the module's docstring for the fields."""
 
     requirement: Requirement
     model: str | None
@@ -57,7 +57,7 @@ class Verdict:
 def check(
     run: Path, requirements: Sequence[Requirement], model: str | None = None, allow_partial: bool = False
 ) -> list[Verdict]:
-    """The verdicts on all models, or on the one named. Raises ValueError where the run has no model of that name."""
+    """Checks all models, or only `model`. Raises `ValueError` if the run has no model of that name."""
     found = read_results(run)
     if not found:
         return [Verdict(each, None, *_no_results(run)) for each in requirements]
@@ -68,7 +68,7 @@ def check(
 
 
 def as_json(run: Path, verdicts: Sequence[Verdict], allow_partial: bool) -> dict[str, Any]:
-    """Verdicts as what `--json` prints."""
+    """Returns the verdicts as `--json` prints them."""
     return {
         "schema": SCHEMA,
         "run": str(run),
@@ -79,7 +79,7 @@ def as_json(run: Path, verdicts: Sequence[Verdict], allow_partial: bool) -> dict
 
 
 def _judge(requirement: Requirement, results: ModelResults, allow_partial: bool) -> Verdict:
-    again = "look at its log, then evaluate again"
+    again = "read its log, then evaluate again"
     if results.broken:
         return Verdict(requirement, results.model, "failed", f"{results.broken}; {again}")
     result = results.tasks.get(requirement.task)
@@ -94,7 +94,7 @@ def _judge(requirement: Requirement, results: ModelResults, allow_partial: bool)
     if not allow_partial and (parts := [part for part in result.coverage if part.partial]):
         return Verdict(requirement, results.model, "partial", _how_partial(parts), value, result)
     if value is None:
-        reason = f"it is {result.metrics[keys[0]]}, as where there was nothing to measure; the run's log says why"
+        reason = f"it is {result.metrics[keys[0]]}, so nothing was measured; the run's log says why"
         return Verdict(requirement, results.model, "undefined", reason, result=result)
     if not requirement.holds(value):
         return Verdict(requirement, results.model, "short", f"it is {value:.4f}", value, result)
@@ -104,8 +104,8 @@ def _judge(requirement: Requirement, results: ModelResults, allow_partial: bool)
 def _no_results(run: Path) -> tuple[str, str]:
     came = "has no results" if run.is_dir() else "is a file" if run.exists() else "does not exist"
     return "missing", (
-        f"{run} {came}; give the folder that was lmms-eval's --output_path. When an evaluation fails, lmms-eval writes "
-        f"none and exits 0 all the same: look at its log, or run it with --verbosity DEBUG{failure_hint()}"
+        f"{run} {came}; give the folder that was lmms-eval's --output_path. If an evaluation fails, lmms-eval writes "
+        f"no results and still exits with 0: read its log, or run it with --verbosity DEBUG{failure_hint()}"
     )
 
 
@@ -116,7 +116,7 @@ def _no_such_task(task: str, tasks: Iterable[str]) -> str:
 def _no_such_metric(requirement: Requirement, result: TaskResult, keys: Sequence[str]) -> str:
     if keys:
         written = " or ".join(f"{requirement.task}.{key}" for key in keys)
-        return f"{requirement.task} has it of several filters; write {written}"
+        return f"{requirement.task} has this metric from several filters; write {written}"
     names = {key.partition(",")[0] for key in result.metrics if "," in key and "_stderr" not in key} - {"pixfound"}
     return f"{requirement.task} has no {requirement.metric}{_instead(requirement.metric, names)}; correct the name"
 
@@ -126,7 +126,7 @@ def _keys(metrics: Mapping[str, Any], metric: str) -> list[str]:
 
 
 def _instead(name: str, names: Iterable[str]) -> str:
-    """The nearest name as a question, and the names that there are."""
+    """Suggests the nearest name and lists the available ones."""
     names = sorted(names)
     nearest = get_close_matches(name, names, n=1)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

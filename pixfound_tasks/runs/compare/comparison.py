@@ -1,29 +1,29 @@
-"""Two runs of a benchmark on the documents that both have: by how much they differ, where, and how sure that is.
+"""Compares two runs of a benchmark on the documents that both have: differences, their uncertainty, and the flips.
 
-`as_json` gives what `pixfound compare --json` writes; shares are in 0..1, what is not defined is null:
+`as_json` returns what `pixfound compare --json` writes. Fractions are in 0..1, and undefined values are null:
 
 | key | meaning |
 |---|---|
-| `schema` | `pixfound-compare/1`; the number changes when a key changes its meaning or goes |
-| `benchmarks` | one object for each benchmark that both runs have, see the next table |
+| `schema` | `pixfound-compare/1`; the number changes if a key is removed or changes its meaning |
+| `benchmarks` | one object per benchmark that both runs have; see the next table |
 
 | key of a benchmark | meaning |
 |---|---|
-| `benchmark`, `first`, `second` | its name; each run's `model` and `folder` |
-| `documents`, `only_first`, `only_second` | compared ones, and those left out because one run alone has them |
-| `differences` | one object for each score, see the next table |
-| `flips` | per `what`: images, or pairs as `1+2`, right in the first run alone (`lost`) or in the second (`gained`) |
-| `regressions` | images whose IoU fell, the worst first |
-| `settings` | what differs in how the runs were made; `matters` where scores cannot be compared without regard to it |
-| `warnings` | the same in words, and documents whose prompts or contents differ |
+| `benchmark`, `first`, `second` | the benchmark's name; each run's `model` and `folder` |
+| `documents`, `only_first`, `only_second` | number compared, and numbers left out because only one run has them |
+| `differences` | one object per score; see the next table |
+| `flips` | per `what`: images, or pairs as `1+2`, correct only in the first run (`lost`) or the second (`gained`) |
+| `regressions` | images whose IoU fell, the largest fall first |
+| `settings` | settings that differ between the runs; `matters` is true if a difference makes scores less comparable |
+| `warnings` | sentences about settings that matter, and about documents whose prompts or contents differ |
 
 | key of a difference | meaning |
 |---|---|
-| `score`, `first`, `second` | a field of `summary.Summary`, and both runs' values on what both have |
-| `effect`, `low`, `high` | the second minus the first, and its 95 % interval; `reason` says why there is none |
-| `units`, `left_out` | pairs or images that are drawn; values left out because one run alone has them |
-| `p_value`, `p_adjusted`, `test` | as it is, and by Holm's method for all scores of all benchmarks together |
-| `only_first`, `only_second` | what one run alone has right, of McNemar's test |
+| `score`, `first`, `second` | a field of `summary.Summary`, and each run's value on what both runs have |
+| `effect`, `low`, `high` | second minus first, and its 95 % interval; `reason` says why there is no interval |
+| `units`, `left_out` | number of pairs or images that are resampled; number left out because only one run has them |
+| `p_value`, `p_adjusted`, `test` | unadjusted; adjusted by Holm's method over all scores of all benchmarks; its name |
+| `only_first`, `only_second` | number of units that only one run has correct, for McNemar's test |
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MCNEMAR, BOOTSTRAP = "McNemar, exact", "paired bootstrap"
 
 @dataclass(frozen=True)
 class Difference:
-    """A score of both runs on what both have, and the second's minus the first's; `score` is a field of `Summary`."""
+    """A score of both runs on what both have, and their difference. `score` is a field of `Summary`."""
 
     score: str
     first: float
@@ -64,7 +64,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs of one benchmark; the module's docstring explains the fields."""
+    """The comparison of two runs on one benchmark; see the module's docstring for the fields."""
 
     first: Run
     second: Run
@@ -79,9 +79,9 @@ class RunComparison:
 
 
 def compare_runs(pairs: Iterable[tuple[Run, Run]]) -> list[RunComparison]:
-    """Each pair's comparison, p-values adjusted for all of them together.
+    """Compares each pair of runs, and adjusts the p-values over all comparisons together.
 
-    Raises `RunError` where two runs have no document in common.
+    Raises `RunError` if two runs have no document in common.
     """
     found = [_compare(first, second) for first, second in pairs]
     adjusted = iter(holm([each.p_value for comparison in found for each in comparison.differences]))
@@ -95,7 +95,7 @@ def compare_runs(pairs: Iterable[tuple[Run, Run]]) -> list[RunComparison]:
 
 
 def as_json(comparisons: Iterable[RunComparison]) -> dict[str, Any]:
-    """Comparisons as what `--json` prints."""
+    """Returns the comparisons as `--json` prints them."""
     return {"schema": SCHEMA, "benchmarks": [_as_json(comparison) for comparison in comparisons]}
 
 
@@ -104,7 +104,7 @@ def _compare(first: Run, second: Run) -> RunComparison:
     if not both:
         raise RunError(
             f"expected documents of {first.benchmark} that both runs have answers to, but got none; evaluate both on "
-            "the same documents, such as without --offset."
+            "the same documents, for example without --offset."
         )
     settings = differing_settings(first, second, both)
     return RunComparison(
@@ -122,7 +122,7 @@ def _compare(first: Run, second: Run) -> RunComparison:
 
 
 def _shared(first: Run, second: Run) -> list[tuple[Record, Record]]:
-    """The documents of which both have an answer to one of the protocols, in the first run's order."""
+    """Returns the documents that both runs answered in at least one protocol, in the first run's order."""
     others = {record.document.id: record for record in second.records}
     found = ((record, others.get(record.document.id)) for record in first.records)
     return [
@@ -133,7 +133,7 @@ def _shared(first: Run, second: Run) -> list[tuple[Record, Record]]:
 
 
 def _differences(runs: Runs) -> Iterable[Difference]:
-    """Of every score that both runs have a value of, in the order in which reports print them."""
+    """Yields the difference in each score that both runs have, in the order of the report."""
     answering = {name: values.by_pair(runs, protocol) for name, protocol in _ANSWERING.items()}
     grounding = {"grounding": values.by_image(runs, values.metric("ground", "miou"))}
     if all(map(values.any_open_masks, runs)):
@@ -169,7 +169,7 @@ def _has_both(paired: Paired) -> bool:
 
 
 def _means(paired: Paired) -> tuple[float, float]:
-    """Both runs' means of what both have."""
+    """Returns each run's mean over the units that both have."""
     first, second = zip(*_known(paired))
     return metrics.mean(first), metrics.mean(second)
 
@@ -198,7 +198,7 @@ def _difference_as_json(difference: Difference) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: tuples as lists, NaN as null."""
+    """Converts a value to JSON types: tuples become lists, NaN becomes null."""
     if hasattr(value, "_asdict"):
         value = value._asdict()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Where two runs differ: images and pairs that only one of them has right, and images whose IoU fell."""
+"""Images and pairs that only one of two runs has correct, and images whose IoU fell."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Both = Sequence[tuple[Record, Record]]
 
 
 class Flips(NamedTuple):
-    """Images by id, or pairs as `1+2`: `lost` are right in the first run only, `gained` in the second only.
+    """Images by id, or pairs as `1+2`: `lost` are correct in the first run only, `gained` in the second only.
 
-    `compared` counts all of which both runs have a value.
+    `compared` is the number of images or pairs that both runs have.
     """
 
     what: str
@@ -28,7 +28,7 @@ class Flips(NamedTuple):
 
 
 class Regression(NamedTuple):
-    """An image whose IoU fell, and what was answered: `right` of choice questions, None where none was asked."""
+    """An image whose IoU fell. `first_right` and `second_right` are about its choice question, if that was run."""
 
     id: str
     expression: str
@@ -42,7 +42,7 @@ class Regression(NamedTuple):
 
 
 def find_flips(both: Both) -> Iterator[Flips]:
-    """Of every protocol that both runs have: of images, and where there are any of pairs."""
+    """Yields the flips of each protocol that both runs have: of images and, if the benchmark has pairs, of pairs."""
     runs = [list(records) for records in zip(*both)] or [[], []]
     names = _pair_names(runs[0])
     for (images, pairs), value in _KINDS.items():
@@ -55,11 +55,11 @@ def find_flips(both: Both) -> Iterator[Flips]:
 
 
 def find_regressions(both: Both) -> list[Regression]:
-    """The images whose IoU fell, the largest fall first; what has no referring expression has no IoU to compare."""
+    """Returns the images whose IoU fell, the largest fall first. Images without a referring expression have no IoU."""
     found = []
     for first, second in both:
         first_iou, second_iou = _iou(first), _iou(second)
-        if first.ground and second.ground and second_iou < first_iou:  # not where one is NaN
+        if first.ground and second.ground and second_iou < first_iou:  # False if either is NaN
             document = first.document
             found.append(
                 Regression(
@@ -78,7 +78,7 @@ def find_regressions(both: Both) -> list[Regression]:
 
 
 def _grounded(record: Record) -> float | None:
-    """Whether an image is grounded, by the `paper` rule."""
+    """Returns 1 if the image is grounded by the `paper` rule, else 0; None without a grounding or an expression."""
     document = record.document
     if record.ground is None or document.expression is None:
         return None
@@ -88,7 +88,7 @@ def _grounded(record: Record) -> float | None:
     return float(is_grounded(facts, "paper"))
 
 
-_KINDS: dict[tuple[str, str], Value] = {  # images and pairs of them -> whether an image is right
+_KINDS: dict[tuple[str, str], Value] = {  # names of image flips and pair flips -> whether an image is correct
     ("answers", "pairs answered"): metric("vqa", "accuracy"),
     ("open answers", "pairs answered openly"): metric("open", "accuracy"),
     ("grounded", "pairs grounded"): _grounded,

@@ -1,4 +1,4 @@
-"""How two runs were made, as far as they differ in it, and what that means for comparing them."""
+"""The settings in which two runs differ, and warnings about those that make scores less comparable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixfound_tasks.runs.run import RECORDED, Record, Run
 Both = Sequence[tuple[Record, Record]]
 
 _OF_RUN = ("model", "model_args", "limit", "lmms_eval_version", "origin", "judges")
-# Where these differ, so may the scores of one and the same model.
+# Settings that can change the scores of the same model.
 _WHAT_MATTERS = {
     "origin": "data",
     "grounding": "grounding",
@@ -24,13 +24,13 @@ _WHAT_MATTERS = {
     "judge": "judge of masks",
     "judges": "judge of open answers",
 }
-_NOT_SETTINGS = ("prompt", "judge", "model")  # notes on single documents; the model's name, which the run has too
+_NOT_SETTINGS = ("prompt", "judge", "model")  # entries about single documents; the model's name, which the run has too
 _CONTENTS = ("question", "options", "answer", "expression", "mask", "size")
 _SHOWN = 200  # characters of a prompt
 
 
 class Setting(NamedTuple):
-    """A setting whose values differ; several values are joined by commas, none is empty. `matters`: see `warn`."""
+    """A setting that differs. Several values are joined by commas; no value is "". `warn` reports those that matter."""
 
     name: str
     first: str
@@ -39,7 +39,7 @@ class Setting(NamedTuple):
 
 
 def differing_settings(first: Run, second: Run, both: Both) -> list[Setting]:
-    """Of the runs, and of their answers to what both were asked; those that matter come first."""
+    """Returns the settings that differ between the runs and their shared answers; those that matter come first."""
     shared = zip(*(_shared_answers(*records) for records in both))
     one, other = (_settings(replace(run, records=records)) for run, records in zip((first, second), shared))
     names = dict.fromkeys([*_WHAT_MATTERS, *one, *other])
@@ -48,10 +48,10 @@ def differing_settings(first: Run, second: Run, both: Both) -> list[Setting]:
 
 
 def warn(settings: Iterable[Setting], both: Both) -> list[str]:
-    """What stands between the runs but the models."""
+    """Returns warnings about differences between the runs other than the model."""
     warnings = [
-        f"the {_WHAT_MATTERS[each.name]} differs: {each.name} is {each.first or 'not said'} in the first run and "
-        f"{each.second or 'not said'} in the second"
+        f"the {_WHAT_MATTERS[each.name]} differs: {each.name} is {each.first or 'not recorded'} in the first run and "
+        f"{each.second or 'not recorded'} in the second"
         for each in settings
         if each.matters
     ]
@@ -59,7 +59,7 @@ def warn(settings: Iterable[Setting], both: Both) -> list[str]:
 
 
 def _shared_answers(*records: Record) -> tuple[Record, ...]:
-    """The records of one document without the answers that not all of them have."""
+    """Removes from the records of one document the answers that only one of them has."""
     names = RECORDED.values()
     alone: dict[str, Any] = {name: None for name in names if not all(getattr(record, name) for record in records)}
     return tuple(replace(record, **alone) for record in records)

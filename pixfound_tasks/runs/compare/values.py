@@ -1,4 +1,4 @@
-"""The values of two runs on the same documents, side by side, as `analysis.comparison` compares them."""
+"""The values of two runs on the same documents, paired for `analysis.comparison`."""
 
 from __future__ import annotations
 
@@ -17,24 +17,27 @@ Runs = tuple[Sequence[Record], Sequence[Record]]
 
 
 def metric(protocol: Protocol, name: str) -> Value:
-    """A metric of the answer to one protocol; NaN without an answer."""
+    """Returns a function that reads a metric of one protocol's answer; it returns None without an answer."""
     return _of_answer(protocol, lambda answer: answer.metrics.get(name))
 
 
 def open_iou(record: Record) -> float | None:
-    """IoU of the masks that came with an open answer."""
+    """Returns the IoU of the masks in a record's open answer; None without one."""
     part = record.open.metrics.get("miou") if record.open else None
     return part[0] if isinstance(part, list) and len(part) == 2 else None
 
 
 def any_open_masks(records: Iterable[Record]) -> bool:
-    """Whether a mask came with any open answer."""
+    """Whether any open answer has a mask."""
     parts = (answer.metrics.get("miou") for answer in answers(records, "open"))
     return any(isinstance(part, list) and len(part) == 2 and part[1] for part in parts)
 
 
 def oracle(record: Record) -> float:
-    """IoU of the best candidate by the truth, in a `..._when` task or else the grounding; NaN without an expression."""
+    """Returns the best IoU of any candidate mask, from the `..._when` task or else the `..._ground` task.
+
+    Returns NaN if the image has no referring expression.
+    """
     answer = record.when or record.ground
     if answer is None or record.document.expression is None:
         return math.nan
@@ -42,7 +45,7 @@ def oracle(record: Record) -> float:
 
 
 def by_image(runs: Runs, value: Value) -> Paired:
-    """One value an image that either run has, in order of ids, with its pair as the unit."""
+    """Pairs one value per image that either run has, sorted by id. The unit of resampling is the pair, or the image."""
     found = [
         {record.document.id: (value(record), unit_of(record.document.id, record.document.pair)) for record in records}
         for records in runs
@@ -54,7 +57,10 @@ def by_image(runs: Runs, value: Value) -> Paired:
 
 
 def by_pair(runs: Runs, protocol: Protocol) -> Paired:
-    """0 or 1 a pair that either run has whole: whether both images were answered rightly; without pairs an image."""
+    """Pairs one value per complete pair that either run has: 1 if both answers are correct, otherwise 0.
+
+    If the benchmark has no pairs, there is one value per image.
+    """
     if all(record.document.pair is None for records in runs for record in records):
         return by_image(runs, metric(protocol, "accuracy"))
     found = [whole_pairs(records, metric(protocol, "accuracy")) for records in runs]
@@ -64,7 +70,7 @@ def by_pair(runs: Runs, protocol: Protocol) -> Paired:
 
 
 def whole_pairs(records: Iterable[Record], value: Value) -> dict[int, float]:
-    """For each pair of which both images have a value: 1 where both are 1, else 0."""
+    """Returns, for each pair whose images both have a value, 1 if both values are 1, otherwise 0."""
     halves: dict[int, list[float]] = {}
     for record in records:
         if record.document.pair is not None and not math.isnan(found := _float(value(record))):
