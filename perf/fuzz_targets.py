@@ -25,7 +25,7 @@ from pixfound_tasks.report.html.page import write_page
 from pixfound_tasks.report.plots import plots
 from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, coarse_map, from_text, to_text
 from pixfound_tasks.runs.run import RunError, read_runs
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 from pixfound_tasks.scoring import evidence, hooks
 from pixfound_tasks.scoring.answers import is_right, lenient_choice
 
@@ -206,7 +206,7 @@ def report() -> Target:
             runs = read_runs(folder)
         except RunError:
             return
-        summaries = [summarise(run) for run in runs]
+        summaries = [summarize(run) for run in runs]
         drawn = [plots(summary) for summary in summaries] if len(data) % 64 == 0 else [[] for _ in summaries]
         write_page(runs, summaries, folder / "report", {}, drawn)
         write_files(runs, summaries, drawn, folder / "report")

@@ -49,7 +49,7 @@ OWN = (
     ),
     Setting(
         "PIXFOUND_COORDINATES",
-        "The convention of the coordinates in a model's answers, see `pixfound_tasks/grounding/coordinates/reading.py`.",
+        "The convention of a model's coordinates, see `pixfound_tasks/grounding/coordinates/reading.py`.",
         otherwise="by `--model`, else by the syntax of the answer",
         check="pixfound_tasks.grounding.coordinates.conventions:check_convention",
     ),

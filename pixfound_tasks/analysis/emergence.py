@@ -19,7 +19,7 @@ from pixfound_tasks.scoring.best_phrase import (
 from pixfound_tasks.scoring.curves import Band, band
 
 __all__ = [
-    "Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "records", "summarise",
+    "Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "records", "summarize",
     "tenth",
 ]  # fmt: skip
 
@@ -98,10 +98,10 @@ def analyse(images: Iterable[GroundedImage], classifier: ConceptClassifier | Non
 
     Only images whose object is present, and whose best phrase has a known place in the answer, have a moment.
     """
-    return summarise(records(images, classifier), classifier.name if classifier else None)
+    return summarize(records(images, classifier), classifier.name if classifier else None)
 
 
-def summarise(found: Iterable[EmergenceRecord], classified_by: str | None = None) -> Emergence:
+def summarize(found: Iterable[EmergenceRecord], classified_by: str | None = None) -> Emergence:
     """Emergence over records of a run, or of any subset, such as those whose oracle finds the object.
 
     `classified_by` is the name of the classifier of their concepts.

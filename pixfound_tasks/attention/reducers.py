@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pixfound_tasks.registry import Registry
+
 GENERIC_PROMPT = "Write a general description of the image."
 
 _GENERIC_FLOOR = 1e-3  # relative to the generic row's mean; so far below typical values that it acts only on zeros
@@ -183,7 +185,7 @@ class Reducer(NamedTuple):
     needs: frozenset[str] = frozenset()
 
 
-REDUCERS: dict[str, Reducer] = {
+_REDUCERS = {
     "mean_centered": Reducer(mean_centered),
     "mean": Reducer(mean),
     "relative": Reducer(relative, frozenset({"generic"})),
@@ -192,3 +194,12 @@ REDUCERS: dict[str, Reducer] = {
     "value_norm": Reducer(value_norm, frozenset({"value_norm"})),
     "tam": Reducer(tam, frozenset({"activations"})),
 }
+REDUCERS: Registry[Reducer] = Registry("a reducer", "pixfound_tasks.reducers", _REDUCERS)
+
+
+def register_reducer(name: str, reducer: Reducer) -> Reducer:
+    """Add a reducer, and return it.
+
+    Raises ValueError if another reducer has the name.
+    """
+    return REDUCERS.register(name, reducer)

@@ -28,12 +28,12 @@ def report(
     from pixfound_tasks.report.score_tables import print_scores
     from pixfound_tasks.runs.progress import progress_shown
     from pixfound_tasks.runs.run import RunError, read_runs
-    from pixfound_tasks.runs.summary import summarise
+    from pixfound_tasks.runs.summary import summarize
 
     folder = out or run[0] / "report"
     with errors_shown(RunError), progress_shown(f"writing {folder / 'index.html'} ...") as track:
         runs = read_runs(*run, join=join, track=track)
-        summaries = [summarise(each) for each in track(runs, "computing scores", len(runs))]
+        summaries = [summarize(each) for each in track(runs, "computing scores", len(runs))]
         drawn = [plots(summary) for summary in summaries]
         page = write_page(runs, summaries, folder, pictures.load({each.benchmark for each in runs}), drawn, track)
         write_files(runs, summaries, drawn, folder)

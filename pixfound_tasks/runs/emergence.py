@@ -91,7 +91,7 @@ def when(records: Sequence[Record]) -> When | None:
     if any(logged.values()):
         found = [replace(record, concept=(logged[record.image] or (None,))[0]) for record in found]
     units = {record.document.id: unit_of(record.document.id, record.document.pair) for record, _ in answered}
-    return _when(emergence.summarise(found, ", ".join(by)), intervals(found, units))
+    return _when(emergence.summarize(found, ", ".join(by)), intervals(found, units))
 
 
 def _logged_concept(answer: Answer) -> tuple[str | None, str] | None:

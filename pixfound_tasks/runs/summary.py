@@ -84,7 +84,7 @@ class Summary:
         return "open" if "open" in self.failures and "choice" not in self.failures else "choice"
 
 
-def summarise(run: Run) -> Summary:
+def summarize(run: Run) -> Summary:
     """Computes every number that the report shows for a run."""
     records = run.records
     protocols: tuple[scores.Protocol, ...] = ("vqa", "open", "ground", "when")

@@ -11,7 +11,7 @@ from rectangles import SIZE, rectangle
 from untrusted import OBJECTS, OUTPUTS
 
 from pixfound_tasks import masks
-from pixfound_tasks.analysis.emergence import GroundedImage, analyse, image_values, summarise, tenth
+from pixfound_tasks.analysis.emergence import GroundedImage, analyse, image_values, summarize, tenth
 from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, from_text, to_text
 from pixfound_tasks.scoring.best_phrase import MATCHES, match, record, records
 from pixfound_tasks.scoring.concepts import WordLists
@@ -81,9 +81,9 @@ def test_any_part_of_the_records_can_be_summarised():
     found = records([GroundedImage("1", THIRD, TRUTH), GroundedImage("2", replace(THIRD, phrases=()), TRUTH)])
     assert image_values(found, lambda record: record.gain) == [9 / 12 - 8 / 12, -8 / 12]
     assert image_values(found, lambda record: record.token_location) == [6 / 10]
-    assert summarise(found).oracle_miou == 9 / 24
-    assert summarise(record for record in found if record.oracle_iou > 0.5).oracle_miou == 9 / 12
-    assert summarise(found).matches == summarise(found).concepts == {}, "there was no expression and no classifier"
+    assert summarize(found).oracle_miou == 9 / 24
+    assert summarize(record for record in found if record.oracle_iou > 0.5).oracle_miou == 9 / 12
+    assert summarize(found).matches == summarize(found).concepts == {}, "there was no expression and no classifier"
 
 
 def test_without_a_control_chance_is_not_defined():

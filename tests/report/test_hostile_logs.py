@@ -19,7 +19,7 @@ from pixfound_tasks.report.plots import plots
 from pixfound_tasks.report.score_tables import print_scores
 from pixfound_tasks.runs.run import RunError, read_runs
 from pixfound_tasks.runs.samples import sample_files
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 
 
 def varied(id):
@@ -43,7 +43,7 @@ SAMPLES = {
 def reported(folder, draw=False):
     """All that the command does."""
     runs = read_runs(folder)
-    summaries = [summarise(run) for run in runs]
+    summaries = [summarize(run) for run in runs]
     drawn = [plots(summary) if draw else [] for summary in summaries]
     write_page(runs, summaries, folder / "report", {}, drawn)
     write_files(runs, summaries, drawn, folder / "report")

@@ -12,7 +12,7 @@ from pixfound_tasks.cli import app as command
 from pixfound_tasks.report import narrative as sentences
 from pixfound_tasks.report.html import pictures
 from pixfound_tasks.runs.run import read_runs
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 
 Z2 = 1.959964**2
 
@@ -24,7 +24,7 @@ def no_data(monkeypatch):
 
 def summary_of(*folders, **options):
     (run,) = read_runs(*folders, **options)
-    return summarise(run)
+    return summarize(run)
 
 
 def test_a_model_that_always_grounds_at_the_third_phrase(tmp_path):

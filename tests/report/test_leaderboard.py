@@ -19,7 +19,7 @@ from pixfound_tasks.report.leaderboard.schema import COMPARED, ROW, SCORES, SETT
 from pixfound_tasks.report.leaderboard.sections import boards
 from pixfound_tasks.report.leaderboard.tables import as_html, as_markdown, visible
 from pixfound_tasks.runs.run import read_runs
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 from pixfound_tasks.scoring.metrics import harmonic_mean
 
 
@@ -83,7 +83,7 @@ def test_a_runs_row_by_hand(tmp_path):
 
 
 def test_several_runs_are_a_list(tmp_path):
-    summaries = [summarise(run) for run in read_runs(write_run(tmp_path / "run"))]
+    summaries = [summarize(run) for run in read_runs(write_run(tmp_path / "run"))]
     write_rows(tmp_path / "rows.json", [*summaries, *summaries])
     assert isinstance(json.loads((tmp_path / "rows.json").read_text()), list)
     assert read_rows(tmp_path / "rows.json", tmp_path / "rows.json") == rows(summaries)  # each once
@@ -92,7 +92,7 @@ def test_several_runs_are_a_list(tmp_path):
 def test_what_a_model_says_of_itself_is_cut_to_what_a_row_holds(tmp_path):
     run = write_run(tmp_path / "run")
     write_results(run / "maker__model", model_args="pretrained=x", limit=float("nan"))
-    (summary,) = [summarise(run) for run in read_runs(run)]
+    (summary,) = [summarize(run) for run in read_runs(run)]
     made = {
         **summary.provenance, "origin": "content 0123456789ab, corrected answers",
         "responses": {"segmenter": "\ud800" + "s" * 5000, "judge": "name openai:some, exchanges [...]"},

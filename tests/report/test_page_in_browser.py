@@ -13,7 +13,7 @@ from written_run import IMAGES, SIZE, box, ground_sample, vqa_sample, write_run,
 from pixfound_tasks.report.html import page as page
 from pixfound_tasks.response import Candidate, CoarseMap, Phrase, Response, Selection, to_text
 from pixfound_tasks.runs.run import read_runs
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 
 # One cell of 5 x 10 is looked at: row 1, column 8. The answer's phrases are told in another order than they are read.
 LOOKED_AT = CoarseMap((5, 10), bytes(15 if cell == 18 else 0 for cell in range(50)))
@@ -23,7 +23,7 @@ SQUARE, WALL = (4, 14), (19, 25)  # counted in code points
 
 def write_page(folder, images, *run_folders):
     runs = read_runs(*run_folders)
-    return page.write_page(runs, [summarise(run) for run in runs], folder, {"pixmini": images})
+    return page.write_page(runs, [summarize(run) for run in runs], folder, {"pixmini": images})
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +222,7 @@ def test_only_cards_near_the_window_are_drawn(browser, tmp_path):
     records = tuple(replace(first, document=replace(first.document, id=id, pair=None)) for id in ids)
     run = replace(run, records=records)
     photo = Image.new("RGB", SIZE[::-1], "white")
-    open_page(browser, page.write_page([run], [summarise(run)], tmp_path, {"pixmini": dict.fromkeys(ids, photo)}))
+    open_page(browser, page.write_page([run], [summarize(run)], tmp_path, {"pixmini": dict.fromkeys(ids, photo)}))
     scroll_to_gallery(browser)
     drawn = """
         const cards = [...document.querySelectorAll('.card')].filter((card) => card.querySelector('img'));

@@ -26,7 +26,7 @@ from pixfound_tasks.report.html import page as page
 from pixfound_tasks.report.report_json import as_json
 from pixfound_tasks.runs.run import read_runs
 from pixfound_tasks.runs.scores import iou
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +51,12 @@ def unpaired(tmp_path):
 
 def summary_of(folder):
     (run,) = read_runs(folder)
-    return summarise(run)
+    return summarize(run)
 
 
 def rendered(folder):
     runs = read_runs(folder)
-    return page.render(runs, [summarise(run) for run in runs], {})
+    return page.render(runs, [summarize(run) for run in runs], {})
 
 
 def printed(folder):
@@ -209,4 +209,4 @@ def test_each_protocol_has_its_newest_samples(all_protocols):
     (run,) = read_runs(all_protocols)
     assert [record.document.id for record in run.records if record.open] == ["1"]
     assert [record.document.id for record in run.records if record.vqa] == list(IMAGES)
-    assert json.loads(json.dumps(as_json([summarise(run)])))[0]["documents"] == 1
+    assert json.loads(json.dumps(as_json([summarize(run)])))[0]["documents"] == 1

@@ -16,7 +16,7 @@ from pixfound_tasks.report.html import gallery, pictures
 from pixfound_tasks.report.html import page as page
 from pixfound_tasks.report.report_json import as_json
 from pixfound_tasks.runs.run import read_runs
-from pixfound_tasks.runs.summary import summarise
+from pixfound_tasks.runs.summary import summarize
 
 IMAGE = Image.new("RGB", SIZE[::-1], "white")
 
@@ -42,7 +42,7 @@ def error_of(result):
 
 def summary_of(folder):
     (run,) = read_runs(folder)
-    return summarise(run)
+    return summarize(run)
 
 
 def data_of(text):
@@ -51,7 +51,7 @@ def data_of(text):
 
 def rendered(folder, images=None):
     runs = read_runs(folder)
-    return page.render(runs, [summarise(run) for run in runs], images or {})
+    return page.render(runs, [summarize(run) for run in runs], images or {})
 
 
 def test_numbers_by_hand(run_folder):
@@ -123,8 +123,8 @@ def test_newest_samples_of_each_task(run_folder):
     (run,) = read_runs(folder)  # the model's own folder is taken too
     assert [record.document.id for record in run.records if record.vqa] == ["1", "2"]
     assert len([record for record in run.records if record.ground]) == 5
-    assert summarise(run).provenance["model_args"] == "newer"
-    assert summarise(run).documents == 2
+    assert summarize(run).provenance["model_args"] == "newer"
+    assert summarize(run).documents == 2
 
 
 def test_other_tasks_are_ignored(run_folder):
@@ -160,7 +160,7 @@ def test_page_takes_any_text_of_a_model(run_folder):
     """Half of a surrogate pair is a JSON string, but no UTF-8."""
     write_results(run_folder / "maker__model", model_args="\ud83d")
     runs = read_runs(run_folder)
-    written = page.write_page(runs, [summarise(run) for run in runs], run_folder / "page", {})
+    written = page.write_page(runs, [summarize(run) for run in runs], run_folder / "page", {})
     assert "</html>" in written.read_text(encoding="utf-8")
 
 

@@ -23,11 +23,12 @@ from pixfound_tasks.attention.families.idefics import idefics3_geometry
 from pixfound_tasks.attention.families.squares import gemma3_geometry, llava_geometry, paligemma_geometry
 from pixfound_tasks.attention.families.tiles import internvl_geometry, mllama_geometry
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
+from pixfound_tasks.registry import Registry
 
 # (model config, processor settings, (height, width) of the image) -> boxes, float64 (tokens, 4).
 GeometryRule = Callable[[Any, "Settings", Size], np.ndarray]
 
-GEOMETRIES: dict[str, GeometryRule] = {
+_FAMILIES: dict[str, GeometryRule] = {
     "gemma3": gemma3_geometry,
     "glm46v": glm4v_geometry,
     "glm4v": glm4v_geometry,
@@ -48,6 +49,15 @@ GEOMETRIES: dict[str, GeometryRule] = {
     "qwen3_vl_moe": qwen_vl_geometry,
     "smolvlm": idefics3_geometry,
 }
+GEOMETRIES: Registry[GeometryRule] = Registry("a geometry rule", "pixfound_tasks.geometries", _FAMILIES)
+
+
+def register_geometry(family: str, rule: GeometryRule) -> GeometryRule:
+    """Add the rule of a family, a `config.model_type`, and return it.
+
+    Raises ValueError if the family has another rule.
+    """
+    return GEOMETRIES.register(family, rule)
 
 
 class Settings:
