@@ -107,6 +107,9 @@ def test_add_a_metric(tmp_path):
         lines[place:place] = block.text.splitlines() if place < len(lines) else ["", "", *block.text.splitlines()]
         file.write_text("\n".join(lines) + "\n")
     assert "precision_75" in (tmp_path / "task_yamls" / "pixmini" / "pixmini_ground.yaml").read_text()
+    found = tmp_path / "runs" / "metric"
+    for name in ("report/report.json", "report/metrics.csv", "report/index.html", "compare.json"):
+        assert "precision_75" in (found / name).read_text(), name
 
 
 def test_the_architecture_names_what_there_is():

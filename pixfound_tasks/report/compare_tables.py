@@ -12,6 +12,7 @@ from pixfound_tasks.report.console import make_console, make_table
 from pixfound_tasks.report.formats import NOT_MEASURED, is_measured, one_line, percent
 from pixfound_tasks.runs.compare.comparison import Difference, RunComparison
 from pixfound_tasks.runs.compare.flips import Flips, Regression
+from pixfound_tasks.runs.metrics import MetricDifference
 
 _NAMES = {
     "open_answering": "A\N{DAGGER}",
@@ -48,6 +49,8 @@ def _print(console: Console, comparison: RunComparison, worst: int) -> None:
     for each in comparison.differences:
         if each.effect.reason:
             console.print(Text(f"{_NAMES[each.score]}: no interval because {each.effect.reason}", "dim"))
+    if changed := [each for each in comparison.metrics if _differs(each)]:
+        console.print(_metrics(changed))
     if comparison.flips:
         console.print(_flips(comparison.flips))
     if worst and comparison.regressions:
@@ -114,6 +117,20 @@ def _settings(comparison: RunComparison) -> Table:
     for each in comparison.settings:
         name = f"{one_line(each.name, _TEXT)}{' (!)' if each.matters else ''}"
         table.add_row(Text(name), *(Text(one_line(value, _SETTING)) for value in (each.first, each.second)))
+    return table
+
+
+def _differs(metric: MetricDifference) -> bool:
+    measured = [value for value in (metric.first, metric.second) if is_measured(value)]
+    return len(measured) == 1 or len(set(measured)) == 2
+
+
+def _metrics(metrics: Sequence[MetricDifference]) -> Table:
+    """The metrics that differ, as lmms-eval aggregated them: each over its run's own documents."""
+    table = make_table("metric that differs", "second \N{MINUS SIGN} first", "first", "second", named=1)
+    for each in metrics:
+        values = (_points(each.difference), percent(each.first), percent(each.second))
+        table.add_row(Text(f"{each.task}.{each.metric}"), *values)
     return table
 
 

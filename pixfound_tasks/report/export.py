@@ -5,6 +5,7 @@
 | `report.json` | all scores; see `report_json.as_json` |
 | `scores.csv` | one row per model and benchmark, with intervals |
 | `parts.csv` | one row per visual pattern, source and task |
+| `metrics.csv` | one row per metric of every task, as lmms-eval aggregated it |
 | `samples.csv` | one row per image: answers, IoU, outcome, best phrase |
 | `BENCHMARK_MODEL_PLOT.svg`, `.png` | the plots |
 """
@@ -43,6 +44,7 @@ def write_files(
     write(folder / "report.json", json.dumps(as_json(summaries), indent=2, allow_nan=False).encode())
     _write_table(folder / "scores.csv", map(_score_row, summaries))
     _write_table(folder / "parts.csv", chain.from_iterable(map(_part_rows, summaries)))
+    _write_table(folder / "metrics.csv", chain.from_iterable(map(_metric_rows, summaries)))
     _write_table(
         folder / "samples.csv",
         chain.from_iterable(_sample_rows(run, summary) for run, summary in zip(runs, summaries)),
@@ -66,6 +68,14 @@ def _stems(summaries: Sequence[Summary]) -> list[str]:
         stem = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{summary.benchmark}-{summary.model}")[:80].strip("-.")
         found.append(stem if stem not in found else f"{stem}-{len(found)}")
     return found
+
+
+def _metric_rows(summary: Summary) -> Iterator[dict[str, Any]]:
+    for task, values in summary.metrics.items():
+        for name, value in values.items():
+            yield {
+                "model": summary.model, "benchmark": summary.benchmark, "task": task, "metric": name, "value": value
+            }  # fmt: skip
 
 
 def _score_row(summary: Summary) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.hosts.incompatibilities import failure_hint
 from pixfound_tasks.protocols import PROTOCOL_OF_SUFFIX, PROTOCOLS, find_task
 from pixfound_tasks.runs.check.results import model_name
+from pixfound_tasks.runs.metrics import Metrics, read_metrics
 from pixfound_tasks.runs.progress import Track, untracked
 from pixfound_tasks.runs.samples import (
     Answer,
@@ -58,6 +59,7 @@ class Run:
     records: tuple[Record, ...] = ()
     repeated: Mapping[str, tuple[RepeatedSample, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     folder: Path = Path()
 
     @property
@@ -101,6 +103,7 @@ def _joined(first: Run, second: Run) -> Run:
         model=" + ".join(dict.fromkeys((first.model, second.model))),
         records=_in_order(parts.values()),
         repeated={**first.repeated, **second.repeated},
+        metrics={**first.metrics, **second.metrics},
         settings={
             **first.settings, "model_args": " | ".join(arguments), "limit": next(filter(None, limits), None)
         },
@@ -166,7 +169,8 @@ def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path],
     }
     settings = read_settings(max(files.values(), key=lambda file: file.name))
     records = _in_order(Record(**parts) for parts in answers.values())
-    return Run(model_name(settings, place.name), benchmark, records, repeated, settings, folder)
+    metrics = read_metrics(place, benchmark)
+    return Run(model_name(settings, place.name), benchmark, records, repeated, settings, metrics, folder)
 
 
 def _is_scored(answer: Answer) -> bool:

@@ -11,6 +11,7 @@ from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.runs import scores
 from pixfound_tasks.runs.breakdown import BreakdownRow, break_down
 from pixfound_tasks.runs.emergence import When, when
+from pixfound_tasks.runs.metrics import Metrics
 from pixfound_tasks.runs.outcomes import ByRule, find_failures
 from pixfound_tasks.runs.provenance import provenance
 from pixfound_tasks.runs.repeated import EvidenceFound, Repeats, find_evidence, find_sensitivity
@@ -45,6 +46,7 @@ class Summary:
         when: when grounding emerges; None without groundings.
         sensitivity: prompt sensitivity, by the suffix of the task's name, for example `vqa_lang`.
         evidence: how often answers change if the target region is masked; None if that task was not run.
+        metrics: every metric of the tasks without variations, as lmms-eval aggregated it; see `runs.metrics`.
         provenance: how the run was made; see `provenance.provenance`.
     """
 
@@ -71,6 +73,7 @@ class Summary:
     when: When | None
     sensitivity: Repeats
     evidence: EvidenceFound | None
+    metrics: Metrics
     provenance: Mapping[str, Any]
 
     @property
@@ -118,6 +121,7 @@ def summarize(run: Run) -> Summary:
         when=emergence,
         sensitivity=find_sensitivity(run),
         evidence=find_evidence(run),
+        metrics=run.metrics,
         provenance=provenance(run),
     )
 

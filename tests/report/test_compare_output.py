@@ -4,7 +4,7 @@ import json
 
 import pytest
 from two_runs import SURE, by_score, choice, compared, error_of, found, invoke, rights, write, write_five_pairs_apart
-from written_run import of_pixcvbench, vqa_sample
+from written_run import of_pixcvbench, vqa_sample, write_run
 
 
 @pytest.fixture
@@ -107,3 +107,19 @@ def test_text_of_models_moves_no_cursor_and_is_no_markup(tmp_path):
     assert done.exit_code == 0
     assert not {"\x1b", "\u202e", "\ud83d"} & set(done.stdout) and "[bold]Text" in done.stdout
     assert invoke(first, second, "--json", "-").exit_code == 0
+
+
+def test_metrics_of_lmms_eval_that_differ_are_listed(tmp_path):
+    first, second = write_run(tmp_path / "first"), write_run(tmp_path / "second")
+    for run, values in ((first, {"miou,none": 0.5, "ciou,none": 0.4}), (second, {"miou,none": 0.5, "ciou,none": 0.6})):
+        (file,) = run.rglob("*_results.json")
+        results = json.loads(file.read_text())
+        file.write_text(json.dumps(results | {"results": {"pixmini_ground": values | {"mine,none": 1.0}}}))
+    printed = invoke(first, second).stdout
+    (row,) = (line.split() for line in printed.splitlines() if "pixmini_ground" in line or "ground." in line)
+    assert row == ["ground.ciou", "+20.0", "40.0", "60.0"]
+    (found,) = json.loads(invoke(first, second, "--json", "-").stdout)["benchmarks"]
+    assert [(each["metric"], round(each["difference"], 9)) for each in found["metrics"]] == [
+        ("miou", 0.0),
+        ("ciou", 0.2),
+    ]

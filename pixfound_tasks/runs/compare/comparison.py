@@ -12,6 +12,7 @@
 | `benchmark`, `first`, `second` | the benchmark's name; each run's `model` and `folder` |
 | `documents`, `only_first`, `only_second` | number compared, and numbers left out because only one run has them |
 | `differences` | one object per score; see the next table |
+| `metrics` | one `MetricDifference` per metric of lmms-eval that both have, each over its run's documents |
 | `flips` | per `what`: images, or pairs as `1+2`, correct only in the first run (`lost`) or the second (`gained`) |
 | `regressions` | images whose IoU fell, the largest fall first |
 | `settings` | settings that differ between the runs; `matters` is true if a difference makes scores less comparable |
@@ -39,6 +40,7 @@ from pixfound_tasks.runs.compare import values
 from pixfound_tasks.runs.compare.flips import Flips, Regression, find_flips, find_regressions
 from pixfound_tasks.runs.compare.settings import Setting, differing_settings, warn
 from pixfound_tasks.runs.compare.values import Runs
+from pixfound_tasks.runs.metrics import MetricDifference, compare_metrics
 from pixfound_tasks.runs.run import RECORDED, Record, Run, RunError
 from pixfound_tasks.runs.scores import Protocol
 from pixfound_tasks.scoring import metrics
@@ -72,6 +74,7 @@ class RunComparison:
     only_first: int
     only_second: int
     differences: tuple[Difference, ...]
+    metrics: tuple[MetricDifference, ...]
     flips: tuple[Flips, ...]
     regressions: tuple[Regression, ...]
     settings: tuple[Setting, ...]
@@ -114,6 +117,7 @@ def _compare(first: Run, second: Run) -> RunComparison:
         only_first=len(first.records) - len(both),
         only_second=len(second.records) - len(both),
         differences=tuple(_differences((first.records, second.records))),
+        metrics=tuple(compare_metrics(first.metrics, second.metrics)),
         flips=tuple(find_flips(both)),
         regressions=tuple(find_regressions(both)),
         settings=tuple(settings),
@@ -185,7 +189,16 @@ def _as_json(comparison: RunComparison) -> dict[str, Any]:
     }
     rest = {
         name: getattr(comparison, name)
-        for name in ("documents", "only_first", "only_second", "flips", "regressions", "settings", "warnings")
+        for name in (
+            "documents",
+            "only_first",
+            "only_second",
+            "metrics",
+            "flips",
+            "regressions",
+            "settings",
+            "warnings",
+        )
     }
     differences = [_difference_as_json(each) for each in comparison.differences]
     return _plain({"benchmark": comparison.first.benchmark, **runs, "differences": differences, **rest})
