@@ -149,5 +149,8 @@ def _cell(value: Any) -> Any:
         return int(value)
     if value is None or value != value:
         return ""
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")  # csv of Python 3.10 refuses it, and so do spreadsheets
     # Spreadsheets must not evaluate a model's text as a formula.
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if value.startswith(_FORMULA) else value

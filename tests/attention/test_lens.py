@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attention.families import FAMILIES, build_family
+from attention.hosts import skip_if_broken
 from attention.test_exactness import PROMPTS, pictures
 
 from pixfound_tasks import Lens
@@ -91,16 +92,17 @@ def test_a_given_answer_is_read_as_if_it_were_generated(name, query):
         np.testing.assert_allclose(look.rows[:last], generated.rows[:last], atol=1e-5)
 
 
-def test_several_images_of_a_prompt_have_a_geometry_each():
-    for name in FAMILIES:
-        lens = lens_of(name)
-        small, wide, tall, _ = pictures()
-        one, two = lens.look_all([wide, [small, tall]], ["ab", "a"], ["left", "the first"])
-        alone = lens.look([small, tall], "a", "the first")
-        assert len(one.geometries) == 1 and [g.size for g in two.geometries] == [(56, 56), (100, 44)]
-        assert two.rows.shape[1] == sum(len(geometry.boxes) for geometry in two.geometries)
-        assert two.maps(image=1).shape == (9, 100, 44)
-        np.testing.assert_allclose(two.rows, alone.rows, atol=1e-5)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_several_images_of_a_prompt_have_a_geometry_each(name):
+    skip_if_broken(name)
+    lens = lens_of(name)
+    small, wide, tall, _ = pictures()
+    one, two = lens.look_all([wide, [small, tall]], ["ab", "a"], ["left", "the first"])
+    alone = lens.look([small, tall], "a", "the first")
+    assert len(one.geometries) == 1 and [g.size for g in two.geometries] == [(56, 56), (100, 44)]
+    assert two.rows.shape[1] == sum(len(geometry.boxes) for geometry in two.geometries)
+    assert two.maps(image=1).shape == (9, 100, 44)
+    np.testing.assert_allclose(two.rows, alone.rows, atol=1e-5)
 
 
 @pytest.mark.parametrize("reducer", REDUCERS)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from written_run import DATE, HOSTILE, IMAGES, SIZE, ground_sample, vqa_sample, write_results, write_run, write_samples
 
 from pixfound_tasks.cli import app as command
+from pixfound_tasks.report import export
 from pixfound_tasks.report.html import gallery, pictures
 from pixfound_tasks.report.html import page as page
 from pixfound_tasks.report.report_json import as_json
@@ -257,3 +258,11 @@ def test_importing_the_command_stays_light():
     code = "import sys, pixfound_tasks.cli.app; print({'torch', 'lmms_eval', 'datasets'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_null_character_of_a_model_is_written_to_csv_as_a_replacement(tmp_path):
+    export._write_table(tmp_path / "table.csv", [{"answer": "a\0b", "iou": 0.5}])
+    assert (tmp_path / "table.csv").read_text(encoding="utf-8").splitlines() == [
+        "answer,iou",
+        "a\N{REPLACEMENT CHARACTER}b,0.5",
+    ]
