@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
+from pixfound_tasks.benchmarks.registry import BUILT_IN, usable_benchmarks
 from pixfound_tasks.hosts.patches import add_task_folders, resume_killed_runs
 
 if TYPE_CHECKING:
@@ -26,13 +26,16 @@ def task_folder() -> Path:
 def task_folders() -> list[Path]:
     """Our folder of task YAMLs, and those of the benchmarks that other packages bring."""
     found = [task_folder()]
-    for name in benchmark_names():
-        try:
-            folder = get_benchmark(name).task_folder
-        except Exception as error:  # in another package: no reason to stop evaluations that do not need it
-            logger.warning(f"the benchmark {name} cannot be loaded, so its tasks are missing: {error}")
+    for benchmark in usable_benchmarks():
+        folder = benchmark.task_folder
+        if benchmark.name in BUILT_IN:
             continue
-        if folder and folder not in found:
+        if folder is None or not any(folder.glob("*.yaml")):
+            logger.warning(
+                f"the benchmark {benchmark.name} has no task YAMLs in its task_folder ({folder}): write them with "
+                f"python -m pixfound_tasks.task_files {benchmark.name} FOLDER"
+            )
+        elif folder not in found:
             found.append(folder)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import TypeVar
 
@@ -22,10 +22,13 @@ class Registry(UserDict[str, T]):
         what: the kind of record, for messages: "a convention".
         group: the group of the entry points; the name of each is the record's.
         records: the records of this package.
+        is_valid: whether something can be a record.
     """
 
-    def __init__(self, what: str, group: str, records: Mapping[str, T]) -> None:
-        self.what, self.group = what, group
+    def __init__(
+        self, what: str, group: str, records: Mapping[str, T], is_valid: Callable[[object], bool] = callable
+    ) -> None:
+        self.what, self.group, self.is_valid = what, group, is_valid
         self._is_loaded = True
         super().__init__(records)
         self._is_loaded = False
@@ -33,8 +36,10 @@ class Registry(UserDict[str, T]):
     def register(self, name: str, record: T) -> T:
         """Add a record, and return it; adding the same one again changes nothing.
 
-        Raises ValueError if another record has the name.
+        Raises ValueError if another record has the name, TypeError for what is no record.
         """
+        if not isinstance(name, str) or not self.is_valid(record):
+            raise TypeError(f"expected {self.what} under its name, but got {name!r} and {record!r}; correct the order")
         if self.setdefault(name, record) != record:
             raise ValueError(f"expected a new name for {self.what}, but there is {name!r} already; rename it")
         return record
@@ -62,5 +67,5 @@ class Registry(UserDict[str, T]):
         for plugin in entry_points(group=self.group):
             try:
                 self.register(plugin.name, plugin.load())
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 logger.warning(f"{self.what}, {plugin.name} = {plugin.value}, cannot be loaded: {error}")

@@ -97,5 +97,9 @@ if __name__ == "__main__":
         raise SystemExit(
             "expected the name of a benchmark and a folder: python -m pixfound_tasks.task_files NAME FOLDER"
         )
-    for path in write_task_files(get_benchmark(sys.argv[1]), Path(sys.argv[2])):
+    try:
+        named = get_benchmark(sys.argv[1])
+    except ValueError as error:
+        raise SystemExit(f"Error: {error}") from error
+    for path in write_task_files(named, Path(sys.argv[2])):
         print(path)

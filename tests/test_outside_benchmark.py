@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from running import command, environment
 
 from pixfound_tasks.benchmarks import registry
 from pixfound_tasks.benchmarks.benchmark import Benchmark
+from pixfound_tasks.benchmarks.checks import verify
 from pixfound_tasks.benchmarks.registry import get_benchmark, register_benchmark
 from pixfound_tasks.protocols import find_task, protocol_of
 
@@ -152,8 +155,16 @@ def test_an_entry_point_of_another_thing_is_named(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     registry._plugins.cache_clear()
     try:
-        with pytest.raises(ValueError, match=r"fourth = json:decoder .* but got module; correct the package"):
+        with pytest.raises(ValueError, match=r"fourth = json:decoder .* but got module; update or remove"):
             get_benchmark("fourth")
     finally:
         monkeypatch.undo()
         registry._plugins.cache_clear()
+
+
+def test_a_wrong_count_of_documents_fails_the_check(monkeypatch):
+    monkeypatch.syspath_prepend(MODULE.parent)
+    whole = import_module(NAME).BENCHMARK
+    monkeypatch.setattr(registry, "_registered", {NAME: replace(whole, document_count=9)})
+    checks = {check.what: check for check in verify(NAME)}
+    assert checks["documents"].status == "failed" and checks["documents"].found == "expected 9, but got 12"

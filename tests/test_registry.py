@@ -15,7 +15,7 @@ from pixfound_tasks.registry import Registry
 
 @pytest.fixture
 def table() -> Registry[int]:
-    return Registry("a number", "pixfound_tasks.numbers", {"one": 1})
+    return Registry("a number", "pixfound_tasks.numbers", {"one": 1}, lambda record: isinstance(record, int))
 
 
 def test_a_name_is_registered_once(table):

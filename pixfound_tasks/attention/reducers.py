@@ -194,7 +194,9 @@ _REDUCERS = {
     "value_norm": Reducer(value_norm, frozenset({"value_norm"})),
     "tam": Reducer(tam, frozenset({"activations"})),
 }
-REDUCERS: Registry[Reducer] = Registry("a reducer", "pixfound_tasks.reducers", _REDUCERS)
+REDUCERS: Registry[Reducer] = Registry(
+    "a reducer", "pixfound_tasks.reducers", _REDUCERS, lambda record: isinstance(record, Reducer)
+)
 
 
 def register_reducer(name: str, reducer: Reducer) -> Reducer:

@@ -99,6 +99,8 @@ def _documents(joining: Joining) -> Iterator[Check]:
     counts, known_of = published.tally(kept), get_benchmark(joining.name).published
     for what, known in known_of.counts.items():
         yield _count(what, known, counts.get(what, 0))
+    if "images" not in known_of.counts:
+        yield _count("documents", get_benchmark(joining.name).document_count, len(kept))
     if known_of.without_expression is not None:
         yield _without_expression(kept, tuple(known_of.without_expression))
     if known_of.digest is not None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
+from loguru import logger
+
 from pixfound_tasks.benchmarks.benchmark import Benchmark
 from pixfound_tasks.benchmarks.records import pixcvbench, pixmini, pixmmvp
 from pixfound_tasks.choices import check_choice
@@ -40,10 +42,22 @@ def get_benchmark(name: str) -> Benchmark:
     return _load(_plugins()[name])
 
 
+def usable_benchmarks() -> list[Benchmark]:
+    """Return the benchmarks that can be loaded. A warning names each of the others."""
+    found = []
+    for name in benchmark_names():
+        try:
+            found.append(get_benchmark(name))
+        except ValueError as error:
+            logger.warning(str(error))
+    return found
+
+
 def register_benchmark(benchmark: Benchmark) -> Benchmark:
     """Add a benchmark to the registry of this process and return it.
 
-    Registering the same benchmark again changes nothing. Raises ValueError if another benchmark has this name.
+    Registering the same benchmark again changes nothing. Raises ValueError if this package, an installed one, or
+    another call brings a benchmark of this name.
     """
     if benchmark.name in benchmark_names() and _registered.get(benchmark.name) != benchmark:
         raise ValueError(
@@ -61,12 +75,19 @@ def _plugins() -> dict[str, EntryPoint]:
 
 @lru_cache
 def _load(plugin: EntryPoint) -> Benchmark:
-    loaded = plugin.load()
-    benchmark = loaded if isinstance(loaded, Benchmark) or not callable(loaded) else loaded()
+    package = plugin.dist.name if plugin.dist else "an unknown package"
+    remedy = f"update or remove that package: pip uninstall {package}"
+    try:
+        loaded = plugin.load()
+        benchmark = loaded if isinstance(loaded, Benchmark) or not callable(loaded) else loaded()
+    except (Exception, SystemExit) as error:  # whatever another package does
+        raise ValueError(
+            f"the benchmark {plugin.name} of {package} cannot be loaded ({type(error).__name__}: {error}); {remedy}"
+        ) from error
     if not isinstance(benchmark, Benchmark) or benchmark.name != plugin.name:
         came = f"the benchmark {benchmark.name!r}" if isinstance(benchmark, Benchmark) else type(benchmark).__name__
         raise ValueError(
-            f"expected the entry point {plugin.name} = {plugin.value} of the group {GROUP} to give a Benchmark with "
-            f"that name, but got {came}; correct the package that declares it"
+            f"expected the entry point {plugin.name} = {plugin.value} of the group {GROUP} to give a Benchmark of "
+            f"that name, but got {came}; {remedy}"
         )
     return benchmark

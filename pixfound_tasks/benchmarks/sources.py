@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
+from pixfound_tasks.benchmarks.registry import usable_benchmarks
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.settings import read_setting
 
@@ -164,7 +164,7 @@ def _revisions(asked: str) -> dict[str, str]:
                 "expected PIXFOUND_REVISION to be one revision, or each benchmark's once, as in "
                 f"'pixmmvp=main,pixcvbench=main', but got {asked!r}; correct the part {part!r}"
             )
-        on_the_hub = [each for each in benchmark_names() if get_benchmark(each).files]
+        on_the_hub = [benchmark.name for benchmark in usable_benchmarks() if benchmark.files]
         check_choice("the benchmark in PIXFOUND_REVISION", name, on_the_hub)
         revisions[name] = revision
     return revisions

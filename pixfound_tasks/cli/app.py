@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -46,6 +46,23 @@ app.command()(leaderboard.leaderboard)
 app.command()(doctor.doctor)
 app.command()(settings.settings)
 app.add_typer(data.app, name="data")
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from pixfound_tasks import __version__
+
+        typer.echo(f"pixfound-tasks {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Reports on runs of the PixFoundation benchmarks in lmms-eval."""
 
 
 @app.command("tasks-path")

@@ -89,14 +89,14 @@ def _quietly() -> Iterator[None]:
 
 
 def _names(asked: list[str] | None) -> list[str]:
-    from pixfound_tasks.benchmarks.registry import benchmark_names
+    from pixfound_tasks.benchmarks.registry import benchmark_names, usable_benchmarks
     from pixfound_tasks.choices import check_choice
     from pixfound_tasks.report.console import errors_shown
 
     with errors_shown(ValueError):
         for name in asked or ():
             check_choice("the benchmark", name, benchmark_names())
-    return list(dict.fromkeys(asked or benchmark_names()))
+    return list(dict.fromkeys(asked or (benchmark.name for benchmark in usable_benchmarks())))
 
 
 def _print_checks(name: str) -> int:

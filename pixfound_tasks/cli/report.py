@@ -31,6 +31,9 @@ def report(
     from pixfound_tasks.runs.summary import summarize
 
     folder = out or run[0] / "report"
+    with errors_shown(ValueError):
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"expected a folder to write the report to, but {folder} is a file; give another --out")
     with errors_shown(RunError), progress_shown(f"writing {folder / 'index.html'} ...") as track:
         runs = read_runs(*run, join=join, track=track)
         summaries = [summarize(each) for each in track(runs, "computing scores", len(runs))]

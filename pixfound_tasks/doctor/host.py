@@ -11,9 +11,10 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from pixfound_tasks.doctor.findings import ERROR, NOTE, OK, Finding
+from pixfound_tasks.doctor.findings import ERROR, NOTE, OK, WARNING, Finding
 from pixfound_tasks.doctor.probe import PREFIX
 from pixfound_tasks.doctor.versions import PACKAGE, tested_versions
+from pixfound_tasks.settings import read_setting
 
 _SECTION, _DEVICES = "lmms-eval", "devices"
 _PATIENCE = 600  # seconds
@@ -42,6 +43,7 @@ def examine_host(index_tasks: bool = True, evaluate: bool = True) -> Iterator[Fi
         )
     if not failure and "evaluation" in found:
         yield Finding(_SECTION, "evaluation", OK, "one document of PixMini was evaluated with the embedded model")
+    yield from map(_broken_record, found["records"])
     if found["devices"]:
         yield from _examine_devices(found["devices"])
 
@@ -66,10 +68,17 @@ def run_probe(*options: str) -> dict[str, Any] | str:
 
 def _first_failure(found: Mapping[str, Any]) -> Finding | None:
     """The first step that failed: those after it fail because of it."""
+    plugins = found["entry_points"]
     for module, error in found["imports"].items():
+        ends = [plugin for plugin in plugins if plugin["error"] and plugin["error"] == error]
+        if ends and error.startswith("SystemExit"):  # lmms-eval loads the plugins while it is imported
+            return _broken_plugin(ends[0])
         if error:
             return Finding(_SECTION, f"import {module}", ERROR, error[:_LINE], _remedy_of_import(module, error))
-    plugins = found["entry_points"]
+        if module == "torch" and found["torch"]:
+            detail = f"torch is loaded from {found['torch_file']}, which does not work: {found['torch'][:_LINE]}"
+            remedy = "if that file is not PyTorch, rename it or take its folder off PYTHONPATH; else reinstall torch"
+            return Finding(_SECTION, "import torch", ERROR, detail, remedy)
     for plugin in plugins:
         if plugin["error"]:
             return _broken_plugin(plugin)
@@ -88,6 +97,9 @@ def _first_failure(found: Mapping[str, Any]) -> Finding | None:
 
 def _remedy_of_import(module: str, error: str) -> str:
     package = module.partition(".")[0].replace("_", "-")
+    named = [name for name in read_setting("LMMS_EVAL_PLUGINS").split(",") if name]
+    if any(f"No module named '{name}" in error for name in named):
+        return "correct LMMS_EVAL_PLUGINS, or unset it"
     tested = tested_versions()
     names = ["torch", "torchvision"] if package in ("torch", "torchvision") else [package]
     pins = " ".join(f"{name}=={tested[name]}" if name in tested else name for name in names)
@@ -103,6 +115,13 @@ def _broken_plugin(plugin: Mapping[str, str]) -> Finding:
     remedy = _REINSTALL if ours else f"update or remove it: pip uninstall {plugin['package']}"
     consequence = "" if ours else ", and lmms-eval loads no plugin after it"
     return Finding(_SECTION, "plugin", ERROR, f"{detail}{consequence}: {plugin['error'][:_LINE]}", remedy)
+
+
+def _broken_record(record: Mapping[str, str]) -> Finding:
+    """An entry point of another package that does not load, and without which everything else works."""
+    kind = record["group"].removeprefix("pixfound_tasks.")
+    detail = f"{record['name']} of {record['package'] or 'an unknown package'} does not load: {record['error'][:_LINE]}"
+    return Finding(_SECTION, kind, WARNING, detail, f"update or remove it: pip uninstall {record['package']}")
 
 
 def _examine_devices(devices: Mapping[str, Any]) -> Iterator[Finding]:

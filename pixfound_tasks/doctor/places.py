@@ -19,12 +19,20 @@ _ELSEWHERE = "let {variable} name a folder that can be written to"
 
 def examine_places() -> Iterator[Finding]:
     """The data of each benchmark, then the caches."""
-    inventories = [take(name) for name in benchmark_names()]
-    yield from map(_examine_benchmark, inventories)
+    inventories = []
+    for name in benchmark_names():
+        try:
+            inventories.append(take(name))
+        except (ValueError, OSError) as error:  # a broken package, or a setting that `variables` names
+            yield Finding(_DATA, name, WARNING, str(error))
+        else:
+            yield _examine_benchmark(inventories[-1])
     # PixMini needs no download, but it is drawn into the cache once.
     is_drawn = any(each.source == "built in" and each.folder for each in inventories)
     yield _examine_folder("PIXFOUND_CACHE", cache_folder(), WARNING if is_drawn else ERROR)
-    yield _examine_folder("HF_HOME", _hub_cache(), WARNING)
+    hub, arrow = _hub_caches()
+    yield _examine_folder("HF_HOME", hub, WARNING)
+    yield _examine_folder("HF_DATASETS_CACHE", arrow, ERROR)  # datasets writes there even for what is local
 
 
 def _examine_benchmark(inventory: Inventory) -> Finding:
@@ -45,10 +53,12 @@ def _examine_benchmark(inventory: Inventory) -> Finding:
     return Finding(_DATA, name, OK, f"{inventory.files} files from: {source}; joined when it is first used")
 
 
-def _hub_cache() -> Path:
+def _hub_caches() -> tuple[Path, Path]:
+    """The folders of downloads, and of data sets."""
+    from datasets import config
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE)
+    return Path(constants.HF_HUB_CACHE), Path(config.HF_DATASETS_CACHE)
 
 
 def _examine_folder(variable: str, folder: Path, status_if_read_only: str) -> Finding:

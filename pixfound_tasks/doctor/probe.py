@@ -18,6 +18,7 @@ from typing import Any
 
 PREFIX = "pixfound-probe: "
 GROUP = "lmms_eval.models"
+GROUPS = [f"pixfound_tasks.{kind}" for kind in ("benchmarks", "conventions", "geometries", "reducers", "segmenters")]
 # In the order in which lmms-eval needs them: the first failure is the cause of those that follow.
 MODULES = ("torch", "torchvision", "transformers", "datasets", "lmms_eval.evaluator", "lmms_eval.models")
 MODELS = ("pixfound", "pixfound_replay")
@@ -27,7 +28,10 @@ TASK = "pixmini_vqa"
 def main() -> None:
     """Print what each step gave: an empty text, or what went wrong."""
     found: dict[str, Any] = {"imports": {name: _failure(partial(import_module, name)) for name in MODULES}}
-    found["devices"] = _devices() if not found["imports"]["torch"] else {}
+    found["devices"], found["torch"] = {}, ""
+    if not found["imports"]["torch"]:
+        found["torch"] = _failure(lambda: found["devices"].update(_devices()))
+        found["torch_file"] = str(getattr(sys.modules["torch"], "__file__", ""))
     found["entry_points"] = [
         {
             "name": each.name,
@@ -35,6 +39,12 @@ def main() -> None:
             "error": _failure(partial(_load, each)),
         }
         for each in entry_points(group=GROUP)
+    ]
+    found["records"] = [
+        {"name": each.name, "package": each.dist.name if each.dist else "", "group": group, "error": error}
+        for group in GROUPS
+        for each in entry_points(group=group)
+        if (error := _failure(each.load))
     ]
     if not found["imports"]["lmms_eval.models"]:
         found["models"] = {name: _failure(partial(_resolve, name)) for name in MODELS}

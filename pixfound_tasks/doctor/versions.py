@@ -17,6 +17,7 @@ from pixfound_tasks.hosts.incompatibilities import find_incompatibilities, insta
 PACKAGE = "pixfound-tasks"
 _SECTION = "versions"
 _PYTHON_CLASSIFIER = "Programming Language :: Python :: "
+_MAIN = (PACKAGE, "lmms-eval", "torch", "transformers", "datasets")
 _FOLDER = Path(__file__).parent.parent
 
 
@@ -94,7 +95,8 @@ def _compare_with_tested(installed: dict[str, str]) -> Finding:
     ]
     if not tested:
         return Finding(_SECTION, "tested versions", NOTE, "the list of tested versions is not installed")
-    same = f"{len(installed) - len(others)} of {len(installed)} direct dependencies have the tested version"
+    main = ", ".join(f"{name} {version}" for name in _MAIN if (version := installed_version(name)))
+    same = f"{len(installed) - len(others)} of {len(installed)} direct dependencies have the tested version ({main})"
     if not others:
         return Finding(_SECTION, "tested versions", OK, same)
     remedy = "to have exactly these: pip install . -c constraints.txt (in the folder of pyproject.toml)"

@@ -15,6 +15,7 @@ from rich.table import Table
 
 _PIPED_WIDTH = 120  # columns, if the output is not a terminal
 # Control characters except tab and line feed, bidirectional embeddings and isolates, and lone surrogates.
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.part$")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -50,5 +51,13 @@ def errors_shown(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {_message(error)}", err=True)
         raise typer.Exit(1) from error
+
+
+def _message(error: Exception) -> str:
+    """The message of an error; of a file that cannot be written, without the temporary name of `files.replacing`."""
+    if not isinstance(error, OSError) or not str(error.filename or "").endswith(".part"):
+        return str(error)
+    name = _TEMPORARY.sub("", str(error.filename))
+    return f"expected to write {name}, but got: {error.strerror}; name a file in a folder that can be written to"

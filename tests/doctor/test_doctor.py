@@ -187,3 +187,22 @@ def test_metadata_of_another_python_is_an_error(tmp_path, monkeypatch):
     metadata.write_text(metadata.read_text() + "Requires-Python: >=3.99\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert by_name(versions.examine_versions())["Python"].status == "error"
+
+
+def test_a_broken_benchmark_of_another_package_hides_nothing(tmp_path, nothing_set):
+    (tmp_path / "boomer.py").write_text("raise SystemExit('bye')\n")
+    distribution(tmp_path, "other-lab", "1.0", "[pixfound_tasks.benchmarks]\nboomer = boomer:BENCHMARK\n")
+    nothing_set.setenv("PYTHONPATH", str(tmp_path))
+    done = command("pixfound", "doctor", "--json")
+    found = by_name(Finding(**each) for each in json.loads(done.stdout)["findings"])
+    assert found["boomer"].status == "warning" and "pip uninstall other-lab" in found["boomer"].detail
+    assert found["pixmini"].status == "ok" and found["PIXFOUND_CACHE"].status in ("ok", "note") and done.returncode == 0
+    listed = command("pixfound", "data", "info")
+    assert listed.returncode == 0 and "pixmini" in listed.stdout and "bye" in listed.stderr
+    named = command("pixfound", "data", "verify", "boomer")
+    assert named.returncode == 1 and "Traceback" not in named.stderr and "pip uninstall other-lab" in named.stderr
+
+
+def test_the_version_is_printed():
+    done = CliRunner().invoke(commands.app, ["--version"])
+    assert done.exit_code == 0 and done.stdout.strip() == f"pixfound-tasks {pixfound_tasks.__version__}"

@@ -81,3 +81,27 @@ def test_devices_and_their_dtypes(devices, expected):
     found = list(host._examine_devices(defaults | devices))
     assert [each.status for each in found] == [status for status, _ in expected]
     assert all(text in each.detail for each, (_, text) in zip(found, expected))
+
+
+def test_a_plugin_that_ends_the_process_is_named(first_on_path):
+    plugin(first_on_path, "other-lab", "other_lab:register")
+    (first_on_path / "other_lab.py").write_text("raise SystemExit('bye')\n")
+    found = only(host.examine_host(evaluate=False), "error")
+    assert "other-lab" in found.detail and "bye" in found.detail and found.remedy.endswith("pip uninstall other-lab")
+
+
+def test_a_torch_of_another_file_is_named(first_on_path):
+    (first_on_path / "torch.py").write_text("")
+    found = only(host.examine_host(evaluate=False), "error")
+    assert found.name == "import torch" and str(first_on_path / "torch.py") in found.detail and "rename" in found.remedy
+
+
+def test_a_legacy_plugin_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("LMMS_EVAL_PLUGINS", "nonsuch")
+    assert only(host.examine_host(evaluate=False), "error").remedy == "correct LMMS_EVAL_PLUGINS, or unset it"
+
+
+def test_broken_records_of_other_packages_are_warnings(first_on_path):
+    distribution(first_on_path, "other-lab", "1.0", "[pixfound_tasks.conventions]\nhalf = no_such_module:HALF\n")
+    found = only(host.examine_host(evaluate=False), "warning")
+    assert found.name == "conventions" and "half of other-lab" in found.detail and "other-lab" in found.remedy

@@ -25,7 +25,9 @@ def half_width(size):
 @pytest.fixture
 def own_table(monkeypatch):
     records = dict(CONVENTIONS)
-    monkeypatch.setattr(conventions, "CONVENTIONS", Registry("a convention", CONVENTIONS.group, records))
+    monkeypatch.setattr(
+        conventions, "CONVENTIONS", Registry("a convention", CONVENTIONS.group, records, CONVENTIONS.is_valid)
+    )
 
 
 @pytest.mark.parametrize("keeps_decimals", [True, False])

@@ -176,7 +176,10 @@ _TABLE = (
     Convention("kosmos-2", "cells of a 32 x 32 grid", _even(32), architectures=("kosmos-2",)),
 )
 CONVENTIONS: Registry[Convention] = Registry(
-    "a convention", "pixfound_tasks.conventions", {convention.name: convention for convention in _TABLE}
+    "a convention",
+    "pixfound_tasks.conventions",
+    {convention.name: convention for convention in _TABLE},
+    lambda record: isinstance(record, Convention),
 )
 
 
