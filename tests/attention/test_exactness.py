@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from attention.families import FAMILIES, build_family
+from attention.hosts import skip_if_broken
 from PIL import Image
 
 from pixfound_tasks import record_attention
@@ -60,6 +61,7 @@ def eager_rows(model, inputs, image_tokens):
 @families
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
 def test_rows_equal_eager_attentions(name, kernel):
+    skip_if_broken(name)
     family = build_family(name)
     inputs, image_tokens = make_inputs(family)
     family.model.set_attn_implementation(kernel)
@@ -80,6 +82,7 @@ def test_rows_equal_eager_attentions(name, kernel):
 
 @families
 def test_a_batch_of_mixed_sizes_equals_its_samples_alone(name):
+    skip_if_broken(name)
     family = build_family(name)
     inputs, image_tokens = make_inputs(family)
     with record_attention(family.model, image_tokens) as record:
