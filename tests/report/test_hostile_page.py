@@ -95,11 +95,12 @@ def test_nothing_runs_and_nothing_breaks(browser, written, width):
     assert complaints(browser) == []  # a refused script would be told here
     for run in range(2):
         browser.execute_script("set({ run: arguments[0] })", run)
-        for _ in range(3):
+        for step in range(3):
             wait(browser, "return document.querySelector('.card .question')")
             browser.execute_script("document.querySelectorAll('.phrase').forEach((each) => each.click())")
+            if not step:  # cards that scroll out of sight lose theirs, and others get theirs later
+                wait(browser, "return document.querySelector('button.candidate')")
             browser.execute_script("scrollBy(0, 700)")
-    assert browser.find_elements("css selector", "button.candidate")
     assert browser.execute_script("return window.ran") is None
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
     assert not browser.find_elements("css selector", "main :is(script, iframe, svg, a:not([href^='#']))")
