@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.intervals import Method, Values, bootstrap, score_of_means
-from pixfound_tasks.scoring import metrics
 
 PAIRS, WITHOUT_EXPRESSION = 150, 14 / 300
 LARGE = 400_000  # pairs
@@ -35,11 +35,11 @@ class Model(NamedTuple):
 class Run(NamedTuple):
     """A simulated run.
 
-    `right` has shape (pairs,): 1 if both answers are correct, otherwise 0. `ious` has shape (pairs, 2): NaN if there is
-    no expression.
+    `correct` has shape (pairs,): 1 if both answers are correct, otherwise 0. `ious` has shape (pairs, 2): NaN if there
+    is no expression.
     """
 
-    right: np.ndarray
+    correct: np.ndarray
     ious: np.ndarray
 
 
@@ -93,13 +93,13 @@ def coverage(estimand: Estimand, models: tuple[Model, ...], runs: int, resamples
     A NaN interval, as of a model that is never correct, counts as not covering the true value.
     """
     generator = np.random.default_rng(seed)
-    truth = estimand.statistic(*map(_mean, estimand.columns(*draw_runs(models, LARGE, generator))))
+    target = estimand.statistic(*map(_mean, estimand.columns(*draw_runs(models, LARGE, generator))))
     found = []
     for _ in range(runs):
         columns = estimand.columns(*draw_runs(models, PAIRS, generator))
         found.append(bootstrap(estimand.statistic, columns, estimand.method, resamples).interval)
-    above, below = (sum(outside) / runs for outside in zip(*((i.low > truth, i.high < truth) for i in found)))
-    return Held(sum(i.low <= truth <= i.high for i in found) / runs, above, below)
+    above, below = (sum(outside) / runs for outside in zip(*((i.low > target, i.high < target) for i in found)))
+    return Held(sum(i.low <= target <= i.high for i in found) / runs, above, below)
 
 
 def draw_runs(models: tuple[Model, ...], pairs: int, generator: np.random.Generator) -> list[Run]:
@@ -109,19 +109,19 @@ def draw_runs(models: tuple[Model, ...], pairs: int, generator: np.random.Genera
     runs = []
     for model in models:
         seen = 0.6 * ease + 0.8 * generator.normal(size=(pairs, 1))
-        right = model.answers + ease + 0.6 * generator.logistic(size=(pairs, 2)) > 0
+        correct = model.answers + ease + 0.6 * generator.logistic(size=(pairs, 2)) > 0
         found = model.finds + seen + 0.6 * generator.logistic(size=(pairs, 2)) > 0
         ious = np.where(found, generator.beta(4, 2, size=(pairs, 2)), 0.0)
-        runs.append(Run(right.all(axis=1).astype(float), np.where(absent, math.nan, ious)))
+        runs.append(Run(correct.all(axis=1).astype(float), np.where(absent, math.nan, ious)))
     return runs
 
 
 def answers(run: Run) -> Values:
-    return Values(run.right, range(len(run.right)))
+    return Values(run.correct, range(len(run.correct)))
 
 
 def masks(run: Run) -> Values:
-    return Values(run.ious.ravel(), np.repeat(range(len(run.right)), 2))
+    return Values(run.ious.ravel(), np.repeat(range(len(run.correct)), 2))
 
 
 def _mean(values: Values) -> float:

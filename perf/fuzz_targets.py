@@ -19,15 +19,25 @@ from pixfound_tasks import masks
 from pixfound_tasks.grounding.coordinates.reading import CONVENTIONS, read_coordinates
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.models.png_masks import UnreadableMask, read_png
-from pixfound_tasks.models.predictions import read_answers, read_judged, read_phrases
+from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases
 from pixfound_tasks.report.export import write_files
 from pixfound_tasks.report.html.page import write_page
 from pixfound_tasks.report.plots import plots
-from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, coarse_map, from_text, to_text
+from pixfound_tasks.response import (
+    Candidate,
+    Phrase,
+    PromptedMasks,
+    Response,
+    Selection,
+    coarse_map,
+    from_text,
+    to_text,
+)
+from pixfound_tasks.response.option import is_correct_answer, lenient_choice
 from pixfound_tasks.runs.run import RunError, read_runs
 from pixfound_tasks.runs.summary import summarize
-from pixfound_tasks.scoring import evidence, hooks
-from pixfound_tasks.scoring.answers import is_right, lenient_choice
+from pixfound_tasks.tasks import choice, emergence, evidence, referring
+from pixfound_tasks.tasks import open as open_task
 
 SIZE = (112, 112)  # of PixMini's images
 OPTIONS = ["Open", "Closed"]
@@ -69,7 +79,8 @@ def responses() -> list[str]:
     phrase = Phrase((0.3, 0.5), candidates, "the open wings", "wings", (4, 18), (1, 4), 0.8, look)
     full = Response(
         "See the open wings.", (box(0, 0, 0.5, 1),), ((0.0, 0.0, 0.5, 1.0),), ((0.2, 0.2),), (0.5,), (phrase,),
-        Selection("similarity", 0, 1), (Probe((0.1, 0.9), candidates[:1]),), 6, {"control": True, "reducer": "mean"},
+        Selection("similarity", 0, 1), (PromptedMasks((0.1, 0.9), candidates[:1]),), 6,
+        {"control": True, "reducer": "mean"},
     )  # fmt: skip
     points = Response("There.", points=((0.2, 0.2),))
     found = [to_text(response) for response in (full, points, Response("None.", masks=()))]
@@ -107,7 +118,7 @@ def response() -> Target:
 
 def scores() -> Target:
     documents = [document(), document(present=False), document() | {"expression": None}]
-    hooks.score_grounding(documents[0], [responses()[1]])  # renders the benchmark's images once
+    referring.score_grounding(documents[0], [responses()[1]])  # renders the benchmark's images once
 
     def call(data: bytes) -> None:
         text = text_of(data)
@@ -120,7 +131,8 @@ def scores() -> Target:
 
 
 SCORES = {
-    "vqa": hooks.score_choice, "ground": hooks.score_grounding, "vqa_open": hooks.score_open, "when": hooks.score_when,
+    "vqa": choice.score_choice, "ground": referring.score_grounding,
+    "vqa_open": open_task.score_open, "when": emergence.score_when,
     "vqa_evidence": evidence.score_evidence,
 }  # fmt: skip
 
@@ -143,7 +155,7 @@ def words() -> Target:
         text = text_of(data)
         assert all(text[slice(*phrase.chars)] == phrase.text for phrase in rule_phrases(text))
         content_words(text), named_words(text)
-        assert lenient_choice(text, OPTIONS) in (None, 0, 1) and is_right(text, OPTIONS, 0) in (True, False)
+        assert lenient_choice(text, OPTIONS) in (None, 0, 1) and is_correct_answer(text, OPTIONS, 0) in (True, False)
 
     return Target(call, [text.encode() for text in ANSWERS])
 

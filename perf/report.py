@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 from pixfound_tasks import masks
-from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, coarse_map, to_text
+from pixfound_tasks.response import Candidate, Phrase, PromptedMasks, Response, Selection, coarse_map, to_text
 
 SIZE = (480, 640)
 PHRASES, CANDIDATES = 10, 3
@@ -124,27 +124,27 @@ def make_run(folder: Path, number: int, images: int) -> Path:
     maps = [coarse_map(cv2.GaussianBlur(generator.random(SIZE), None, 25) - 0.5) for _ in range(MAPS)]
     shared = np.random.default_rng(10_000)
     objects = [blob(shared) for _ in range(MASKS)]
-    truths = [objects[image % MASKS] if image % 10 else masks.empty(SIZE) for image in range(images)]
+    targets = [objects[image % MASKS] if image % 10 else masks.empty(SIZE) for image in range(images)]
     place = folder / f"maker__model{number}"
     place.mkdir(parents=True, exist_ok=True)
     with (place / "20260102_030405_samples_pixcvbench_vqa.jsonl").open("w") as file:
-        for image, truth in enumerate(truths):
-            right = float(generator.random() < 0.6)
-            scores = {"accuracy": right, "lenient_accuracy": right, "pair_accuracy": right, "unparsed": 0.0}
-            file.write(json.dumps(sample(image, truth, "(A)", scores)) + "\n")
+        for image, target in enumerate(targets):
+            correct = float(generator.random() < 0.6)
+            scores = {"accuracy": correct, "lenient_accuracy": correct, "pair_accuracy": correct, "unparsed": 0.0}
+            file.write(json.dumps(sample(image, target, "(A)", scores)) + "\n")
     with (place / "20260102_030405_samples_pixcvbench_ground.jsonl").open("w") as file:
-        for image, truth in enumerate(truths):
+        for image, target in enumerate(targets):
             response = make_response(generator, pool, maps)
-            iou = masks.iou(response.prediction(SIZE), truth)
-            file.write(json.dumps(sample(image, truth, to_text(response), {"miou": iou, "unparsed": 0.0})) + "\n")
+            iou = masks.iou(response.prediction(SIZE), target)
+            file.write(json.dumps(sample(image, target, to_text(response), {"miou": iou, "unparsed": 0.0})) + "\n")
     return folder
 
 
-def sample(image: int, truth: masks.Rle, response: str, scores: dict[str, float]) -> dict[str, Any]:
+def sample(image: int, target: masks.Rle, response: str, scores: dict[str, float]) -> dict[str, Any]:
     document = {
         "benchmark": "pixcvbench", "id": str(image), "pair": None, "question": f"How many chairs are in image {image}?",
         "options": ["0", "1", "2", "3"], "options_text": "(A) 0 (B) 1 (C) 2 (D) 3", "answer": "a", "pattern": "",
-        "expression": "chair", "mask": truth, "width": SIZE[1], "height": SIZE[0],
+        "expression": "chair", "mask": target, "width": SIZE[1], "height": SIZE[0],
         "task": ("Count", "Relation")[image % 2], "source": ("ADE20K", "COCO")[image % 3 > 0], "origin": "drawn",
     }  # fmt: skip
     # lmms-eval logs every answer twice.
@@ -168,7 +168,7 @@ def make_response(generator: np.random.Generator, pool: list[masks.Rle], maps: l
         likeness = float(generator.random())
         phrases.append(Phrase(point(), candidates(), words[:-4], "chair", chars, spot, likeness, chosen))
         text += f"{words} "
-    control = tuple(Probe(point(), candidates()) for _ in range(PHRASES))
+    control = tuple(PromptedMasks(point(), candidates()) for _ in range(PHRASES))
     selected = Selection("similarity", 0, 0)
     mask = phrases[0].candidates[0].mask
     return Response(text, (mask,), phrases=tuple(phrases), selected=selected, control=control, tokens=120)

@@ -27,7 +27,7 @@ from pycocotools import mask as coco
 
 from pixfound_tasks import masks
 from pixfound_tasks.response import Candidate, Phrase, Response, to_text
-from pixfound_tasks.scoring import aggregations, hooks
+from pixfound_tasks.tasks import aggregations, referring
 
 WAYS = ("hook", "numpy", "pycocotools and numpy")
 SIZES = ((224, 224), (480, 640))  # of PixMMVP, and of most COCO images
@@ -104,7 +104,7 @@ def make_sample(seed: int, size: masks.Size) -> tuple[dict[str, Any], str]:
 
 
 def score_by_hook(samples: list[tuple[dict[str, Any], str]]) -> dict[str, float]:
-    found = [hooks.score_grounding(document, [text]) for document, text in samples]
+    found = [referring.score_grounding(document, [text]) for document, text in samples]
     averaged = ("miou", "precision_50", "absent_accuracy", "oracle_miou", "unparsed")
     means = {name: aggregations.mean(each[name] for each in found) for name in averaged}
     return means | {"ciou": aggregations.cumulative_iou(each["ciou"] for each in found)}
@@ -116,18 +116,18 @@ def score_by_arrays(
     found: dict[str, list[float]] = {name: [] for name in ("miou", "precision_50", "absent_accuracy", "oracle_miou")}
     intersections = unions = 0
     for document, text in samples:
-        response, truth = json.loads(text), decode(document["mask"]).astype(bool)
-        prediction = np.zeros(truth.shape, bool)
+        response, target = json.loads(text), decode(document["mask"]).astype(bool)
+        prediction = np.zeros(target.shape, bool)
         for mask in response["masks"]:
             prediction |= decode(mask).astype(bool)
         candidates = [each["mask"] for phrase in response["phrases"] for each in phrase["candidates"]]
-        ious = [numpy_iou(decode(mask).astype(bool), truth) for mask in candidates]
-        found["miou"].append(numpy_iou(prediction, truth))
+        ious = [numpy_iou(decode(mask).astype(bool), target) for mask in candidates]
+        found["miou"].append(numpy_iou(prediction, target))
         found["precision_50"].append(found["miou"][-1] > 0.5)
-        found["oracle_miou"].append(max(ious) if truth.any() else 1.0)
-        found["absent_accuracy"] += [] if truth.any() else [not prediction.any()]
-        intersections += np.logical_and(prediction, truth).sum()
-        unions += np.logical_or(prediction, truth).sum()
+        found["oracle_miou"].append(max(ious) if target.any() else 1.0)
+        found["absent_accuracy"] += [] if target.any() else [not prediction.any()]
+        intersections += np.logical_and(prediction, target).sum()
+        unions += np.logical_or(prediction, target).sum()
     return {name: float(np.mean(values)) for name, values in found.items()} | {"ciou": float(intersections / unions)}
 
 
@@ -145,9 +145,9 @@ def decode(rle: masks.Rle) -> np.ndarray:
     return np.repeat(np.arange(len(runs)) % 2, runs).reshape(rle["size"], order="F")
 
 
-def numpy_iou(prediction: np.ndarray, truth: np.ndarray) -> float:
-    union = np.logical_or(prediction, truth).sum()
-    return np.logical_and(prediction, truth).sum() / union if union else 1.0
+def numpy_iou(prediction: np.ndarray, target: np.ndarray) -> float:
+    union = np.logical_or(prediction, target).sum()
+    return np.logical_and(prediction, target).sum() / union if union else 1.0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ _PUBLIC = {
     "load_benchmark": "benchmarks:load",
     "load_run": "runs.load:load_run",
     "masks": "masks",
-    "metrics": "scoring.metrics",
+    "metrics": "analysis.metrics",
     "parse_response": "response:from_text",
     "read_coordinates": "grounding.coordinates.reading:read_coordinates",
     "record_attention": "attention:record_attention",

@@ -65,25 +65,25 @@ def union(masks: Sequence[Rle], size: Size) -> Rle:
     return _as_text(found[0])
 
 
-def iou(prediction: Rle, truth: Rle) -> float:
+def iou(prediction: Rle, target: Rle) -> float:
     """Return the intersection over union of two masks, in 0..1. Returns 1 if both are empty.
 
     Raises `InvalidMask` if their sizes differ.
     """
-    if list(prediction["size"]) != list(truth["size"]):
-        raise InvalidMask(f"expected masks of one size, but got {prediction['size']} and {truth['size']}")
-    found = overlap(prediction, truth)
+    if list(prediction["size"]) != list(target["size"]):
+        raise InvalidMask(f"expected masks of one size, but got {prediction['size']} and {target['size']}")
+    found = overlap(prediction, target)
     return found.intersection / found.union if found.union else 1.0
 
 
-def ious(predictions: Sequence[Rle], truth: Rle) -> list[float]:
+def ious(predictions: Sequence[Rle], target: Rle) -> list[float]:
     """Return the IoU, in 0..1, of each prediction with a ground truth that is not empty. All masks have one size."""
-    return coco.iou(list(predictions), [truth], [False])[:, 0].tolist() if predictions else []
+    return coco.iou(list(predictions), [target], [False])[:, 0].tolist() if predictions else []
 
 
-def overlap(prediction: Rle, truth: Rle) -> Overlap:
+def overlap(prediction: Rle, target: Rle) -> Overlap:
     """Return the intersection and the union, in pixels, of two masks of one size."""
-    both = [prediction, truth]
+    both = [prediction, target]
     return Overlap(area(coco.merge(both, intersect=True)), area(coco.merge(both)))
 
 
@@ -164,7 +164,7 @@ def read_masks(values: Sequence[Any], size: Size) -> list[Rle | InvalidMask]:
     counts = [_counts(value, size) for value in values]
     texts = [count for count in counts if isinstance(count, str)]
     totals = iter(_total_runs(texts, size[0] * size[1]))
-    return [_checked(count, next(totals) if isinstance(count, str) else None, size) for count in counts]
+    return [_verified(count, next(totals) if isinstance(count, str) else None, size) for count in counts]
 
 
 def _counts(value: Any, size: Size) -> str | list[int] | InvalidMask:
@@ -181,7 +181,7 @@ def _counts(value: Any, size: Size) -> str | list[int] | InvalidMask:
     return InvalidMask(f"expected counts as text or as a list of run lengths, but got {type(counts).__name__}")
 
 
-def _checked(counts: str | list[int] | InvalidMask, total: int | None, size: Size) -> Rle | InvalidMask:
+def _verified(counts: str | list[int] | InvalidMask, total: int | None, size: Size) -> Rle | InvalidMask:
     if isinstance(counts, InvalidMask):
         return counts
     if isinstance(counts, list):

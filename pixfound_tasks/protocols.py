@@ -56,7 +56,7 @@ class Protocol:
     max_new_tokens: int
     record: str = ""
     documents: str = ""
-    image: str = "scoring.hooks.image"
+    image: str = "tasks.document.image"
     variations: int = 0
     tag: str = "pixfoundation"
 
@@ -73,16 +73,16 @@ class Task(NamedTuple):
     protocol: Protocol
 
 
-_MEAN, _PAIRS = "scoring.aggregations.mean", "scoring.aggregations.pair_accuracy"
-_ANSWER, _EXPRESSION = "scoring.hooks.answer_target", "scoring.hooks.referring_target"
+_MEAN, _PAIRS = "tasks.aggregations.mean", "tasks.aggregations.pair_accuracy"
+_ANSWER, _EXPRESSION = "tasks.document.answer_target", "tasks.referring.referring_target"
 
 _CHOICE = Protocol(
     suffix="vqa",
     comment="Protocol 2: a choice question.",
     asks="choice",
-    prompt="scoring.hooks.choice_prompt",
+    prompt="tasks.choice.choice_prompt",
     target=_ANSWER,
-    score="scoring.hooks.score_choice",
+    score="tasks.choice.score_choice",
     metrics=(
         Metric("score", _PAIRS),
         Metric("pair_accuracy", _PAIRS, is_of_pairs=True),
@@ -97,15 +97,15 @@ _OPEN = Protocol(
     suffix="vqa_open",
     comment="Protocol 1: an open answer to the same question, graded by the judge that PIXFOUND_JUDGE names.",
     asks="open",
-    prompt="scoring.hooks.open_prompt",
+    prompt="tasks.open.open_prompt",
     target=_ANSWER,
-    score="scoring.hooks.score_open",
+    score="tasks.open.score_open",
     metrics=(
-        Metric("score", "scoring.aggregations.open_score"),
+        Metric("score", "tasks.aggregations.open_score"),
         Metric("pair_accuracy", _PAIRS, is_of_pairs=True),
         Metric("accuracy", _MEAN),
         Metric("unjudged", _MEAN, higher_is_better=False),
-        Metric("miou", "scoring.aggregations.open_miou"),
+        Metric("miou", "tasks.aggregations.open_miou"),
     ),
     max_new_tokens=256,
     record="open",
@@ -114,15 +114,15 @@ _REFERRING = Protocol(
     suffix="ground",
     comment="Protocol 3: a referring expression.",
     asks="referring",
-    prompt="scoring.hooks.referring_prompt",
+    prompt="tasks.referring.referring_prompt",
     target=_EXPRESSION,
-    score="scoring.hooks.score_grounding",
+    score="tasks.referring.score_grounding",
     metrics=(
         Metric("score", _MEAN),
         Metric("miou", _MEAN),
-        Metric("ciou", "scoring.aggregations.cumulative_iou"),
+        Metric("ciou", "tasks.aggregations.cumulative_iou"),
         Metric("precision_50", _MEAN),
-        Metric("absent_accuracy", "scoring.aggregations.mean_of_absent"),
+        Metric("absent_accuracy", "tasks.aggregations.mean_of_absent"),
         Metric("oracle_miou", _MEAN),
         Metric("unparsed", _MEAN, higher_is_better=False),
     ),
@@ -133,14 +133,14 @@ _WHEN = Protocol(
     suffix="when",
     comment="Protocol 3, for the phrases of the answer: when does grounding emerge?",
     asks="referring",
-    prompt="scoring.hooks.when_prompt",
+    prompt="tasks.emergence.when_prompt",
     target=_EXPRESSION,
-    score="scoring.hooks.score_when",
+    score="tasks.emergence.score_when",
     metrics=(
         Metric("oracle_miou", _MEAN),
         Metric("chance_miou", _MEAN, higher_is_better=False),
         Metric("exact_phrase_rate", _MEAN),
-        Metric("median_location", "scoring.aggregations.median", higher_is_better=False),
+        Metric("median_location", "tasks.aggregations.median", higher_is_better=False),
     ),
     max_new_tokens=256,
     record="when",
@@ -149,18 +149,18 @@ _EVIDENCE = Protocol(
     suffix="vqa_evidence",
     comment="Protocol 2, three times: the image as it is, and with the target region or another one painted out.",
     asks="choice",
-    prompt="scoring.hooks.choice_prompt",
+    prompt="tasks.choice.choice_prompt",
     target=_ANSWER,
-    score="scoring.evidence.score_evidence",
+    score="tasks.evidence.score_evidence",
     metrics=(
-        Metric("score", "scoring.evidence.evidence_score"),
-        Metric("flip_evidence", "scoring.evidence.flip_evidence"),
-        Metric("flip_control", "scoring.evidence.flip_control", higher_is_better=False),
+        Metric("score", "tasks.evidence.evidence_score"),
+        Metric("flip_evidence", "tasks.evidence.flip_evidence"),
+        Metric("flip_control", "tasks.evidence.flip_control", higher_is_better=False),
         Metric("accuracy", _MEAN),
     ),
     max_new_tokens=64,
-    documents="prompts.evidence.asked_thrice",
-    image="scoring.evidence.image",
+    documents="prompts.evidence.ablations",
+    image="tasks.evidence.image",
 )
 
 
@@ -170,16 +170,16 @@ def _varied(protocol: Protocol, suffix: str, what: str, documents: str, score: s
         protocol,
         suffix=suffix,
         comment=f"{protocol.comment[:-1]}, {what}: every document as it is, then in all its variations.",
-        prompt=f"scoring.sensitivity.{protocol.prompt.rpartition('.')[2]}",
-        score=f"scoring.sensitivity.{score}",
-        metrics=f"scoring.sensitivity.{metrics}",
+        prompt=f"tasks.sensitivity.{protocol.prompt.rpartition('.')[2]}",
+        score=f"tasks.sensitivity.{score}",
+        metrics=f"tasks.sensitivity.{metrics}",
         record="",
-        documents=f"prompts.varied.{documents}_10",
-        image="scoring.sensitivity.image",
+        documents=f"prompts.variants.{documents}_10",
+        image="tasks.sensitivity.image",
         variations=10,
         tag="pixfoundation_sensitivity",
     )
-    lite = replace(full, suffix=f"{suffix}_lite", documents=f"prompts.varied.{documents}_2", variations=2)
+    lite = replace(full, suffix=f"{suffix}_lite", documents=f"prompts.variants.{documents}_2", variations=2)
     return [full, lite]
 
 

@@ -45,7 +45,7 @@ OWN = (
         "What classifies the best phrases: `words` (a word list), `auto` (the same with spaCy's tags if an English "
         "package is installed), `spacy:PACKAGE`, `openai:MODEL` or `local:CHECKPOINT`.",
         default="words",
-        check="pixfound_tasks.scoring.concepts:check_classifier",
+        check="pixfound_tasks.analysis.concepts:check_classifier",
     ),
     Setting(
         "PIXFOUND_COORDINATES",
@@ -62,7 +62,7 @@ OWN = (
         "PIXFOUND_JUDGE",
         "The judge of open answers: `rule` (offline), `openai:MODEL` or `local:CHECKPOINT`.",
         default="rule",
-        check="pixfound_tasks.scoring.judge:check_judge",
+        check="pixfound_tasks.tasks.grading:check_judge",
     ),
     Setting(
         "PIXFOUND_KIND",

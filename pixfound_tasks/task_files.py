@@ -55,7 +55,7 @@ def _task_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
     yield f"process_results: {_function(protocol.score)}"
     if protocol.asks == "referring":
         yield "# How each --model is prompted, and in what coordinates it answers."
-        yield f"lmms_eval_specific_kwargs: {_function('scoring.declared.BY_MODEL')}"
+        yield f"lmms_eval_specific_kwargs: {_function('tasks.model_profiles.BY_MODEL')}"
     yield "generation_kwargs:"
     yield from (f"  max_new_tokens: {protocol.max_new_tokens}", "  do_sample: false", "  until: []")
     yield from _metric_lines(benchmark, protocol)
@@ -63,7 +63,7 @@ def _task_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
     if protocol.variations:
         yield f"  variations: {protocol.variations}"
     if protocol.asks == "open":
-        yield f"  judge: {_function('scoring.judge.NAME')}"
+        yield f"  judge: {_function('tasks.grading.NAME')}"
 
 
 def _metric_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _group(name: str, end: str) -> str:
     lines = [
         _GENERATED, f"group: {name}{end}", "task:", *(f"  - {name}_{suffix}" for suffix in suffixes),
         "aggregate_metric_list:", "  - metric: score",
-        f"    aggregation: {_function(f'scoring.aggregations.{aggregation}')}", "    weight_by_size: false",
+        f"    aggregation: {_function(f'tasks.aggregations.{aggregation}')}", "    weight_by_size: false",
         "metadata:", "  version: 1.0",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"

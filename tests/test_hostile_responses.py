@@ -14,9 +14,10 @@ from test_response import FULL
 from untrusted import broken
 
 from pixfound_tasks import masks
-from pixfound_tasks.grounding.words import read_words, with_masks
+from pixfound_tasks.grounding.text_grounder import read_words, with_masks
 from pixfound_tasks.response import Candidate, Response, from_text, to_text
-from pixfound_tasks.scoring import evidence, hooks
+from pixfound_tasks.tasks import choice, emergence, evidence, referring
+from pixfound_tasks.tasks import open as open_task
 
 LEFT = rectangle(0, 0, 3, 4)
 SIZE = (4, 6)
@@ -27,7 +28,7 @@ DOC = {
     "expression": "the wings", "mask": LEFT, "width": 6, "height": 4, "kind": "plain",
 }  # fmt: skip
 SCORES = (
-    hooks.score_choice, hooks.score_open, hooks.score_grounding, hooks.score_when, evidence.score_evidence,
+    choice.score_choice, open_task.score_open, referring.score_grounding, emergence.score_when, evidence.score_evidence,
 )  # fmt: skip
 
 
@@ -68,9 +69,9 @@ def test_an_impossible_count_of_tokens_is_none(count):
     phrase = {"text": "wings", "tokens": [count - 1, count], "chars": [0, 5], "candidates": [{"mask": LEFT}]}
     output = json.dumps({"masks": [LEFT], "text": "wings", "tokens": count, "phrases": [phrase]})
     assert from_text(output, SIZE).tokens is None and from_text(output, SIZE).phrases == ()
-    assert hooks.score_when(DOC, [output])["median_location"] is None
+    assert emergence.score_when(DOC, [output])["median_location"] is None
     bare = json.dumps({"masks": [], "tokens": count, "selected": {"by": "similarity", "phrase": count}})
-    assert hooks.score_when(DOC, [bare])["oracle_miou"] == 0.0
+    assert emergence.score_when(DOC, [bare])["oracle_miou"] == 0.0
 
 
 def test_halves_of_surrogate_pairs_reach_no_log_and_no_judge():
@@ -119,7 +120,7 @@ def test_long_responses_take_bounded_time(name):
     start = time.process_time()
     response = from_text(LONG[name], PHOTO)
     response.prediction(PHOTO)
-    hooks.score_when(DOC | {"mask": masks.empty(PHOTO), "height": 480, "width": 640}, [LONG[name]])
+    emergence.score_when(DOC | {"mask": masks.empty(PHOTO), "height": 480, "width": 640}, [LONG[name]])
     assert time.process_time() - start < 8
     assert response.problems or not response.is_grounded or name == "escapes"
     assert len(to_text(response)) < 10_500_000 and len(response.problems) <= 20

@@ -120,7 +120,7 @@ def test_data_commands(tmp_path):
 
 
 def made(name: str, **changes) -> Benchmark:
-    fields = {"title": name, "joining": "nowhere:joining", "document_count": 1, "is_paired": False}
+    fields = {"title": name, "builder": "nowhere:builder", "document_count": 1, "is_paired": False}
     return Benchmark(name, **{**fields, "segmenter": "region", "licence": "", **changes})
 
 

@@ -14,9 +14,9 @@ import standins
 from running import command, evaluate, metrics
 
 from pixfound_tasks import mini
+from pixfound_tasks.analysis.metrics import mean
 from pixfound_tasks.runs.run import read_runs
-from pixfound_tasks.runs.scores import iou, is_right
-from pixfound_tasks.scoring.metrics import mean
+from pixfound_tasks.runs.scores import iou, is_correct
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_choice_answers_and_single_masks(replay, expected):
     assert vqa["pair_accuracy,none"] == exactly(expected["choice"]["pair_accuracy"])
     assert vqa["accuracy,none"] == exactly(expected["choice"]["accuracy"])
     assert [record.document.id for record in run.records] == [str(image) for image in range(1, 301)]
-    assert [is_right(record) for record in run.records] == expected["choice"]["correct"]
+    assert [is_correct(record) for record in run.records] == expected["choice"]["correct"]
 
     assert ground["miou,none"] == exactly(expected["single_mask"]["miou_286"])
     assert ground["oracle_miou,none"] == exactly(expected["single_mask"]["miou_286"])

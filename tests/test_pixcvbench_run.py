@@ -34,13 +34,13 @@ def predicted(documents, tmp_path_factory):
     expected, lines = {}, []
     for index in sorted(rng.choice(len(documents), PREDICTED, replace=False)):
         doc = documents[index]
-        truth = masks.decode(doc["mask"])
-        mask = np.roll(truth, rng.randint(-20, 20, 2), (0, 1))
+        target = masks.decode(doc["mask"])
+        mask = np.roll(target, rng.randint(-20, 20, 2), (0, 1))
         Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{doc['file'].partition('.')[0]}.png")
-        right = bool(rng.randint(2))
-        lines.append({"question_id": int(doc["id"]), "answer": doc["answer"] if right else "x", "gt_answer": "-"})
-        union = (mask | truth).sum()
-        expected[doc["id"]] = (mask & truth).sum() / union if union else 1.0, right
+        correct = bool(rng.randint(2))
+        lines.append({"question_id": int(doc["id"]), "answer": doc["answer"] if correct else "x", "gt_answer": "-"})
+        union = (mask | target).sum()
+        expected[doc["id"]] = (mask & target).sum() / union if union else 1.0, correct
     (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder, expected
 
@@ -57,9 +57,9 @@ def test_scores_overall_by_source_and_by_task(documents, predicted, tmp_path):
 
     members = defaultdict(list)
     for doc in documents:
-        iou, right = expected.get(doc["id"], (0.0 if masks.area(doc["mask"]) else 1.0, False))
+        iou, correct = expected.get(doc["id"], (0.0 if masks.area(doc["mask"]) else 1.0, False))
         for name in ("all", doc["source"], doc["task"]):
-            members[name].append((iou, right))
+            members[name].append((iou, correct))
     means = {name: np.mean(values, axis=0) for name, values in members.items()}
 
     (results,) = tmp_path.rglob("*_results.json")

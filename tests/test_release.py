@@ -170,10 +170,10 @@ def test_entries_left_under_unreleased_stop_a_tag_only(tmp_path):
 
 def test_the_script_exits_with_1_on_a_wrong_tag_and_prints_the_version_without():
     script = [sys.executable, str(REPOSITORY / ".ci" / "release.py")]
-    right, wrong = (
+    correct, wrong = (
         subprocess.run([*script, *tag], capture_output=True, text=True, check=False) for tag in ([], ["v0.0.0"])
     )
-    assert right.returncode == 0 and right.stdout.strip() == release.version(REPOSITORY), right.stderr
+    assert correct.returncode == 0 and correct.stdout.strip() == release.version(REPOSITORY), correct.stderr
     assert wrong.returncode == 1 and "but got v0.0.0" in wrong.stderr
 
 

@@ -14,7 +14,7 @@ from pixfound_tasks.response import (
     Candidate,
     CoarseMap,
     Phrase,
-    Probe,
+    PromptedMasks,
     Response,
     Selection,
     from_text,
@@ -34,7 +34,7 @@ FULL = Response(
         Phrase(text="black", chars=(8, 13), tokens=(3, 4)),
     ),
     selected=Selection("similarity", 0, 0),
-    control=(Probe((0.7, 0.1), (Candidate(RIGHT, 0.5),)),),
+    control=(PromptedMasks((0.7, 0.1), (Candidate(RIGHT, 0.5),)),),
     tokens=5,
     provenance={"reducer": "mean_centered", "versions": {"a": "1"}},
 )

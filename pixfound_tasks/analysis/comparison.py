@@ -56,7 +56,7 @@ def compare_scores(answering: Sequence[Paired], grounding: Sequence[Paired], res
     return _compare(score_of_means(len(answering)), [*answering, *grounding], resamples)
 
 
-def compare_right(values: Paired) -> McNemar:
+def compare_correct(values: Paired) -> McNemar:
     """Difference of the fractions of correct pairs (or of correct images that are units), with McNemar's exact test.
 
     Under the null hypothesis, the units that only one run has correct fall to each run with probability 1/2:

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from pixfound_tasks.analysis.concepts import CONCEPTS
-from pixfound_tasks.scoring import metrics
-from pixfound_tasks.scoring.best_phrase import (
+from pixfound_tasks.analysis import metrics
+from pixfound_tasks.analysis.best_phrase import (
     MATCHES,
     ConceptClassifier,
     EmergenceRecord,
     GroundedImage,
     records,
 )
-from pixfound_tasks.scoring.curves import Band, band
+from pixfound_tasks.analysis.concept_agreement import CONCEPTS
+from pixfound_tasks.analysis.curves import Band, band
 
 __all__ = [
     "Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "records", "summarize",

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from pixfound_tasks.analysis.concepts import CONCEPTS
+from pixfound_tasks.analysis.best_phrase import MATCHES, EmergenceRecord
+from pixfound_tasks.analysis.concept_agreement import CONCEPTS
 from pixfound_tasks.analysis.intervals import Interval, Values, mean_interval, median_interval, rate_interval
-from pixfound_tasks.scoring.best_phrase import MATCHES, EmergenceRecord
 
 
 class EmergenceIntervals(NamedTuple):

@@ -15,8 +15,8 @@ from pixfound_tasks.analysis.intervals import (
     difference_interval,
     rate_interval,
 )
-from pixfound_tasks.scoring.evidence import Flips, flips
-from pixfound_tasks.scoring.metrics import HIT_IOU
+from pixfound_tasks.analysis.metrics import HIT_IOU
+from pixfound_tasks.tasks.evidence import Flips, flips
 
 
 class EvidenceFacts(NamedTuple):
@@ -77,7 +77,7 @@ class Crossed(NamedTuple):
 def facts(samples: Iterable[Mapping[str, Any]]) -> list[EvidenceFacts]:
     """The documents that were prompted all three times, in the order of their first samples in an evidence task's log.
 
-    A sample has its `scoring.evidence.Asking` under `score`, and its document under `pixfound`.
+    A sample has its `tasks.evidence.Asking` under `score`, and its document under `pixfound`.
     """
     samples = list(samples)
     documents = {sample["pixfound"]["id"]: sample["pixfound"] for sample in samples}

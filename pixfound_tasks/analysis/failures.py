@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pixfound_tasks.analysis.intervals import Interval, share_interval
+from pixfound_tasks.analysis.intervals import Interval, fraction_interval
+from pixfound_tasks.analysis.metrics import HIT_IOU
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.scoring.metrics import HIT_IOU
 
 OUTCOMES = ("both_right", "vqa_only_failure", "grounding_only_failure", "both_wrong")
 _OUTCOME_OF = {  # (answered, grounded)
@@ -34,7 +34,7 @@ class ImageFacts(NamedTuple):
     id: str
     pair: int | None
     groups: Mapping[str, str]
-    right: bool
+    correct: bool
     iou: float
     true_area: int
     predicted_area: int
@@ -58,7 +58,7 @@ class Outcomes:
     @property
     def shares(self) -> dict[str, Interval]:
         """The fraction of each outcome, with Wilson's interval; NaN if there is no unit."""
-        return {name: share_interval(count, self.total) for name, count in self.counts.items()}
+        return {name: fraction_interval(count, self.total) for name, count in self.counts.items()}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def analyse(images: Iterable[ImageFacts], rule: str = "paper") -> Failures:
 def _sorted_out(units: Iterable[Sequence[ImageFacts]], rule: str) -> dict[str, tuple[Unit, ...]]:
     found: dict[str, list[Unit]] = {name: [] for name in OUTCOMES}
     for members in units:
-        outcome = _OUTCOME_OF[all(m.right for m in members), all(is_grounded(m, rule) for m in members)]
+        outcome = _OUTCOME_OF[all(m.correct for m in members), all(is_grounded(m, rule) for m in members)]
         found[outcome].append(tuple(image.id for image in members))
     return {name: tuple(of_outcome) for name, of_outcome in found.items()}
 

@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from pixfound_tasks.scoring import metrics
+from pixfound_tasks.analysis import metrics
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -73,7 +73,7 @@ class Bootstrapped(NamedTuple):
     distribution: np.ndarray
 
 
-def share_interval(count: int, of: int) -> Interval:
+def fraction_interval(count: int, of: int) -> Interval:
     """A fraction of items counted one by one (pairs with an outcome, correct pairs), with Wilson's interval.
 
     Unlike the bootstrap it needs no draws, and it has a width even if all items count, or none. Raises ValueError
@@ -98,8 +98,8 @@ def rate_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
     alike = len(set(defined.values.tolist())) <= 1
     if not alike and units < len(defined.units):
         return mean_interval(values, resamples)
-    right = units * int(defined.values[0]) if alike and units else int(np.sum(defined.values))
-    return share_interval(right, units)._replace(left_out=len(values.units) - len(defined.units))
+    correct = units * int(defined.values[0]) if alike and units else int(np.sum(defined.values))
+    return fraction_interval(correct, units)._replace(left_out=len(values.units) - len(defined.units))
 
 
 def mean_interval(values: Values, resamples: int = RESAMPLES) -> Interval:
@@ -140,7 +140,7 @@ def difference_interval(first: Values, second: Values, resamples: int = RESAMPLE
 
 
 def score_interval(answering: Sequence[Values], grounding: Sequence[Values], resamples: int = RESAMPLES) -> Interval:
-    """S of the best A and the best M, see `scoring.metrics.score`, with its BCa bootstrap interval.
+    """S of the best A and the best M, see `analysis.metrics.score`, with its BCa bootstrap interval.
 
     Each sequence has one `Values` per protocol. If A is pair accuracy, its values are one per pair. The best protocol
     is chosen anew in every resample. If only a few pairs are correct, percentile intervals cover the true value too

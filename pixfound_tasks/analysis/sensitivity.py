@@ -1,6 +1,6 @@
 """How much a score changes with the wording, or with the image: by type of variation, with intervals.
 
-`mean`, `spread`, `worst` and `drop` are those of `scoring.sensitivity`. Intervals resample pairs, or images, with all
+`mean`, `spread`, `worst` and `drop` are those of `tasks.sensitivity`. Intervals resample pairs, or images, with all
 their variations.
 """
 
@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pixfound_tasks.analysis.intervals import Interval, Values, mean_interval
-from pixfound_tasks.prompts.varied import ORIGINAL
-from pixfound_tasks.scoring.metrics import mean
+from pixfound_tasks.analysis.metrics import mean
+from pixfound_tasks.prompts.variants import ORIGINAL
 
 ALL = "all"
 
 
-class VariedSample(NamedTuple):
+class VariantSample(NamedTuple):
     """A document in one variation.
 
     `value` is an IoU or an accuracy in 0..1, or, for an image of a pair, whether its answer is correct. None or NaN
@@ -53,12 +53,12 @@ class Sensitivity(NamedTuple):
 Measured = Mapping[Hashable, float]  # a pair or a document -> its value
 
 
-def analyse(samples: Iterable[VariedSample]) -> list[Sensitivity]:
+def analyse(samples: Iterable[VariantSample]) -> list[Sensitivity]:
     """Sensitivity to all variations together, then to each type in alphabetical order; empty without variations.
 
     Answers to pairs count by pair: both images correct or not. A pair with a missing image does not count.
     """
-    parts: dict[tuple[str, int], list[VariedSample]] = {}
+    parts: dict[tuple[str, int], list[VariantSample]] = {}
     for sample in samples:
         parts.setdefault((sample.type, sample.variation), []).append(sample)
     unit_of = {key: unit for part in parts.values() for key, unit in _units(part).items()}
@@ -91,19 +91,19 @@ def _sensitivity(
     )
 
 
-def _is_half(sample: VariedSample) -> bool:
+def _is_half(sample: VariantSample) -> bool:
     return isinstance(sample.value, bool) and sample.pair is not None
 
 
-def _key(sample: VariedSample) -> Hashable:
+def _key(sample: VariantSample) -> Hashable:
     return ("pair", sample.pair) if _is_half(sample) else sample.id
 
 
-def _units(part: Sequence[VariedSample]) -> dict[Hashable, Hashable]:
+def _units(part: Sequence[VariantSample]) -> dict[Hashable, Hashable]:
     return {_key(sample): sample.id if sample.pair is None else ("pair", sample.pair) for sample in part}
 
 
-def _measured(part: Sequence[VariedSample]) -> dict[Hashable, float]:
+def _measured(part: Sequence[VariantSample]) -> dict[Hashable, float]:
     by_key: dict[tuple[Hashable, bool], list[float]] = {}
     for sample in part:
         if sample.value is not None and not math.isnan(sample.value):

@@ -18,7 +18,7 @@ from pixfound_tasks.attention.inputs import answer_ids, append_answers, end_toke
 from pixfound_tasks.attention.localization_heads import choose_heads
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.attention.record import QUERIES, AttentionRecord, Heads, Query
-from pixfound_tasks.attention.recorder import Layers, choose_layers, record_attention, seeing_layers
+from pixfound_tasks.attention.recorder import Layers, choose_layers, image_attention_layers, record_attention
 from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded, usable
 from pixfound_tasks.choices import check_choice
 
@@ -61,7 +61,7 @@ class Lens:
     def __post_init__(self) -> None:
         check_choice("reducer", self.reducer, REDUCERS)
         check_choice("query", self.query, QUERIES)
-        choose_layers(self.layers, len(seeing_layers(self.model.config.get_text_config())))
+        choose_layers(self.layers, len(image_attention_layers(self.model.config.get_text_config())))
 
     def look(self, image: Images, prompt: str, answer: str | None = None, **generation: Any) -> Look:
         """Return an answer and what it attends to.

@@ -63,7 +63,7 @@ def record_attention(
             "attn_implementation='sdpa'"
         )
     crossing = bool(getattr(config, "cross_attention_layers", None))
-    seeing = seeing_layers(config)
+    seeing = image_attention_layers(config)
     chosen = [seeing[index] for index in choose_layers(layers, len(seeing))]
     record = AttentionRecord(image_tokens, chosen, heads, config.num_attention_heads, reduce, value_norm, crossing)
     modules = list(model.get_decoder().modules())
@@ -85,7 +85,7 @@ def record_attention(
             tap.close()
 
 
-def seeing_layers(config: Any) -> list[int]:
+def image_attention_layers(config: Any) -> list[int]:
     """Return the layers of a text decoder that attend to the image by softmax attention.
 
     These are all layers of a plain decoder, the layers without linear attention or convolution of a hybrid one, and the

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
     from PIL.Image import Image
 
-    from pixfound_tasks.benchmarks.joining import Joining
+    from pixfound_tasks.benchmarks.build import BenchmarkBuilder
 
 
 def load(name: str) -> DatasetDict:
@@ -37,13 +37,13 @@ def folder(name: str) -> str:
 
     Builds and saves the benchmark if it is not there yet. Raises the same errors as `load`.
     """
-    from pixfound_tasks.benchmarks.sources import remedy_named
+    from pixfound_tasks.benchmarks.sources import with_fix_hint
 
-    with remedy_named(name):
-        return str(joining_of(name).saved())
+    with with_fix_hint(name):
+        return str(builder_of(name).saved())
 
 
-def joining_of(name: str, local_only: bool = False) -> Joining:
+def builder_of(name: str, local_only: bool = False) -> BenchmarkBuilder:
     """Return how a benchmark is built from its files.
 
     Downloads missing files unless `local_only` is true.

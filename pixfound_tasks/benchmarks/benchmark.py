@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pixfound_tasks.benchmarks.joining import Joining
+    from pixfound_tasks.benchmarks.build import BenchmarkBuilder
 
 SAM = "sam:facebook/sam-vit-huge"  # the segmenter that the PixFoundation study uses
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -62,7 +62,7 @@ class Benchmark:
         name: the first part of its task names. It begins with a lower-case letter and contains only lower-case
             letters, digits and underscores.
         title: its name in prose.
-        joining: a function that takes `local_only` and returns a `Joining`, or its location as
+        builder: a function that takes `local_only` and returns a `BenchmarkBuilder`, or its location as
             "package.module:function". It downloads missing files unless `local_only` is true.
         document_count: the number of documents.
         is_paired: whether images come in pairs that share a question and have opposite answers.
@@ -79,7 +79,7 @@ class Benchmark:
 
     name: str
     title: str
-    joining: Callable[[bool], Joining] | str
+    builder: Callable[[bool], BenchmarkBuilder] | str
     document_count: int
     is_paired: bool
     segmenter: str
@@ -97,11 +97,11 @@ class Benchmark:
                 f"letter, but got {self.name!r}; rename it"
             )
 
-    def join(self, local_only: bool = False) -> Joining:
-        """Call `joining` and return its result. Raises DataError if files are missing."""
-        if callable(self.joining):
-            return self.joining(local_only)
-        module, _, function = self.joining.partition(":")
+    def join(self, local_only: bool = False) -> BenchmarkBuilder:
+        """Call `builder` and return its result. Raises DataError if files are missing."""
+        if callable(self.builder):
+            return self.builder(local_only)
+        module, _, function = self.builder.partition(":")
         return getattr(import_module(module), function)(local_only)
 
     @property

@@ -53,13 +53,13 @@ def saved(name: str, key: str, build: Callable[[], DatasetDict]) -> Path:
     Raises SaveError if the folder cannot be read or written, and any error that `build` raises.
     """
     place = place_of(name, key)
-    with _errors_named(name):
+    with _with_fix_hint(name):
         if is_whole(place):
             return place
         if place.is_dir():
             logger.warning(f"{name}: {place} is damaged and is built again")
     dataset = build()
-    with _errors_named(name):
+    with _with_fix_hint(name):
         _save(dataset, place)
     logger.info(f"{name}: saved in {place}")
     return place
@@ -101,7 +101,7 @@ def _remove_left_behind(folder: Path) -> None:
 
 
 @contextmanager
-def _errors_named(name: str) -> Iterator[None]:
+def _with_fix_hint(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

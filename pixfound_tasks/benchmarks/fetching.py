@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pixfound_tasks.benchmarks import cache, downloads, joining_of
+from pixfound_tasks.benchmarks import builder_of, cache, downloads
 from pixfound_tasks.benchmarks.benchmark import HubFiles
 from pixfound_tasks.benchmarks.registry import get_benchmark
-from pixfound_tasks.benchmarks.sources import DataError, asked_revision, download, local_folder, remedy_named
+from pixfound_tasks.benchmarks.sources import DataError, download, local_folder, requested_revision, with_fix_hint
 
 
 def fetch(benchmark: str) -> Iterator[str]:
@@ -17,7 +17,7 @@ def fetch(benchmark: str) -> Iterator[str]:
     The hub's client shows progress, resumes interrupted downloads, and skips files that are already there. Raises
     DataError if files are missing, cannot be downloaded, or differ from the published ones.
     """
-    with remedy_named(benchmark):
+    with with_fix_hint(benchmark):
         files = get_benchmark(benchmark).files
         if files is None:
             yield "drawn by code, nothing to download"
@@ -25,10 +25,10 @@ def fetch(benchmark: str) -> Iterator[str]:
             yield f"PIXFOUND_DATA has it: {folder}; nothing is downloaded"
         else:
             yield from _discard_damaged(benchmark, files)
-        joining = joining_of(benchmark)
-        yield f"origin: {joining.origin}"
-        was_there = cache.is_whole(joining.place)
-        place = joining.saved()
+        builder = builder_of(benchmark)
+        yield f"origin: {builder.origin}"
+        was_there = cache.is_whole(builder.place)
+        place = builder.saved()
         yield f"{'saved before' if was_there else 'joined, checked and saved'} in {place}"
 
 
@@ -37,7 +37,7 @@ def _discard_damaged(benchmark: str, files: HubFiles) -> Iterator[str]:
     from huggingface_hub import constants
 
     for repo in () if constants.HF_HUB_OFFLINE else files.repositories:
-        revision = asked_revision(benchmark) if repo == files.annotations else None
+        revision = requested_revision(benchmark) if repo == files.annotations else None
         broken = list(downloads.damaged(_kept(repo, revision)))
         if broken:
             downloads.discard(broken)

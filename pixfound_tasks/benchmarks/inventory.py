@@ -7,11 +7,11 @@ from fnmatch import filter as matching
 from pathlib import Path
 from typing import NamedTuple
 
-from pixfound_tasks.benchmarks import cache, joining_of, published
+from pixfound_tasks.benchmarks import builder_of, cache, published
 from pixfound_tasks.benchmarks.benchmark import HubFiles
 from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.registry import get_benchmark
-from pixfound_tasks.benchmarks.sources import DataError, Files, asked_revision, download, remedy_named
+from pixfound_tasks.benchmarks.sources import DataError, Files, download, requested_revision, with_fix_hint
 from pixfound_tasks.settings import read_setting
 
 
@@ -46,16 +46,16 @@ def take(benchmark: str) -> Inventory:
         source = f"local folder {data}" if (data := read_setting("PIXFOUND_DATA")) else "hub"
     found = Inventory(benchmark, source, {}, 0, [], 0, record.document_count, {}, "", 0, "")
     try:
-        with remedy_named(benchmark):
+        with with_fix_hint(benchmark):
             if record.files and source == "hub":
                 found = found._replace(revisions=_revisions(benchmark, record.files))
-            joining = joining_of(benchmark, local_only=True)
+            builder = builder_of(benchmark, local_only=True)
     except DataError as error:
         return found._replace(problem=str(error))
-    if joining.files:
-        missing = _missing(record.files.expected if record.files else (), joining.files)
-        found = found._replace(files=len(joining.files.paths), missing=missing)
-    place = joining.place
+    if builder.files:
+        missing = _missing(record.files.expected if record.files else (), builder.files)
+        found = found._replace(files=len(builder.files.paths), missing=missing)
+    place = builder.place
     if not cache.is_whole(place):
         return found._replace(problem=f"{place} is damaged and is built again when it is used" * place.is_dir())
     counts = published.tally(_saved_documents(place))
@@ -64,7 +64,7 @@ def take(benchmark: str) -> Inventory:
 
 
 def _revisions(benchmark: str, files: HubFiles) -> dict[str, str | None]:
-    asked = {files.annotations: asked_revision(benchmark)}
+    asked = {files.annotations: requested_revision(benchmark)}
     return {repo: _revision(repo, patterns, asked.get(repo)) for repo, patterns in files.repositories.items()}
 
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from pixfound_tasks import masks
 from pixfound_tasks.benchmarks import cvbench, segmentations
+from pixfound_tasks.benchmarks.build import BenchmarkBuilder, content_key
 from pixfound_tasks.benchmarks.documents import Document
 from pixfound_tasks.benchmarks.expressions import expression, read_names
-from pixfound_tasks.benchmarks.joining import Joining, content_key
 from pixfound_tasks.benchmarks.readers import Row, image_size, read_table
 from pixfound_tasks.benchmarks.records.pixcvbench import (
     ANNOTATIONS,
@@ -27,11 +27,11 @@ from pixfound_tasks.benchmarks.records.pixcvbench import (
 from pixfound_tasks.benchmarks.sources import (
     DataError,
     Files,
-    asked_revision,
     by_name,
     download,
     expect_published,
     local_folder,
+    requested_revision,
 )
 
 
@@ -49,13 +49,13 @@ class Counts(NamedTuple):
 PUBLISHED_COUNTS = Counts(images=1438, from_ade20k=633, empty_masks=1)
 
 
-def joining(local_only: bool = False) -> Joining:
+def builder(local_only: bool = False) -> BenchmarkBuilder:
     """Return how PixCV-Bench is built. Raises DataError if files are missing."""
     files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}"
     key = content_key(digest, origin)
-    return Joining(
+    return BenchmarkBuilder(
         "pixcvbench", origin, files, key, lambda: join(files, origin), lambda them: checked(them, PUBLISHED_COUNTS)
     )
 
@@ -75,7 +75,7 @@ def find(local_only: bool = False) -> Files:
         if not all(map(cvbench.embeds_images, questions)):
             found |= _image_files(folder)
         return Files(folder.name, str(folder), LAYOUT, found)
-    folder = download(ANNOTATIONS, REPOSITORIES[ANNOTATIONS], asked_revision("pixcvbench"), local_only)
+    folder = download(ANNOTATIONS, REPOSITORIES[ANNOTATIONS], requested_revision("pixcvbench"), local_only)
     revision, questions = cvbench.fetch(local_only)
     origin = f"{ANNOTATIONS} @ {folder.name}, {QUESTIONS} @ {revision}"
     place = f"the data sets {ANNOTATIONS} and {QUESTIONS}"

@@ -8,8 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from pixfound_tasks.benchmarks.build import BenchmarkBuilder, from_documents
 from pixfound_tasks.benchmarks.documents import Document
-from pixfound_tasks.benchmarks.joining import Joining, from_documents
 from pixfound_tasks.masks import encode
 from pixfound_tasks.mini.pairs import Pair, sample_pair
 from pixfound_tasks.mini.questions import ASKERS
@@ -30,7 +30,7 @@ PATTERNS = {
 }
 
 
-def joining(local_only: bool = False) -> Joining:
+def builder(local_only: bool = False) -> BenchmarkBuilder:
     """Return how PixMini is built. Every process draws it again, so a stale copy is never used."""
     return from_documents(build())
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixfound_tasks import masks
+from pixfound_tasks.benchmarks.build import BenchmarkBuilder, content_key
 from pixfound_tasks.benchmarks.documents import Document
-from pixfound_tasks.benchmarks.joining import Joining, content_key
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
 from pixfound_tasks.benchmarks.records.pixmmvp import (
     ANNOTATION_FILES,
@@ -23,11 +23,11 @@ from pixfound_tasks.benchmarks.records.pixmmvp import (
 from pixfound_tasks.benchmarks.sources import (
     DataError,
     Files,
-    asked_revision,
     by_name,
     download,
     expect_published,
     local_folder,
+    requested_revision,
 )
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.masks import Rle
@@ -51,7 +51,7 @@ class Counts(NamedTuple):
 PUBLISHED_COUNTS = Counts(images=300, pairs=150, without_expression=14, empty_masks=53)
 
 
-def joining(local_only: bool = False) -> Joining:
+def builder(local_only: bool = False) -> BenchmarkBuilder:
     """Return how PixMMVP is built, with the answers that PIXFOUND_ANSWERS names ("original" or "corrected").
 
     Raises ValueError if PIXFOUND_ANSWERS has another value, and DataError if files are missing.
@@ -61,8 +61,8 @@ def joining(local_only: bool = False) -> Joining:
     files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
-    return Joining(
-        "pixmmvp", origin, files, content_key(digest, origin), lambda: join(files, answers, origin), _checked
+    return BenchmarkBuilder(
+        "pixmmvp", origin, files, content_key(digest, origin), lambda: join(files, answers, origin), _verified
     )
 
 
@@ -82,7 +82,7 @@ def find(local_only: bool = False) -> Files:
         tables = [folder / name for name in ("Questions.csv", *ANNOTATION_FILES)]
         paths = [*filter(Path.is_file, tables), *(folder / "MMVP Images").glob("*.jpg")]
         return Files(folder.name, str(folder), LAYOUT, by_name(paths))
-    revision = asked_revision("pixmmvp")
+    revision = requested_revision("pixmmvp")
     annotations = download(ANNOTATIONS, REPOSITORIES[ANNOTATIONS], revision, local_only)
     images = download(IMAGES, REPOSITORIES[IMAGES], None, local_only)
     paths = [path for path in annotations.rglob("*") if path.name in ANNOTATION_FILES]
@@ -105,14 +105,14 @@ def join(files: Files, answers: str = "original", origin: str = "") -> list[Docu
     lengths = {name: len(table) for name, table in rows.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"expected tables of equal length, but got {lengths} rows: fetch the shorter ones again")
-    truths = _truths(files)
+    targets = _targets(files)
     return [
-        _document(files, number, parts[0] | parts[1] | parts[2], truths, answers, origin)
+        _document(files, number, parts[0] | parts[1] | parts[2], targets, answers, origin)
         for number, parts in enumerate(zip(*rows.values()), 1)
     ]
 
 
-def _truths(files: Files) -> dict[str, Rle]:
+def _targets(files: Files) -> dict[str, Rle]:
     """Return each image's ground-truth mask, the union of its polygons, by image number.
 
     The file's `area` is that of the bounding box and is not used.
@@ -133,11 +133,11 @@ def _truths(files: Files) -> dict[str, Rle]:
         ) from error
 
 
-def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answers: str, origin: str) -> Document:
+def _document(files: Files, number: int, row: Row, targets: dict[str, Rle], answers: str, origin: str) -> Document:
     identifier = str(number)
-    if identifier not in truths:
+    if identifier not in targets:
         raise DataError(f"expected {number}.jpg in Segmentations.json, but it is not there: fetch the file again")
-    height, width = truths[identifier]["size"]
+    height, width = targets[identifier]["size"]
     expression = row["Object"].strip()
     return Document(
         benchmark="pixmmvp",
@@ -148,12 +148,12 @@ def _document(files: Files, number: int, row: Row, truths: dict[str, Rle], answe
         options=parse_options(row["Options"]),
         options_text=row["Options"],
         prompt=None,
-        answer=right_answer(identifier, row["Correct Answer"], answers),
+        answer=correct_answer(identifier, row["Correct Answer"], answers),
         pattern=row["Pattern"],
         task="",
         source="",
         expression=None if expression == "None" else expression,
-        mask=truths[identifier],
+        mask=targets[identifier],
         width=width,
         height=height,
         origin=origin,
@@ -170,7 +170,7 @@ def parse_options(text: str) -> list[str]:
     return options
 
 
-def right_answer(identifier: str, written: str, answers: str) -> str:
+def correct_answer(identifier: str, written: str, answers: str) -> str:
     """Return the letter of the correct option: "a" if `written` is "(a)".
 
     For the two mislabeled pairs the letter comes from `PUBLISHED_ANSWERS` and not from `written`.
@@ -181,7 +181,7 @@ def right_answer(identifier: str, written: str, answers: str) -> str:
     return published or written.strip().strip("()").lower()
 
 
-def _checked(documents: Iterable[Document]) -> Sequence[Document]:
+def _verified(documents: Iterable[Document]) -> Sequence[Document]:
     documents = list(documents)
     check(documents, PUBLISHED_COUNTS)
     return documents

@@ -26,7 +26,7 @@ class NotDownloaded(DataError):
 
 
 @contextmanager
-def remedy_named(benchmark: str) -> Iterator[None]:
+def with_fix_hint(benchmark: str) -> Iterator[None]:
     """Append the command that fixes the problem to the message of any DataError about the files."""
     try:
         yield
@@ -46,7 +46,7 @@ def _remedy(benchmark: str, is_absent: bool) -> str:
         )
     if read_setting("PIXFOUND_DATA"):
         return f"To fix this, put the published file into PIXFOUND_DATA, or unset PIXFOUND_DATA and run {fetch}"
-    revision = " (unset PIXFOUND_REVISION if an older revision lacks the file)" * bool(asked_revision(benchmark))
+    revision = " (unset PIXFOUND_REVISION if an older revision lacks the file)" * bool(requested_revision(benchmark))
     return f"To fix this, run {fetch}{revision}, which downloads damaged files again"
 
 
@@ -137,7 +137,7 @@ def local_folder(name: str, layout: str) -> Path | None:
     return folder
 
 
-def asked_revision(benchmark: str) -> str | None:
+def requested_revision(benchmark: str) -> str | None:
     """Return the revision of a benchmark's annotations that PIXFOUND_REVISION selects, or None if it selects none.
 
     PIXFOUND_REVISION is one revision for all benchmarks, or revisions by name: `pixmmvp=REVISION,pixcvbench=REVISION`.

@@ -10,13 +10,13 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.explain.subject import Subject
-from pixfound_tasks.grounding.judged import Judged, select_by_judge
+from pixfound_tasks.grounding.mask_judge import Judged, select_by_judge
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Phrase, Response, Selection
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention import Lens, Look
-    from pixfound_tasks.grounding.attend import AttentionGrounder
+    from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
     from pixfound_tasks.judges.base import Judge
 
 MAP_SIDE = 256  # pixels, the longest side of a map; maps are smooth, so photographs need no more
@@ -39,7 +39,7 @@ class ExplainedPhrase:
 class Explanation:
     """How an answer to a prompt about `expression` in `image` (RGB) became a mask.
 
-    `selection` is the selected candidate mask. `judged` is the judge's choice, if there is a judge. `truth` is the
+    `selection` is the selected candidate mask. `judged` is the judge's choice, if there is a judge. `target` is the
     ground-truth mask: None if it is unknown, empty if the object is absent.
     """
 
@@ -50,7 +50,7 @@ class Explanation:
     phrases: tuple[ExplainedPhrase, ...]
     selection: Selection
     judged: Judged | None
-    truth: Rle | None
+    target: Rle | None
     provenance: dict[str, Any]
 
     def mask(self, selection: Selection | None) -> Rle | None:
@@ -61,10 +61,10 @@ class Explanation:
 
     def iou(self, selection: Selection | None) -> float | None:
         """Returns the IoU of a selection with the ground truth, as the tasks score it; None without ground truth."""
-        if self.truth is None:
+        if self.target is None:
             return None
         taken = self.mask(selection)
-        return masks.iou(taken or masks.empty(tuple(self.truth["size"])), self.truth)
+        return masks.iou(taken or masks.empty(tuple(self.target["size"])), self.target)
 
 
 def explain(
@@ -89,17 +89,17 @@ def explain(
         expression=subject.expression,
         prompt=prompt,
         answer=response.text,
-        phrases=tuple(_explained(look, response, subject.truth)),
+        phrases=tuple(_explained(look, response, subject.target)),
         selection=selection,
         judged=_judged(response, selection, subject, judge),
-        truth=subject.truth,
+        target=subject.target,
         provenance={"picture": subject.name} | response.provenance,
     )
 
 
-def _explained(look: Look, response: Response, truth: Rle | None) -> list[ExplainedPhrase]:
+def _explained(look: Look, response: Response, target: Rle | None) -> list[ExplainedPhrase]:
     small = replace(look, geometries=tuple(geometry.shrunk(MAP_SIDE) for geometry in look.geometries))
-    present = truth if truth is not None and masks.area(truth) > 0 else None
+    present = target if target is not None and masks.area(target) > 0 else None
     found = []
     for phrase in response.phrases:
         assert phrase.chars is not None

@@ -11,9 +11,9 @@ from pixfound_tasks.attention import REDUCERS, Lens
 from pixfound_tasks.attention.families.registry import check_family
 from pixfound_tasks.attention.record import QUERIES
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.grounding import assembly
-from pixfound_tasks.grounding.attend import AttentionGrounder
-from pixfound_tasks.grounding.judged import LensJudge
+from pixfound_tasks.grounding import pipeline
+from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
+from pixfound_tasks.grounding.mask_judge import LensJudge
 from pixfound_tasks.grounding.segmenters import base as segmenters
 from pixfound_tasks.grounding.selection import check_select
 from pixfound_tasks.judges.base import FORMS, Judge, make_judge
@@ -50,19 +50,19 @@ def open_instruments(
     check_choice("the reducer", reducer, REDUCERS)
     check_choice("the query", query, QUERIES)
     check_choice("the dtype", dtype or "auto", _DTYPES)
-    segmenter = segmenter or assembly.default_segmenter(model)
+    segmenter = segmenter or pipeline.default_segmenter(model)
     segmenters.check_segmenter(segmenter)
     device = _device(device)
     # Errors in the judge's name must come before a large model is loaded.
     outsider = _outsider(judge)
     _check_model(model)
     try:
-        lens = assembly.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query)
+        lens = pipeline.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query)
     except OSError as error:
         raise _unreadable(model, error) from error
     asked = LensJudge(lens) if judge == "self" else outsider
-    grounder = assembly.attention_grounder(
-        lens, model, device, segmenter, phrases or assembly.default_phrases(model),
+    grounder = pipeline.attention_grounder(
+        lens, model, device, segmenter, phrases or pipeline.default_phrases(model),
         asked if is_judges_choice else None, select=select, control=False,
     )  # fmt: skip
     return Instruments(lens, grounder, None if is_judges_choice else asked)
@@ -80,7 +80,7 @@ def _device(name: str | None) -> str:
 
 def _check_model(name: str) -> None:
     try:
-        config = AutoConfig.from_pretrained(assembly.checkpoint(name), trust_remote_code=False)
+        config = AutoConfig.from_pretrained(pipeline.checkpoint(name), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(name, error) from error
     check_family(config.model_type)

@@ -13,12 +13,12 @@ from pixfound_tasks.masks import Rle
 
 
 class Subject(NamedTuple):
-    """An image (RGB) and a referring expression. `truth` is its ground-truth mask, or None if it is unknown."""
+    """An image (RGB) and a referring expression. `target` is its ground-truth mask, or None if it is unknown."""
 
     image: Image.Image
     expression: str
     name: str
-    truth: Rle | None = None
+    target: Rle | None = None
 
 
 def choose_subject(path: Path | None, expression: str | None, scene: int) -> Subject:

@@ -56,19 +56,29 @@ def _style(phrase: int) -> Style:
 
 
 def _table(explanation: Explanation) -> Table:
-    has_truth = any(each.ious for each in explanation.phrases)
-    headings = ("", "phrase", "tokens", "point", "similarity", "mask", "score", "area", *(["IoU"] if has_truth else []))
+    has_target = any(each.ious for each in explanation.phrases)
+    headings = (
+        "",
+        "phrase",
+        "tokens",
+        "point",
+        "similarity",
+        "mask",
+        "score",
+        "area",
+        *(["IoU"] if has_target else []),
+    )
     table = make_table(*headings, "", named=2)
     table.columns[1].overflow = "fold"
     table.columns[-1].justify = "left"
     for index in range(len(explanation.phrases)):
-        for row in _rows(explanation, index, has_truth):
+        for row in _rows(explanation, index, has_target):
             table.add_row(*row)
         table.add_section()
     return table
 
 
-def _rows(explanation: Explanation, index: int, has_truth: bool) -> Iterator[list[str | Text]]:
+def _rows(explanation: Explanation, index: int, has_target: bool) -> Iterator[list[str | Text]]:
     """Yields one row per candidate mask; the first one also has the phrase's own cells."""
     found = explanation.phrases[index]
     phrase = found.phrase
@@ -82,9 +92,9 @@ def _rows(explanation: Explanation, index: int, has_truth: bool) -> Iterator[lis
         similarity,
     ]
     if not phrase.candidates:
-        yield [*own, *[""] * (3 + has_truth), "no mask"]
+        yield [*own, *[""] * (3 + has_target), "no mask"]
     for number, candidate in enumerate(phrase.candidates):
-        iou = [f"{found.ious[number]:.2f}" if found.ious else ""] if has_truth else []
+        iou = [f"{found.ious[number]:.2f}" if found.ious else ""] if has_target else []
         labels = wording.labels(explanation, index, number)
         arrow = "\N{LEFTWARDS ARROW} " if "selected" in labels else ""
         said = arrow + ", ".join(wording.LABELS[label] for label in labels)

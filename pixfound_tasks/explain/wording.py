@@ -108,11 +108,11 @@ def judgement(explanation: Explanation) -> str | None:
 
 def true_mask(explanation: Explanation) -> str | None:
     """Returns a sentence about the ground truth, or None if it is unknown."""
-    if explanation.truth is None:
+    if explanation.target is None:
         return None
-    if masks.area(explanation.truth) == 0:
+    if masks.area(explanation.target) == 0:
         return "Ground truth: the object is not in the image."
-    return f"Ground truth: the object covers {area(explanation.truth)} of the image."
+    return f"Ground truth: the object covers {area(explanation.target)} of the image."
 
 
 class Taken(NamedTuple):
@@ -131,8 +131,8 @@ def taken(explanation: Explanation) -> Iterator[Taken]:
     yield _taken(explanation, f"Selected by {_BY.get(selection.by, selection.by)}", selection, "selected")
     if judged and judged.selection and selection.by != "judge":
         yield _taken(explanation, "Selected by the judge", judged.selection, "judge")
-    if explanation.truth is not None:
-        mask = explanation.truth if masks.area(explanation.truth) else None
+    if explanation.target is not None:
+        mask = explanation.target if masks.area(explanation.target) else None
         yield Taken("Ground truth", _area_or_none(mask), mask, TRUTH, "best")
 
 
@@ -191,6 +191,6 @@ def _named(explanation: Explanation, phrase: int, candidate: int) -> str:
 
 def _iou(explanation: Explanation, selection: Selection) -> str:
     """Returns a sentence with the IoU, or "" if the object is absent, since the IoU would be just 1 or 0."""
-    if explanation.truth is None or masks.area(explanation.truth) == 0:
+    if explanation.target is None or masks.area(explanation.target) == 0:
         return ""
     return f" IoU with the ground truth: {explanation.iou(selection):.2f}."

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.grounding.judged import select_by_judge
+from pixfound_tasks.grounding.mask_judge import select_by_judge
 from pixfound_tasks.grounding.phrases import content_words, is_denied, named_words
-from pixfound_tasks.response import Phrase, Probe, Selection
+from pixfound_tasks.response import Phrase, PromptedMasks, Selection
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges.base import Judge
@@ -43,7 +43,7 @@ def select_by_similarity(phrases: Sequence[Phrase], threshold: float = THRESHOLD
     best, index = max(known, default=(-1.0, 0))
     if best < threshold:
         return Selection("similarity")
-    return Selection("similarity", index, surest_candidate(phrases[index]))
+    return Selection("similarity", index, highest_scoring_candidate(phrases[index]))
 
 
 def select_by_phrase(phrases: Sequence[Phrase], expression: str) -> Selection:
@@ -62,7 +62,7 @@ def select_by_phrase(phrases: Sequence[Phrase], expression: str) -> Selection:
     if not naming:
         return Selection("phrase")
     _, index = max(naming)
-    return Selection("phrase", index, surest_candidate(phrases[index]))
+    return Selection("phrase", index, highest_scoring_candidate(phrases[index]))
 
 
 def select_first(phrases: Sequence[Phrase]) -> Selection:
@@ -71,7 +71,7 @@ def select_first(phrases: Sequence[Phrase]) -> Selection:
     return Selection("first") if index is None else Selection("first", index, 0)
 
 
-def surest_candidate(probe: Probe) -> int:
+def highest_scoring_candidate(probe: PromptedMasks) -> int:
     """Return the index of the highest-scoring candidate; on ties, of the last one."""
     return max(range(len(probe.candidates)), key=lambda index: (probe.candidates[index].score, index))
 

@@ -46,7 +46,7 @@ class ResumableCache(ResponseCache):
         root = Path(cache_root).absolute()
         root = root.parent if root.suffix == ".db" else root  # as lmms-eval reads it
         started = time.time()
-        with _errors_named(root):
+        with _with_fix_hint(root):
             cache: ResumableCache = _CREATE(cls, cache_root, global_rank=global_rank, **options)
             if global_rank == 0:  # one lock for all processes of the run
                 cache._lock = _lock(root, cache)
@@ -64,16 +64,16 @@ class ResumableCache(ResponseCache):
             self._lock = None
 
     def _log_to_audit(self, *args: Any, **options: Any) -> None:
-        with _errors_named(self._cache_root):
+        with _with_fix_hint(self._cache_root):
             super()._log_to_audit(*args, **options)
 
     def _store(self, *args: Any, **options: Any) -> None:
-        with _errors_named(self._cache_root):
+        with _with_fix_hint(self._cache_root):
             super()._store(*args, **options)
 
 
 @contextmanager
-def _errors_named(folder: Path | str) -> Iterator[None]:
+def _with_fix_hint(folder: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:

@@ -89,8 +89,8 @@ def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
     check_judge_name(name)
     kind, _, model = name.partition(":")
 
-    from pixfound_tasks.judges.breaker import CircuitBreaker
     from pixfound_tasks.judges.cache import CachedJudge
+    from pixfound_tasks.judges.circuit_breaker import CircuitBreaker
 
     if kind == "local":
         from pixfound_tasks.judges.local import MAX_NEW_TOKENS, MAX_NEW_TOKENS_WRITING, LocalJudge

@@ -14,7 +14,7 @@ from lmms_eval.llm_judge import ProviderFactory, Request, ServerConfig
 from lmms_eval.llm_judge.providers.openai import build_sampling_kwargs
 
 from pixfound_tasks.judges.base import JudgeDown, NoReply
-from pixfound_tasks.judges.retries import PATIENT, Patience, describe, is_about_the_question, retrying
+from pixfound_tasks.judges.retries import PATIENT, RetryPolicy, describe, is_about_the_question, retrying
 from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ChatJudge:
     Raises ValueError if OPENAI_API_KEY is not set.
     """
 
-    def __init__(self, model: str, patience: Patience = PATIENT) -> None:
+    def __init__(self, model: str, retry_policy: RetryPolicy = PATIENT) -> None:
         self.name = f"openai:{model}"
         if not read_setting("OPENAI_API_KEY"):
             raise ValueError(
@@ -43,9 +43,9 @@ class ChatJudge:
             config.max_tokens = MAX_TOKENS_THINKING
         self._server = ProviderFactory.create_provider("openai", config)
         # Turn off the client's own retries, which are not logged, and set a time limit, because lmms-eval sets none.
-        self._client = self._server.client.with_options(max_retries=0, timeout=patience.timeout)
+        self._client = self._server.client.with_options(max_retries=0, timeout=retry_policy.timeout)
         self._server.client = SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=self._complete)))
-        self._patience = patience
+        self._retry_policy = retry_policy
         self.settings = {"url": str(self._client.base_url), **build_sampling_kwargs(config)}
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
@@ -58,7 +58,7 @@ class ChatJudge:
             raise down(f"{self.name} gave no reply: {describe(error)}") from error
 
     def _complete(self, **payload: Any) -> Any:
-        completion = retrying(self.name, self._patience)(self._client.chat.completions.create, **payload)
+        completion = retrying(self.name, self._retry_policy)(self._client.chat.completions.create, **payload)
         choice = completion.choices[0]
         if not (choice.message.content or "").strip():
             raise NoReply(f"expected a reply in text, but got none (finish_reason: {choice.finish_reason!r})")

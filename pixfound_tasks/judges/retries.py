@@ -18,7 +18,7 @@ from pixfound_tasks.judges.base import NoReply
 _TEMPORARY = (408, 409, 429)
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """The limits of retrying.
 
     `attempts` is how often a question is sent. The others are in seconds: the first wait (each wait is twice the one
@@ -31,10 +31,10 @@ class Patience(NamedTuple):
     timeout: float = 60.0
 
 
-PATIENT = Patience()
+PATIENT = RetryPolicy()
 
 
-def retrying(name: str, patience: Patience) -> Retrying:
+def retrying(name: str, retry_policy: RetryPolicy) -> Retrying:
     """Return a retrier for calls of an OpenAI client. It repeats calls that fail temporarily and logs each wait.
 
     It obeys a server's Retry-After header. If the header asks for more than the longest wait, the call is not repeated.
@@ -42,23 +42,23 @@ def retrying(name: str, patience: Patience) -> Retrying:
     """
 
     def is_passing(error: BaseException) -> bool:
-        return _is_temporary(error) and (retry_after(error) or 0.0) <= patience.longest
+        return _is_temporary(error) and (retry_after(error) or 0.0) <= retry_policy.longest
 
     def wait(state: RetryCallState) -> float:
         asked = retry_after(_failure(state))
-        backoff = min(patience.first * 2 ** (state.attempt_number - 1), patience.longest)
+        backoff = min(retry_policy.first * 2 ** (state.attempt_number - 1), retry_policy.longest)
         # Not `random`'s global generator: all processes seed it alike, and seeded draws must not be disturbed.
-        return (backoff if asked is None else asked) + SystemRandom().uniform(0, patience.first)
+        return (backoff if asked is None else asked) + SystemRandom().uniform(0, retry_policy.first)
 
     def announce(state: RetryCallState) -> None:
         logger.warning(
             f"{name}: {describe(_failure(state))}; "
-            f"asking again in {state.upcoming_sleep:.1f} s ({state.attempt_number + 1} of {patience.attempts})"
+            f"asking again in {state.upcoming_sleep:.1f} s ({state.attempt_number + 1} of {retry_policy.attempts})"
         )
 
     return Retrying(
         retry=retry_if_exception(is_passing),
-        stop=stop_after_attempt(patience.attempts),
+        stop=stop_after_attempt(retry_policy.attempts),
         wait=wait,
         before_sleep=announce,
         reraise=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pixfound_tasks.mini.exchanges import refer
+from pixfound_tasks.mini.dialogues import refer
 from pixfound_tasks.mini.scenes import draw, pick, sample_scene
 from pixfound_tasks.prompts.text import referring_prompt
 

@@ -19,7 +19,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from pixfound_tasks.attention import Lens, Look
 from pixfound_tasks.grounding.phrases import rule_phrases
 from pixfound_tasks.mini import weights_folder
-from pixfound_tasks.mini.exchanges import describe_target, refer
+from pixfound_tasks.mini.dialogues import describe_target, refer
 from pixfound_tasks.mini.pairs import sample_pair
 from pixfound_tasks.mini.questions import ASKERS
 from pixfound_tasks.mini.scenes import draw, pick, sample_scene
@@ -56,11 +56,11 @@ def answers(lens: Lens, count: int) -> dict[str, list[float]]:
         questions = [question for pair in pairs for question in pair.questions]
         choice = _answer(lens, images, [question.choice_prompt for question in questions])
         opened = _answer(lens, images, [open_question(question.text, question.options_text) for question in questions])
-        right = [
+        correct = [
             np.reshape([answer == question.letter for answer, question in zip(choice, questions)], (-1, 2)),
             np.reshape([answer == question.sentence for answer, question in zip(opened, questions)], (-1, 2)),
         ]
-        rows[kind] = [share for half in right for share in (half.mean(), half.all(axis=1).mean())]
+        rows[kind] = [share for half in correct for share in (half.mean(), half.all(axis=1).mean())]
     return rows | {"all": list(np.mean(list(rows.values()), axis=0))}
 
 

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pixfound_tasks.mini.exchanges import Exchange, sample_exchanges
+from pixfound_tasks.mini.dialogues import Dialogue, sample_dialogues
 from pixfound_tasks.mini.model import GRID, WIDTH, build_model
 from pixfound_tasks.mini.scenes import COLORS, SHAPES, Drawing, Scene, Shape, draw, sample_scene
 from pixfound_tasks.mini.tokenizer import PATCH, build_processor
@@ -42,7 +42,7 @@ class Stage:
     """One training stage.
 
     `shares` maps tasks to their probabilities. `rate` and `vision_rate` are learning rates. If `falls` is true, the
-    learning rates fall to zero. Each step uses `scenes` scenes with `exchanges` prompts each.
+    learning rates fall to zero. Each step uses `scenes` scenes with `dialogues` prompts each.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Stage:
     vision_rate: float
     falls: bool = False
     scenes: int = 10
-    exchanges: int = 8
+    dialogues: int = 8
 
 
 SEE_STEPS, SEE_SCENES, SEE_RATE = 1600, 32, 2e-3
@@ -193,21 +193,21 @@ def talk(model: Any, processor: Any, rng: np.random.RandomState, stage: Stage, s
 def sample_batch(tokenizer: Any, rng: np.random.RandomState, stage: Stage) -> tuple[dict[str, Tensor], Tensor]:
     """Draw scenes and return their model inputs, and labels int64 (scenes, tokens)."""
     scenes = [sample_scene(rng) for _ in range(stage.scenes)]
-    asked = [sample_exchanges(scene, rng, stage.shares, stage.exchanges) for scene in scenes]
+    asked = [sample_dialogues(scene, rng, stage.shares, stage.dialogues) for scene in scenes]
     inputs, labels = pack(tokenizer, asked)
     return {**inputs, "pixel_values": pixel_values([draw(scene) for scene in scenes])}, labels
 
 
-def pack(tokenizer: Any, asked: list[list[Exchange]]) -> tuple[dict[str, Tensor], Tensor]:
+def pack(tokenizer: Any, asked: list[list[Dialogue]]) -> tuple[dict[str, Tensor], Tensor]:
     """Put all exchanges of a scene after one image. Positions restart for each, and none attends to another."""
     image = tokenizer.convert_tokens_to_ids("<image>")
     start, rest = tokenizer("USER: <image>\n").input_ids, []
     at = start.index(image)
     prefix = start[:at] + [image] * GRID**2 + start[at + 1 :]
-    for exchanges in asked:
-        texts = [f"{e.prompt} ASSISTANT:" for e in exchanges] + [f" {e.answer}" for e in exchanges]
+    for dialogues in asked:
+        texts = [f"{e.prompt} ASSISTANT:" for e in dialogues] + [f" {e.answer}" for e in dialogues]
         ids = tokenizer(texts, add_special_tokens=False).input_ids
-        rest.append([(q, [*a, tokenizer.eos_token_id]) for q, a in zip(ids, ids[len(exchanges) :])])
+        rest.append([(q, [*a, tokenizer.eos_token_id]) for q, a in zip(ids, ids[len(dialogues) :])])
 
     length = len(prefix) + max(sum(len(q) + len(a) for q, a in row) for row in rest)
     tokens, labels, positions, segments = (torch.full((len(rest), length), fill) for fill in (0, _IGNORED, 0, -1))

@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from pixfound_tasks import mini
 from pixfound_tasks.choices import check_choice
-from pixfound_tasks.grounding import assembly
-from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding import pipeline
+from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
 from pixfound_tasks.grounding.segmenters import base as segmenters
 from pixfound_tasks.grounding.selection import check_select
-from pixfound_tasks.grounding.words import WordGrounder, convention_of
+from pixfound_tasks.grounding.text_grounder import WordGrounder, convention_of
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
 from pixfound_tasks.prompts.text import referring_prompt
 from pixfound_tasks.response import to_text
@@ -84,7 +84,7 @@ class PixFound(ChatModel):
         check_arguments(unknown, _ARGUMENTS)
         check_choice("grounding", grounding, ("attention", "box", "point", "none"))
         check_select(select, judge)
-        segmenter = segmenter or assembly.default_segmenter(pretrained)
+        segmenter = segmenter or pipeline.default_segmenter(pretrained)
         segmenters.check_segmenter(segmenter)
         self.batch_size = _count("batch_size", batch_size)
         rank = _count("point_rank", point_rank)
@@ -94,22 +94,22 @@ class PixFound(ChatModel):
         self.save_attention = Path(save_attention) if save_attention else None
         if device:
             self.device = torch.device(device)
-        self.lens = assembly.open_lens(
+        self.lens = pipeline.open_lens(
             pretrained, device_map or str(self.device), dtype, attn_implementation, reducer, _layers(layers), query
         )
         if grounding in ("box", "point"):
             self.words = self._word_grounder(pretrained, segmenter)
         elif grounding == "attention":
-            phrases, asked = phrases or assembly.default_phrases(pretrained), assembly.named_judge(judge, self.lens)
+            phrases, asked = phrases or pipeline.default_phrases(pretrained), pipeline.named_judge(judge, self.lens)
             settings = {"select": select, "control": bool(control), "seed": int(seed), "point_rank": rank}
-            self.grounder = assembly.attention_grounder(
+            self.grounder = pipeline.attention_grounder(
                 self.lens, pretrained, str(self.device), segmenter, phrases, asked, **settings
             )
 
     def _word_grounder(self, pretrained: str, segmenter: str) -> WordGrounder:
         convention = convention_of(self.lens.model.config, self.lens.processor)
         made = segmenters.make_segmenter(segmenter, str(self.device))
-        provenance = assembly.provenance(self.lens, pretrained, self.grounding, segmenter)
+        provenance = pipeline.provenance(self.lens, pretrained, self.grounding, segmenter)
         return WordGrounder(made, self.grounding, convention, provenance)
 
     def generate_until(self, requests: list[Instance]) -> Iterator[GenerationResult]:

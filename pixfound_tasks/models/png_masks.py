@@ -13,7 +13,7 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle, Size
-from pixfound_tasks.models.predictions import ImageKey, image_key
+from pixfound_tasks.models.replay_files import ImageKey, image_key
 
 MAX_PIXELS = 1 << 25  # an image with more is not decoded; 8192 x 4096 is exactly as many
 _CANDIDATE = re.compile(r"(.+)_([0-9]{1,9})_([0-9]{1,9})", re.DOTALL)

@@ -18,7 +18,7 @@ from pixfound_tasks.grounding.selection import SELECTIONS
 from pixfound_tasks.masks import Rle, Size
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
 from pixfound_tasks.models.png_masks import MaskFolder, MaskKey, UnreadableMask, read_png
-from pixfound_tasks.models.predictions import (
+from pixfound_tasks.models.replay_files import (
     ImageKey,
     PhraseLine,
     image_key,

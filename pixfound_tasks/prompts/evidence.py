@@ -25,7 +25,7 @@ TRIES = 1000  # random positions that are tried for the control region
 _FEW = 100  # pixels of the region that are tested first, because they rule out most positions that overlap
 
 
-def painted_out(image: Image.Image, region: Rle) -> Image.Image:
+def masked(image: Image.Image, region: Rle) -> Image.Image:
     """Return the image (RGB) with a region filled with the image's mean color, rounded per channel.
 
     The mean is over all pixels of the image. Raises `InvalidMask` if the region's mask has another size than the image.
@@ -37,14 +37,14 @@ def painted_out(image: Image.Image, region: Rle) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def control_region(truth: Rle, seed: str) -> Rle | None:
+def control_region(target: Rle, seed: str) -> Rle | None:
     """Move the ground-truth region to a random position that does not overlap it.
 
     The moved region has the same shape and area and lies entirely inside the image. Up to `TRIES` positions are drawn
     uniformly from those inside the image, and the first one without overlap is taken. The same seed gives the same
     region. Returns None if no position fits or if the mask is empty.
     """
-    mask = masks.decode(truth)
+    mask = masks.decode(target)
     rows, columns = np.nonzero(mask)
     if not 0 < 2 * rows.size <= mask.size:  # empty, or more than half of the image
         return None
@@ -65,7 +65,7 @@ def control_region(truth: Rle, seed: str) -> Rle | None:
     return None
 
 
-def asked_thrice(documents: Dataset) -> Dataset:
+def ablations(documents: Dataset) -> Dataset:
     """Return three consecutive rows for each document that has a target region, with three more columns.
 
     `kind` is one of `KINDS`. `painted` is the mask to fill with the mean color; it is empty for "plain". The images

@@ -1,7 +1,7 @@
 """Paraphrased questions, read from a file. If a judge is named, it writes the missing ones, which are saved there.
 
 PIXFOUND_PARAPHRASES names the file, see `read_paraphrases`. PIXFOUND_PARAPHRASER names the judge in the form of
-PIXFOUND_JUDGE. The judge writes the paraphrases that the file lacks, see `judges.paraphrasing`. Only one process at a
+PIXFOUND_JUDGE. The judge writes the paraphrases that the file lacks, see `judges.paraphrase`. Only one process at a
 time uses it.
 """
 
@@ -21,7 +21,7 @@ from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges.base import Judge
-    from pixfound_tasks.judges.paraphrasing import Paraphrased
+    from pixfound_tasks.judges.paraphrase import Paraphrased
 
 VARIABLE, MAKER = "PIXFOUND_PARAPHRASES", "PIXFOUND_PARAPHRASER"
 _THREADS = 4  # questions that the judge paraphrases in parallel
@@ -124,7 +124,7 @@ def _make(path: Path, judge: Judge, benchmark: str, questions: Mapping[str, str]
     """
     from tqdm import tqdm
 
-    from pixfound_tasks.judges.paraphrasing import paraphrase
+    from pixfound_tasks.judges.paraphrase import paraphrase
 
     # The images of a pair share their question and therefore its paraphrases.
     asked = {id: (question, tuple(found.get(id, ()))) for id, question in questions.items()}

@@ -150,5 +150,5 @@ def _p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _right(right: bool | None) -> str:
-    return NOT_MEASURED if right is None else "correct" if right else "incorrect"
+def _right(correct: bool | None) -> str:
+    return NOT_MEASURED if correct is None else "correct" if correct else "incorrect"

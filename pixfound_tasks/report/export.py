@@ -26,7 +26,7 @@ from pixfound_tasks.files import replacing
 from pixfound_tasks.report.plots import Plot, png, svg
 from pixfound_tasks.report.report_json import as_json
 from pixfound_tasks.runs.run import Run
-from pixfound_tasks.runs.scores import iou, is_right
+from pixfound_tasks.runs.scores import iou, is_correct
 from pixfound_tasks.runs.summary import Summary
 
 _SCORES = (
@@ -114,8 +114,8 @@ def _sample_rows(run: Run, summary: Summary) -> Iterator[dict[str, Any]]:
         row |= {name: getattr(document, name) for name in ("id", "pair", "pattern", "source", "task", "expression")}
         row |= {
             "answer": record.vqa and record.vqa.response.text,
-            "right": record.vqa and is_right(record),
-            "open_right": record.open and is_right(record, "open"),
+            "right": record.vqa and is_correct(record),
+            "open_right": record.open and is_correct(record, "open"),
             "iou": record.ground and document.expression is not None and iou(record),
             **outcomes.get(document.id, {}),
         }

@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from pixfound_tasks.analysis.concepts import CONCEPTS
+from pixfound_tasks.analysis.concept_agreement import CONCEPTS
 from pixfound_tasks.analysis.sensitivity import ALL
 from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured, one_line
 from pixfound_tasks.runs.summary import Summary

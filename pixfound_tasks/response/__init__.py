@@ -6,22 +6,22 @@ are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)`, in fractions of the image
 (see `maps`). No score depends on it, so readers may ignore it.
 """
 
-from pixfound_tasks.response.contract import (
+from pixfound_tasks.response.maps import CoarseMap, coarse_map
+from pixfound_tasks.response.parse import from_text, parse_json, whole_characters
+from pixfound_tasks.response.schema import (
     SCHEMA,
     Box,
     Candidate,
     Phrase,
     Point,
-    Probe,
+    PromptedMasks,
     Response,
     Selection,
     all_candidates,
     to_text,
 )
-from pixfound_tasks.response.maps import CoarseMap, coarse_map
-from pixfound_tasks.response.reading import from_text, parse_json, whole_characters
 
 __all__ = [
-    "SCHEMA", "Box", "Candidate", "CoarseMap", "Phrase", "Point", "Probe", "Response", "Selection", "all_candidates",
-    "coarse_map", "from_text", "parse_json", "to_text", "whole_characters",
+    "SCHEMA", "Box", "Candidate", "CoarseMap", "Phrase", "Point", "PromptedMasks", "Response", "Selection",
+    "all_candidates", "coarse_map", "from_text", "parse_json", "to_text", "whole_characters",
 ]  # fmt: skip

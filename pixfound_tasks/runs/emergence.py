@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pixfound_tasks.analysis import emergence
-from pixfound_tasks.analysis.concepts import CONCEPTS, make_classifier
+from pixfound_tasks.analysis import emergence, metrics
+from pixfound_tasks.analysis.best_phrase import EmergenceRecord
+from pixfound_tasks.analysis.concept_agreement import CONCEPTS, make_classifier
+from pixfound_tasks.analysis.curves import Band
 from pixfound_tasks.analysis.emergence import Emergence, Hits
 from pixfound_tasks.analysis.emergence_intervals import EmergenceIntervals, intervals
 from pixfound_tasks.runs.run import Answer, Record
 from pixfound_tasks.runs.uncertainty import unit_of
-from pixfound_tasks.scoring import metrics
-from pixfound_tasks.scoring.best_phrase import EmergenceRecord
-from pixfound_tasks.scoring.curves import Band
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def check_metrics(sample: Mapping[str, Any]) -> Mapping[str, Any]:
     return sample
 
 
-def check_varied(score: Any) -> tuple[Any, ...]:
+def check_variants(score: Any) -> tuple[Any, ...]:
     """Checks a prompt-sensitivity score: the type and number of the variation, and its value.
 
     The value is in 0..1, or `[pair, correct]` for paired images.
@@ -51,9 +51,9 @@ def check_varied(score: Any) -> tuple[Any, ...]:
         raise _unexpected("score", "the type of a variation", type)
     count(variation, "score")
     if isinstance(value, list):
-        pair, right = value
+        pair, correct = value
         count(pair, "score")
-        _share(right, "score")
+        _share(correct, "score")
     else:
         _share(value, "score")
     return type, variation, value

@@ -8,7 +8,7 @@ from pixfound_tasks import masks
 from pixfound_tasks.analysis import failures
 from pixfound_tasks.analysis.failures import Failures, ImageFacts
 from pixfound_tasks.runs.run import Answer, Record, Run
-from pixfound_tasks.runs.scores import iou, is_right
+from pixfound_tasks.runs.scores import iou, is_correct
 
 ANSWERING: dict[str, Literal["vqa", "open"]] = {"choice": "vqa", "open": "open"}  # -> field of a record
 KINDS = ("pattern", "source", "task")  # fields of a document; "" if the benchmark does not have them
@@ -34,7 +34,7 @@ def _facts(record: Record, grounding: Answer, field: Literal["vqa", "open"]) -> 
         document.id,
         document.pair,
         {kind: name for kind in KINDS if (name := getattr(document, kind))},
-        is_right(record, field),
+        is_correct(record, field),
         iou(record),
         masks.area(document.mask),
         masks.area(grounding.response.prediction(document.size)),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pixfound_tasks.analysis import evidence, sensitivity
 from pixfound_tasks.analysis.evidence import Crossed, Evidence
-from pixfound_tasks.analysis.sensitivity import Sensitivity, VariedSample
+from pixfound_tasks.analysis.sensitivity import Sensitivity, VariantSample
 from pixfound_tasks.runs.run import RepeatedSample, Run
 
 EVIDENCE = "vqa_evidence"
@@ -31,10 +31,10 @@ def find_sensitivity(run: Run) -> dict[str, list[Sensitivity]]:
     }
 
 
-def _varied(sample: RepeatedSample) -> VariedSample:
-    """Converts a sample whose score is a `scoring.sensitivity.VariedPart`. Paired images log `[pair, correct]`."""
+def _varied(sample: RepeatedSample) -> VariantSample:
+    """Converts a sample whose score is a `tasks.sensitivity.VariantPart`. Paired images log `[pair, correct]`."""
     type, variation, value = sample.score
-    return VariedSample(
+    return VariantSample(
         sample.id, sample.pair, str(type), int(variation), bool(value[1]) if isinstance(value, list) else value
     )
 

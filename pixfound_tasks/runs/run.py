@@ -87,7 +87,7 @@ def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> l
                 found.append(run)
             else:
                 found[found.index(mate)] = _joined(mate, run)
-    return _told_apart(found)
+    return _disambiguated(found)
 
 
 def _joined(first: Run, second: Run) -> Run:
@@ -110,7 +110,7 @@ def _joined(first: Run, second: Run) -> Run:
     )  # fmt: skip
 
 
-def _told_apart(runs: list[Run]) -> list[Run]:
+def _disambiguated(runs: list[Run]) -> list[Run]:
     """Appends the folder to the model's name if several runs have the same model and benchmark."""
     counts = Counter((run.model, run.benchmark) for run in runs)
     return [

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pixfound_tasks import response
 from pixfound_tasks.masks import Rle, Size, read_mask
 from pixfound_tasks.response import Response
-from pixfound_tasks.runs.log_validation import check_asking, check_metrics, check_varied, count, size_of
+from pixfound_tasks.runs.log_validation import check_asking, check_metrics, check_variants, count, size_of
 
 T = TypeVar("T")
 _RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long texts, needed once only
@@ -66,7 +66,7 @@ class Answer:
 class RepeatedSample:
     """One sample of a task that prompts several times per document.
 
-    `score` is what the task logged: the values of a `scoring.evidence.Asking` or a `scoring.sensitivity.VariedPart`.
+    `score` is what the task logged: the values of a `tasks.evidence.Asking` or a `tasks.sensitivity.VariantPart`.
     `left_out` counts the documents that the task leaves out, by reason.
     """
 
@@ -90,12 +90,12 @@ def read_answers(file: Path, benchmark: str) -> Iterator[tuple[Document, Answer]
     return _read(file, benchmark, _answer)
 
 
-def read_repeated(file: Path, benchmark: str, is_varied: bool) -> Iterator[RepeatedSample]:
+def read_repeated(file: Path, benchmark: str, is_variant: bool) -> Iterator[RepeatedSample]:
     """Yields the samples of a task that prompts several times per document. Raises `RunError` on a bad line.
 
-    `is_varied` says whether the task is one of prompt sensitivity; otherwise it is a target-masked ablation.
+    `is_variant` says whether the task is one of prompt sensitivity; otherwise it is a target-masked ablation.
     """
-    check_score = (lambda score, id: check_varied(score)) if is_varied else check_asking
+    check_score = (lambda score, id: check_variants(score)) if is_variant else check_asking
     return _read(file, benchmark, partial(_repeated, check_score=check_score))
 
 

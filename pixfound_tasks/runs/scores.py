@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeGuard
 
 from pixfound_tasks import masks
+from pixfound_tasks.analysis import metrics
 from pixfound_tasks.runs.run import Answer, Record
-from pixfound_tasks.scoring import metrics
 
 Protocol = Literal["vqa", "open", "ground", "when"]  # the fields of a record
 
@@ -57,7 +57,7 @@ def iou(record: Record) -> float:
     return masks.iou(record.ground.response.prediction(record.document.size), record.document.mask)
 
 
-def is_right(record: Record, protocol: Protocol = "vqa") -> bool:
+def is_correct(record: Record, protocol: Protocol = "vqa") -> bool:
     """Whether the answer is correct, by the rule that the score uses or by the judge."""
     return getattr(record, protocol).metrics.get("accuracy") == 1
 

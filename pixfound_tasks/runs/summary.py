@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.runs import scores
@@ -17,7 +18,6 @@ from pixfound_tasks.runs.provenance import provenance
 from pixfound_tasks.runs.repeated import EvidenceFound, Repeats, find_evidence, find_sensitivity
 from pixfound_tasks.runs.run import Record, Run
 from pixfound_tasks.runs.uncertainty import uncertainty
-from pixfound_tasks.scoring import metrics
 
 
 @dataclass(frozen=True)

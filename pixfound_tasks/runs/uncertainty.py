@@ -25,7 +25,7 @@ class Uncertainty(NamedTuple):
 
 def uncertainty(records: Sequence[Record]) -> Uncertainty:
     """Computes all intervals. The interval of a score that was not measured is NaN."""
-    answered = {name: answered_rightly(records, name) for name in ("vqa", "open")}
+    answered = {name: answered_correctly(records, name) for name in ("vqa", "open")}
     grounding = [ious(records), open_ious(records)]
     return Uncertainty(
         answering=rate_interval(answered["vqa"]),
@@ -43,7 +43,7 @@ def accuracies(records: Iterable[Record], protocol: Protocol) -> Values:
     return _values(records, protocol, lambda answer: answer.metrics.get("accuracy"))
 
 
-def answered_rightly(records: Sequence[Record], protocol: Protocol) -> Values:
+def answered_correctly(records: Sequence[Record], protocol: Protocol) -> Values:
     """Returns 1 for each complete pair whose questions were both answered correctly, otherwise 0.
 
     If the benchmark has no pairs, there is one value per image.

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from perf import coverage
-from pixfound_tasks.analysis.comparison import Paired, compare_means, compare_right, compare_scores, holm
+from pixfound_tasks.analysis import metrics
+from pixfound_tasks.analysis.comparison import Paired, compare_correct, compare_means, compare_scores, holm
 from pixfound_tasks.analysis.intervals import Values, mean_interval
-from pixfound_tasks.scoring import metrics
 
 
-def right(count: int, of: int = 150) -> list[int]:
+def correct(count: int, of: int = 150) -> list[int]:
     return [1] * count + [0] * (of - count)
 
 
@@ -21,14 +21,14 @@ def two_runs(seed: int, gain: float) -> tuple[Paired, Paired]:
     models = (model, model._replace(answers=gain, finds=gain))
     first, second = coverage.draw_runs(models, 60, np.random.default_rng(seed))
     return (
-        Paired(first.right, second.right, range(60)),
+        Paired(first.correct, second.correct, range(60)),
         Paired(first.ious.ravel(), second.ious.ravel(), np.repeat(range(60), 2)),
     )
 
 
 def test_two_runs_that_differ_on_five_pairs():
     # All five for the second run: p = 2 (1/2)^5 = 1/16.
-    found = compare_right(Paired(right(60), right(65), range(150)))
+    found = compare_correct(Paired(correct(60), correct(65), range(150)))
     assert found.effect.value == pytest.approx(5 / 150)
     assert (found.only_first, found.only_second) == (0, 5)
     assert found.p_value == pytest.approx(0.0625)
@@ -36,9 +36,9 @@ def test_two_runs_that_differ_on_five_pairs():
     assert found.effect.low == pytest.approx(1 / 150) and found.effect.high == pytest.approx(10 / 150, abs=1.01 / 150)
 
     # Four for the second, one for the first: p = 2 (1 + 5) / 2^5.
-    first, second = right(60), right(64)
+    first, second = correct(60), correct(64)
     second[0] = 0
-    found = compare_right(Paired(first, second, range(150)))
+    found = compare_correct(Paired(first, second, range(150)))
     assert (found.only_first, found.only_second) == (1, 4)
     assert found.p_value == pytest.approx(0.375)
     assert found.effect.value == pytest.approx(3 / 150)
@@ -47,12 +47,12 @@ def test_two_runs_that_differ_on_five_pairs():
 def test_mcnemar_where_many_differ():
     # 12 against 30: the sum of the binomial's tails, by hand.
     tail = sum(math.comb(42, k) for k in range(13)) / 2**42
-    found = compare_right(Paired([1] * 12 + [0] * 30 + [1] * 50, [0] * 12 + [1] * 30 + [1] * 50, range(92)))
+    found = compare_correct(Paired([1] * 12 + [0] * 30 + [1] * 50, [0] * 12 + [1] * 30 + [1] * 50, range(92)))
     assert found.p_value == pytest.approx(2 * tail)
 
 
 def test_a_run_against_itself():
-    found = compare_right(Paired(right(60), right(60), range(150)))
+    found = compare_correct(Paired(correct(60), correct(60), range(150)))
     assert found.effect.value == 0 and found.p_value == 1
     assert math.isnan(found.effect.low) and found.effect.reason == "every resample gives the same value"
     answering, grounding = two_runs(0, gain=0.5)
@@ -61,7 +61,7 @@ def test_a_run_against_itself():
 
 
 def test_what_cannot_be_compared_is_nan():
-    nothing = compare_right(Paired([None, 1], [1, None], [0, 1]))
+    nothing = compare_correct(Paired([None, 1], [1, None], [0, 1]))
     assert math.isnan(nothing.p_value) and nothing.effect.left_out == 2 and nothing.effect.reason == "there is no value"
     one = compare_means(Paired([0.1, 0.2], [0.3, 0.4], ["a", "a"]))
     assert one.effect.value == pytest.approx(0.2) and math.isnan(one.p_value) and one.effect.reason
@@ -120,16 +120,16 @@ def test_order_of_pairs_changes_no_digit():
     order = np.random.default_rng(1).permutation(60)
     moved = Paired(answering.first[order], answering.second[order], order)
     assert compare_scores([moved], [grounding]) == compare_scores([answering], [grounding])
-    assert compare_right(moved._replace(units=range(60))) == compare_right(answering)
+    assert compare_correct(moved._replace(units=range(60))) == compare_correct(answering)
 
 
 def test_runs_must_fit():
     with pytest.raises(ValueError, match=r"each of 2 units, but got shapes \(2,\) and \(1,\)"):
         compare_means(Paired([0.1, 0.2], [0.3], [0, 1]))
     with pytest.raises(ValueError, match=r"expected 0 \(incorrect\) or 1 \(correct\), but got 0\.5"):
-        compare_right(Paired([1, 0.5], [1, 1], [0, 1]))
+        compare_correct(Paired([1, 0.5], [1, 1], [0, 1]))
     with pytest.raises(ValueError, match="expected one value for each unit"):
-        compare_right(Paired([1, 0], [1, 1], [0, 0]))
+        compare_correct(Paired([1, 0], [1, 1], [0, 0]))
 
 
 def test_holm():

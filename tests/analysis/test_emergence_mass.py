@@ -5,13 +5,13 @@ import pytest
 from rectangles import SIZE, rectangle
 
 from pixfound_tasks import masks
+from pixfound_tasks.analysis.best_phrase import GroundedImage, record
 from pixfound_tasks.analysis.emergence import analyse
+from pixfound_tasks.analysis.map_mass import coarse_mass, map_mass, phrase_mass
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.response import Candidate, Phrase, Response
 from pixfound_tasks.response.maps import CoarseMap, coarse_map
-from pixfound_tasks.scoring.best_phrase import GroundedImage, record
-from pixfound_tasks.scoring.map_mass import coarse_mass, map_mass, phrase_mass
 
 TRUTH, NOTHING = rectangle(0, 0, 3, 4), rectangle(0, 0, 0, 0)  # 12 of 24 pixels
 CORNER = rectangle(0, 0, 1, 1)
@@ -40,17 +40,17 @@ def test_places_that_no_token_sees_have_no_mass():
 
 @pytest.mark.parametrize("value", [0.25, 7.0])
 def test_looking_everywhere_alike_gives_the_area(value):
-    for truth in (TRUTH, CORNER):
-        found = map_mass(np.full(SIZE, value), truth)
+    for target in (TRUTH, CORNER):
+        found = map_mass(np.full(SIZE, value), target)
         assert found.mass == pytest.approx(found.area, abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("values", "truth"),
+    ("values", "target"),
     [(np.zeros(SIZE), TRUTH), (-np.ones(SIZE), TRUTH), (np.full(SIZE, np.nan), TRUTH), (np.ones(SIZE), NOTHING)],
 )
-def test_mass_that_is_not_defined(values, truth):
-    assert np.isnan(map_mass(values, truth).mass)
+def test_mass_that_is_not_defined(values, target):
+    assert np.isnan(map_mass(values, target).mass)
 
 
 def test_a_map_of_another_size_is_refused():
@@ -92,11 +92,11 @@ def test_a_phrases_coarse_map_tells_its_mass_where_there_is_no_look():
 
     Of the left half, three columns, 9 of 12 pixels are inside, of the right one 3 of 12: (15 * 9 + 5 * 3) / 12 / 20.
     """
-    truth = rectangle(0, 0, 4, 3)
-    found = coarse_mass(CoarseMap((1, 2), bytes([15, 5])), truth)
+    target = rectangle(0, 0, 4, 3)
+    found = coarse_mass(CoarseMap((1, 2), bytes([15, 5])), target)
     assert found == (pytest.approx((15 * 9 + 5 * 3) / 12 / 20), 0.5)
-    phrase = Phrase((0.1, 0.1), (Candidate(truth),), text="dog", map=CoarseMap((1, 2), bytes([15, 5])))
-    assert record(GroundedImage("1", Response("a dog", phrases=(phrase,)), truth)).mass == found
+    phrase = Phrase((0.1, 0.1), (Candidate(target),), text="dog", map=CoarseMap((1, 2), bytes([15, 5])))
+    assert record(GroundedImage("1", Response("a dog", phrases=(phrase,)), target)).mass == found
     assert np.isnan(coarse_mass(CoarseMap((1, 2), bytes([15, 5])), NOTHING).mass)
 
 
@@ -109,5 +109,5 @@ def test_a_coarse_map_has_nearly_the_mass_of_the_whole_one():
         values = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * width**2))
         mask = np.zeros((90, 120), bool)
         mask[20:70, 30:100] = True
-        truth = masks.encode(mask)
-        assert coarse_mass(coarse_map(values), truth).mass == pytest.approx(map_mass(values, truth).mass, abs=0.02)
+        target = masks.encode(mask)
+        assert coarse_mass(coarse_map(values), target).mass == pytest.approx(map_mass(values, target).mass, abs=0.02)

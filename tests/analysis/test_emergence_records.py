@@ -11,10 +11,10 @@ from rectangles import SIZE, rectangle
 from untrusted import OBJECTS, OUTPUTS
 
 from pixfound_tasks import masks
+from pixfound_tasks.analysis.best_phrase import MATCHES, match, record, records
+from pixfound_tasks.analysis.concepts import WordLists
 from pixfound_tasks.analysis.emergence import GroundedImage, analyse, image_values, summarize, tenth
-from pixfound_tasks.response import Candidate, Phrase, Probe, Response, Selection, from_text, to_text
-from pixfound_tasks.scoring.best_phrase import MATCHES, match, record, records
-from pixfound_tasks.scoring.concepts import WordLists
+from pixfound_tasks.response import Candidate, Phrase, PromptedMasks, Response, Selection, from_text, to_text
 
 TRUTH = rectangle(0, 0, 3, 4)  # the left half of the image, 12 pixels
 NOTHING = rectangle(0, 0, 0, 0)
@@ -29,7 +29,7 @@ def phrase(text, first_token, point, *candidates, root=""):
 
 
 def control(*candidates):
-    return tuple(Probe((0.9, 0.5), (Candidate(mask),)) for mask in candidates)
+    return tuple(PromptedMasks((0.9, 0.5), (Candidate(mask),)) for mask in candidates)
 
 
 # The best mask, 9 of 12 pixels, is always the third phrase's; chance finds 8 of 12.
@@ -61,7 +61,7 @@ def test_a_model_that_grounds_at_the_third_phrase():
 
 def test_its_run_has_every_number():
     """Two images of the kind, and one whose object is absent, which counts 1 for oracle and chance alike."""
-    images = [GroundedImage(str(i), THIRD, truth, "the dog") for i, truth in enumerate([TRUTH, TRUTH, NOTHING])]
+    images = [GroundedImage(str(i), THIRD, target, "the dog") for i, target in enumerate([TRUTH, TRUTH, NOTHING])]
     found = analyse(images, WordLists())
     assert found.oracle_miou == pytest.approx((9 / 12 * 2 + 1) / 3, abs=1e-12)
     assert found.chance_miou == pytest.approx((8 / 12 * 2 + 1) / 3, abs=1e-12)
@@ -179,8 +179,8 @@ def test_counts_add_up_on_random_answers():
             Phrase((0.5, 0.5), (Candidate(masks.encode(rng.random(SIZE) < 0.5)),), text=word, chars=(i * 4, i * 4 + 3))
             for i, word in enumerate(rng.permutation(["dog", "top", "red", "sky"])[: rng.integers(5)])
         ]
-        truth = masks.encode(rng.random(SIZE) < 0.3 * rng.integers(2))
-        images.append(GroundedImage(str(index), Response("x" * 16, phrases=tuple(phrases)), truth, "the dog"))
+        target = masks.encode(rng.random(SIZE) < 0.3 * rng.integers(2))
+        images.append(GroundedImage(str(index), Response("x" * 16, phrases=tuple(phrases)), target, "the dog"))
     found = analyse(images, WordLists())
     located = [record for record in found.records if record.phrase is not None]
     assert 10 < len(located) < 50

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from pixfound_tasks.analysis.evidence import EvidenceFacts, analyse, cross, facts, rates
-from pixfound_tasks.scoring.evidence import Asking, Flips
+from pixfound_tasks.tasks.evidence import Asking, Flips
 
 LEFT_OUT = {"without_region": 3, "without_control": 2}
 

@@ -10,9 +10,9 @@ IMAGE_AREA = 100
 ids = itertools.count()
 
 
-def image(pair=0, right=True, iou=1.0, true_area=10, predicted_area=10, id=None, **groups):
+def image(pair=0, correct=True, iou=1.0, true_area=10, predicted_area=10, id=None, **groups):
     groups = groups or {"pattern": "Text"}
-    return ImageFacts(id or str(next(ids)), pair, groups, right, iou, true_area, predicted_area, IMAGE_AREA)
+    return ImageFacts(id or str(next(ids)), pair, groups, correct, iou, true_area, predicted_area, IMAGE_AREA)
 
 
 def absent(pair, predicted_area, **facts):
@@ -22,9 +22,9 @@ def absent(pair, predicted_area, **facts):
 def test_four_outcomes_of_pairs():
     images = [
         image(0, id="1"), image(0, id="2", iou=0.51),
-        image(1, id="3"), image(1, id="4", right=False),
+        image(1, id="3"), image(1, id="4", correct=False),
         image(2, id="5"), image(2, id="6", iou=0.5),  # an IoU must exceed one half
-        image(3, id="9", right=False), image(3, id="10", iou=0.0),
+        image(3, id="9", correct=False), image(3, id="10", iou=0.0),
     ]  # fmt: skip
     for order in (images, images[::-1], images[1::2] + images[::2]):
         found = analyse(order)
@@ -42,7 +42,7 @@ def test_shares_have_wilsons_interval():
 
     (2/3 + z2/6 +- z sqrt(2/9/3 + z2/36)) / (1 + z2/3) = 0.2077 and 0.9385, z2 being 3.841459.
     """
-    found = analyse([image(0), image(0), image(1), image(1), image(2), image(2, right=False)])
+    found = analyse([image(0), image(0), image(1), image(1), image(2), image(2, correct=False)])
     share = found.shares["both_right"]
     assert (share.value, share.units) == (2 / 3, 3)
     assert (share.low, share.high) == pytest.approx((0.2077, 0.9385), abs=1e-4)
@@ -54,7 +54,7 @@ def test_images_without_pairs_are_units_of_their_own():
     found = analyse(
         [
             image(None, id="1", source="ADE20K", task="Count"),
-            image(None, id="2", source="COCO", task="Count", right=False),
+            image(None, id="2", source="COCO", task="Count", correct=False),
             image(None, id="10", source="COCO", task="Relation", iou=0.1),
         ]
     )

@@ -8,18 +8,18 @@ import pytest
 from scipy import stats
 
 from perf import coverage
+from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.intervals import (
     Values,
     bootstrap,
     difference_interval,
+    fraction_interval,
     mean_interval,
     median_interval,
     rate_interval,
     score_interval,
     score_of_means,
-    share_interval,
 )
-from pixfound_tasks.scoring import metrics
 
 
 def a_run(pairs: int = 150) -> coverage.Run:
@@ -31,21 +31,21 @@ def test_a_share_has_wilsons_interval():
     z = 1.959963984540054
     for count, of in ((0, 150), (30, 150), (150, 150)):
         middle, half = count + z**2 / 2, z * math.sqrt(count * (of - count) / of + z**2 / 4)
-        found = share_interval(count, of)
+        found = fraction_interval(count, of)
         assert found[:2] == pytest.approx((count / of, (middle - half) / (of + z**2)))
         assert found.high == pytest.approx((middle + half) / (of + z**2))
         assert found.units == of
-    assert share_interval(0, 0).reason == "there is nothing to count"
+    assert fraction_interval(0, 0).reason == "there is nothing to count"
     with pytest.raises(ValueError, match="expected a count from 0 to 3, but got 4"):
-        share_interval(4, 3)
+        fraction_interval(4, 3)
 
 
 def test_values_are_those_of_the_metrics():
     run = a_run()
-    right, ious = run.right.tolist(), [iou for iou in run.ious.ravel().tolist() if not math.isnan(iou)]
+    correct, ious = run.correct.tolist(), [iou for iou in run.ious.ravel().tolist() if not math.isnan(iou)]
     answers, masks = coverage.answers(run), coverage.masks(run)
     assert mean_interval(masks).value == metrics.mean(ious)
-    assert score_interval([answers], [masks]).value == metrics.score([metrics.mean(right)], [metrics.mean(ious)])
+    assert score_interval([answers], [masks]).value == metrics.score([metrics.mean(correct)], [metrics.mean(ious)])
 
 
 def test_a_proportions_interval_is_the_binomials():
@@ -61,7 +61,7 @@ def test_s_agrees_with_a_loop_over_pairs():
     for _ in range(4000):
         pairs = generator.choices(range(60), k=60)
         ious = [iou for pair in pairs for iou in run.ious[pair] if not math.isnan(iou)]
-        drawn.append(metrics.harmonic_mean([sum(run.right[pair] for pair in pairs) / 60, sum(ious) / len(ious)]))
+        drawn.append(metrics.harmonic_mean([sum(run.correct[pair] for pair in pairs) / 60, sum(ious) / len(ious)]))
     found = bootstrap(score_of_means(1), [coverage.answers(run), coverage.masks(run)], "percentile").interval
     assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.01)
 
@@ -93,9 +93,9 @@ def test_pairs_are_drawn_whole():
 
 def test_answering_and_grounding_are_drawn_together():
     # Where a pair is either answered or grounded, M is 1 - A in every resample: S = 2 A (1 - A) is never above 1/2.
-    right = np.arange(100) % 2
-    together = score_interval([Values(right, range(100))], [Values(1 - right, range(100))])
-    apart = score_interval([Values(right, range(100))], [Values(1 - right, range(100, 200))])
+    correct = np.arange(100) % 2
+    together = score_interval([Values(correct, range(100))], [Values(1 - correct, range(100))])
+    apart = score_interval([Values(correct, range(100))], [Values(1 - correct, range(100, 200))])
     assert together.value == apart.value == 0.5
     assert together.high <= 0.5 < apart.high
 
@@ -131,9 +131,9 @@ def test_a_protocol_that_was_not_run_changes_nothing():
 
 def test_the_better_protocol_is_chosen_in_every_resample():
     # A and A-dagger are right on the other half each: the higher is at least 1/2 in every resample.
-    right = np.arange(100) % 2
+    correct = np.arange(100) % 2
     masks = Values([1.0] * 100, range(100))
-    found = bootstrap(score_of_means(2), [Values(right, range(100)), Values(1 - right, range(100)), masks])
+    found = bootstrap(score_of_means(2), [Values(correct, range(100)), Values(1 - correct, range(100)), masks])
     assert found.distribution.min() >= metrics.score([0.5], [1.0])
 
 
@@ -164,14 +164,14 @@ def test_what_has_no_interval_says_why(values, units, value, reason):
 
 
 def test_a_score_without_an_interval_says_why():
-    right = Values([0.0, 1.0, 1.0], range(3))
-    assert score_interval([right], []).reason == "one of its parts has no value"
+    correct = Values([0.0, 1.0, 1.0], range(3))
+    assert score_interval([correct], []).reason == "one of its parts has no value"
     assert score_interval([], []).reason == "there is no value"
     # Masks of one pair in three: some resamples have none of them.
-    few = score_interval([right], [Values([0.5], [0])])
+    few = score_interval([correct], [Values([0.5], [0])])
     assert math.isnan(few.low) and few.reason == "too few units: some resamples have no value"
     # Never right: S is 0 in every resample, which is no proof that it is never right.
-    never = score_interval([Values([0.0] * 3, range(3))], [right])
+    never = score_interval([Values([0.0] * 3, range(3))], [correct])
     assert never.value == 0 and never.reason == "every resample gives the same value"
 
 
@@ -192,15 +192,15 @@ def test_intervals_hold_the_truth(what):
 
 def test_rates_of_single_things_are_wilsons_and_of_pairs_are_drawn():
     alone = rate_interval(Values([1.0, 0.0, 1.0, math.nan], [1, 2, 3, 4]))
-    assert alone == share_interval(2, 3)._replace(left_out=1)
+    assert alone == fraction_interval(2, 3)._replace(left_out=1)
     paired = rate_interval(Values([1.0, 0.0, 1.0, 1.0, 0.0, 0.0], [1, 1, 2, 2, 3, 3]))
     assert (paired.value, paired.units) == (0.5, 3)
     assert paired == mean_interval(Values([1.0, 0.0, 1.0, 1.0, 0.0, 0.0], [1, 1, 2, 2, 3, 3]))
 
 
 def test_rates_that_are_all_alike_have_wilsons_width():
-    assert rate_interval(Values([1.0] * 4, [1, 1, 2, 2])) == share_interval(2, 2)
-    assert rate_interval(Values([0.0] * 4, [1, 1, 2, 2])) == share_interval(0, 2)
+    assert rate_interval(Values([1.0] * 4, [1, 1, 2, 2])) == fraction_interval(2, 2)
+    assert rate_interval(Values([0.0] * 4, [1, 1, 2, 2])) == fraction_interval(0, 2)
     assert rate_interval(Values([], [])).reason
 
 

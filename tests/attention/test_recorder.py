@@ -12,7 +12,7 @@ from loguru import logger
 from pixfound_tasks.attention import record_attention
 from pixfound_tasks.attention.inputs import prompt_inputs
 from pixfound_tasks.attention.record import AttentionRecord, _say_once
-from pixfound_tasks.attention.recorder import choose_layers, seeing_layers
+from pixfound_tasks.attention.recorder import choose_layers, image_attention_layers
 
 
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
@@ -85,7 +85,7 @@ def test_layers_that_are_not_there_are_an_error(layers):
     (["linear_attention", "full_attention", "mamba"], [1]), (["hybrid", "mamba", "hybrid"], [0, 2]),
 ], ids=str)  # fmt: skip
 def test_layers_that_see_the_image(kinds, layers):
-    assert seeing_layers(SimpleNamespace(layer_types=kinds, num_hidden_layers=3)) == layers
+    assert image_attention_layers(SimpleNamespace(layer_types=kinds, num_hidden_layers=3)) == layers
 
 
 def test_heads_are_chosen_in_every_layer_or_one_by_one(tiny_llava, tiny_inputs):

@@ -72,13 +72,13 @@ def test_documents_are_joined_from_all_files(tiny):
 
 
 def test_a_mask_is_the_union_of_an_images_annotations_at_its_size(tiny):
-    truths = [decode(document.mask) for document in join(find())]
+    targets = [decode(document.mask) for document in join(find())]
     expected = np.zeros((5, 24, 32), bool)
     expected[0, 6:12, 8:16] = True  # rows 3 to 5 and columns 4 to 7 of 12x16
     expected[1, 2:10, 4:12] = True
     expected[3, 0:10, 0:10] = expected[3, 8:20, 8:20] = True
     expected[4, :, 30:] = expected[4, 0, 0] = True  # the last 4 of 64 columns
-    np.testing.assert_array_equal(truths, expected)
+    np.testing.assert_array_equal(targets, expected)
 
 
 def test_it_is_saved_and_read_again(tiny, monkeypatch):

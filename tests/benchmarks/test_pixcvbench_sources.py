@@ -8,7 +8,7 @@ import pytest
 import standins_pixcv
 
 from pixfound_tasks.benchmarks import pixcvbench
-from pixfound_tasks.benchmarks.sources import DataError, asked_revision
+from pixfound_tasks.benchmarks.sources import DataError, requested_revision
 
 CARD = """---
 configs:
@@ -141,7 +141,7 @@ def test_a_revision_is_asked_for_the_annotations_only(hub, monkeypatch, asked, r
 )
 def test_revisions_are_one_or_by_name(monkeypatch, asked, pixmmvp, pixcvbench):
     monkeypatch.setenv("PIXFOUND_REVISION", asked)
-    assert (asked_revision("pixmmvp"), asked_revision("pixcvbench")) == (pixmmvp, pixcvbench)
+    assert (requested_revision("pixmmvp"), requested_revision("pixcvbench")) == (pixmmvp, pixcvbench)
 
 
 @pytest.mark.parametrize(
@@ -156,4 +156,4 @@ def test_revisions_are_one_or_by_name(monkeypatch, asked, pixmmvp, pixcvbench):
 def test_revisions_that_are_neither_say_why(monkeypatch, asked, message):
     monkeypatch.setenv("PIXFOUND_REVISION", asked)
     with pytest.raises(ValueError, match=message):
-        asked_revision("pixmmvp")
+        requested_revision("pixmmvp")

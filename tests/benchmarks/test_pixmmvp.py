@@ -10,7 +10,7 @@ from PIL import Image
 from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks import pixmmvp
 from pixfound_tasks.benchmarks.documents import Document, as_dataset, features
-from pixfound_tasks.benchmarks.pixmmvp import PUBLISHED_COUNTS, Counts, check, find, join, parse_options, right_answer
+from pixfound_tasks.benchmarks.pixmmvp import PUBLISHED_COUNTS, Counts, check, correct_answer, find, join, parse_options
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.benchmarks.sources import DataError
 from pixfound_tasks.masks import area, decode
@@ -81,12 +81,12 @@ def test_documents_are_joined_from_all_files(tiny):
 
 
 def test_a_mask_is_the_union_of_an_images_polygons(tiny):
-    truths = [decode(document.mask) for document in join(find())]
+    targets = [decode(document.mask) for document in join(find())]
     # Two squares of 8 pixels whose corners overlap in 4x4: x 4..12 and 8..16, y 2..10 and 6..14.
     expected = np.zeros((24, 32), bool)
     expected[2:10, 4:12] = expected[6:14, 8:16] = True
-    np.testing.assert_array_equal(truths[0], expected)
-    assert [int(truth.sum()) for truth in truths] == [64 + 64 - 16, 100, 32 * 24, 0, 0, 0]
+    np.testing.assert_array_equal(targets[0], expected)
+    assert [int(target.sum()) for target in targets] == [64 + 64 - 16, 100, 32 * 24, 0, 0, 0]
 
 
 def test_a_small_l_in_the_header_of_mmvps_questions_is_read_as_index(tiny):
@@ -187,9 +187,9 @@ def test_options_that_are_none_are_an_error(text):
 def test_mislabelled_answers_do_not_depend_on_the_copy(written):
     # MMVP's repository, issues 14 and 30: published as a b for 99 100 and 279 280, both pairs the wrong way round.
     mislabelled = ["99", "100", "279", "280"]
-    assert [right_answer(identifier, written, "original") for identifier in mislabelled] == ["a", "b", "a", "b"]
-    assert [right_answer(identifier, written, "corrected") for identifier in mislabelled] == ["b", "a", "b", "a"]
-    assert right_answer("98", written, "corrected") == right_answer("98", written, "original") == written[1]
+    assert [correct_answer(identifier, written, "original") for identifier in mislabelled] == ["a", "b", "a", "b"]
+    assert [correct_answer(identifier, written, "corrected") for identifier in mislabelled] == ["b", "a", "b", "a"]
+    assert correct_answer("98", written, "corrected") == correct_answer("98", written, "original") == written[1]
 
 
 def test_it_is_joined_once_and_then_read(tiny, monkeypatch):

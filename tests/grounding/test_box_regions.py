@@ -28,12 +28,12 @@ def tight_box(mask: np.ndarray) -> tuple[float, float, float, float]:
     return columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height
 
 
-def ious(region, image: np.ndarray, truths) -> tuple[list[float], list[float], list[float]]:
+def ious(region, image: np.ndarray, targets) -> tuple[list[float], list[float], list[float]]:
     """For each true mask, bool (height, width), from its tight box: IoU of the surest candidate, of the best one and
     of the box itself."""
     region.set_image(image)
-    found = region.segment([tight_box(truth) for truth in truths])
-    scores = [[masks.iou(c.mask, masks.encode(truth)) for c in cs] for cs, truth in zip(found, truths)]
+    found = region.segment([tight_box(target) for target in targets])
+    scores = [[masks.iou(c.mask, masks.encode(target)) for c in cs] for cs, target in zip(found, targets)]
     chosen = [row[max(range(3), key=lambda i: (cs[i].score, i))] for row, cs in zip(scores, found)]
     return chosen, [max(row) for row in scores], [row[-1] for row in scores]
 
@@ -50,9 +50,9 @@ def test_a_tight_box_gives_the_drawn_shape(region):
 def test_on_pixmini_the_surest_candidate_is_good_and_the_best_of_three_better(region):
     found = []
     for document in benchmarks.load("pixmini")["test"]:
-        truth = masks.decode(document["mask"])
-        if truth.any():
-            found.append(ious(region, np.asarray(document["image"].convert("RGB")), [truth]))
+        target = masks.decode(document["mask"])
+        if target.any():
+            found.append(ious(region, np.asarray(document["image"].convert("RGB")), [target]))
     surest_ious, best, _ = (np.concatenate(values) for values in zip(*found))
     assert surest_ious.mean() > 0.92 and best.mean() > surest_ious.mean()
 
@@ -62,10 +62,10 @@ def test_of_boxes_that_are_off_by_up_to_three_pixels_the_best_of_three_gains(reg
     surest_ious, best = [], []
     for drawing in drawings(40):
         region.set_image(drawing.image)
-        for truth in drawing.masks:
-            box = np.clip(tight_box(truth) + rng.randint(-3, 4, 4) / 112, 0, 1)
+        for target in drawing.masks:
+            box = np.clip(tight_box(target) + rng.randint(-3, 4, 4) / 112, 0, 1)
             (candidates,) = region.segment([tuple(box)])
-            scores = [masks.iou(candidate.mask, masks.encode(truth)) for candidate in candidates]
+            scores = [masks.iou(candidate.mask, masks.encode(target)) for candidate in candidates]
             surest_ious.append(scores[max(range(3), key=lambda i: (candidates[i].score, i))])
             best.append(max(scores))
     assert np.mean(surest_ious) > 0.65 and np.mean(best) > np.mean(surest_ious) + 0.02
@@ -78,8 +78,8 @@ def test_tight_is_the_largest_part_wider_all_parts_and_widest_the_box(region):
     image[large | small] = (200, 30, 30)
     region.set_image(image)
     (candidates,) = region.segment([(10 / 80, 10 / 60, 60 / 80, 40 / 60)])
-    for candidate, truth in zip(candidates, (large, large | small, box)):
-        assert masks.iou(candidate.mask, masks.encode(truth)) > 0.97
+    for candidate, target in zip(candidates, (large, large | small, box)):
+        assert masks.iou(candidate.mask, masks.encode(target)) > 0.97
     # Colours change along all of a part's outline, but not where the box runs over the gap of 10 in its width of 50.
     assert candidates[0].score == candidates[1].score == 1.0
     assert candidates[2].score == pytest.approx(1 - 2 * 10 / (2 * 50 + 2 * 30), abs=0.07)
@@ -96,9 +96,9 @@ def test_a_hole_belongs_to_the_region_round_it(region):
 
 def test_large_images_are_worked_on_small_and_answered_large(region):
     image = np.full((900, 1200, 3), (90, 140, 90), np.uint8)
-    truth = cv2.circle(np.zeros((900, 1200), np.uint8), (600, 450), 300, 1, cv2.FILLED).astype(bool)
-    image[truth] = (230, 220, 60)
-    surest_iou, _, of_box = ious(region, image, [truth])
+    target = cv2.circle(np.zeros((900, 1200), np.uint8), (600, 450), 300, 1, cv2.FILLED).astype(bool)
+    image[target] = (230, 220, 60)
+    surest_iou, _, of_box = ious(region, image, [target])
     assert surest_iou[0] > 0.98 and of_box[0] == pytest.approx(np.pi / 4, abs=0.01)
 
 

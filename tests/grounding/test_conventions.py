@@ -12,7 +12,7 @@ from pixfound_tasks.grounding.coordinates import reading as coordinates
 from pixfound_tasks.grounding.coordinates.conventions import CONVENTIONS, Axis, Convention, Grid
 from pixfound_tasks.grounding.coordinates.reading import read_coordinates, register_convention
 from pixfound_tasks.registry import Registry
-from pixfound_tasks.scoring import declared
+from pixfound_tasks.tasks import model_profiles
 
 SIZE = (100, 200)
 
@@ -42,7 +42,7 @@ def test_decimals_are_read_as_the_record_says_whatever_its_name(own_table, keeps
 def test_the_models_of_a_record_are_declared_by_it(own_table):
     record = Convention("left-half", "", half_width, models=("their_vlm",), architectures=("their_arch",))
     assert register_convention(record) is register_convention(record)
-    assert declared.by_model()["their_vlm"] == {"kind": "box", "coordinates": "left-half"}
+    assert model_profiles.by_model()["their_vlm"] == {"kind": "box", "coordinates": "left-half"}
     assert conventions.convention_of_architecture("their_arch") == "left-half"
 
 

@@ -14,7 +14,7 @@ from pixfound_tasks.attention.lens import EMPTY
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.attention.reducers import Recorded, usable
 from pixfound_tasks.attention.rows import attention_rows
-from pixfound_tasks.grounding.attend import AttentionGrounder
+from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
 from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.response import from_text, to_text
 

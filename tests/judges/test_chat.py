@@ -12,9 +12,9 @@ from PIL import Image
 
 from pixfound_tasks.judges.base import JudgeDown, make_judge
 from pixfound_tasks.judges.chat import ChatJudge
-from pixfound_tasks.judges.retries import PATIENT, Patience, retry_after
+from pixfound_tasks.judges.retries import PATIENT, RetryPolicy, retry_after
 
-HASTY = Patience(attempts=4, first=0.001, longest=0.5, timeout=20)
+HASTY = RetryPolicy(attempts=4, first=0.001, longest=0.5, timeout=20)
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def ask(monkeypatch):
     """Ask a server that takes these turns; the reply, or the JudgeDown, and what the server received."""
     monkeypatch.setenv("OPENAI_API_KEY", "any")
 
-    def asked(*turns, images=(), model="m", patience=HASTY):
+    def asked(*turns, images=(), model="m", retry_policy=HASTY):
         with ChatServer(*turns) as server:
             monkeypatch.setenv("OPENAI_API_URL", server.url)
             try:
-                return ChatJudge(model, patience).ask("Is it?", images), server.received
+                return ChatJudge(model, retry_policy).ask("Is it?", images), server.received
             except JudgeDown as error:
                 return error, server.received
 
@@ -83,13 +83,13 @@ def test_a_server_that_stays_down_is_asked_a_bounded_number_of_times(ask):
 
 
 def test_a_slow_server_is_given_up_and_asked_again(ask, warnings):
-    reply, received = ask(dawdles, says("no"), patience=HASTY._replace(timeout=0.5))
+    reply, received = ask(dawdles, says("no"), retry_policy=HASTY._replace(timeout=0.5))
     assert (reply, len(received)) == ("no", 2)
     assert "APITimeoutError" in warnings[0]
 
 
 def test_waits_double(ask):
-    _, (first, second, third) = ask(fails(500), patience=Patience(attempts=3, first=0.1, longest=0.5))
+    _, (first, second, third) = ask(fails(500), retry_policy=RetryPolicy(attempts=3, first=0.1, longest=0.5))
     # 0.1 s and 0.2 s, and up to 0.1 s more by chance.
     assert second.at - first.at >= 0.1 and third.at - second.at >= 0.2
 

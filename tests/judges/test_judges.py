@@ -14,8 +14,8 @@ from judges.chat_server import ChatServer, fails, says, waits
 from PIL import Image
 
 from pixfound_tasks.judges.base import JudgeDown, NoReply, make_judge
-from pixfound_tasks.judges.breaker import CircuitBreaker
 from pixfound_tasks.judges.cache import CachedJudge
+from pixfound_tasks.judges.circuit_breaker import CircuitBreaker
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def down(judge, prompt="p") -> str:
 
 
 def test_importing_is_cheap():
-    code = "import sys, pixfound_tasks.judges, pixfound_tasks.scoring.judge as _; print({!r} & set(sys.modules))"
+    code = "import sys, pixfound_tasks.judges, pixfound_tasks.tasks.grading as _; print({!r} & set(sys.modules))"
     heavy = {"torch", "transformers", "openai", "lmms_eval", "PIL", "datasets"}
     assert subprocess.check_output([sys.executable, "-c", code.format(heavy)], text=True).strip() == "set()"
 

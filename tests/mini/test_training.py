@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from pixfound_tasks import Lens, mini
 from pixfound_tasks.attention.inputs import prompt_inputs
 from pixfound_tasks.mini import measure, train
-from pixfound_tasks.mini.exchanges import Exchange
+from pixfound_tasks.mini.dialogues import Dialogue
 from pixfound_tasks.mini.model import build_model
 from pixfound_tasks.mini.scenes import draw, sample_scene
 from pixfound_tasks.mini.tokenizer import build_processor
@@ -45,7 +45,7 @@ def test_packed_exchanges_do_not_see_each_other():
     torch.manual_seed(0)
     processor = build_processor()
     model = build_model(processor.tokenizer).eval()
-    exchanges = [Exchange("Describe the scene.", "The scene shows a small red star."), Exchange("Is it red?", "Yes")]
+    dialogues = [Dialogue("Describe the scene.", "The scene shows a small red star."), Dialogue("Is it red?", "Yes")]
     pixels = train.pixel_values([draw(sample_scene(np.random.RandomState(1)))])
 
     def losses(asked):
@@ -54,8 +54,8 @@ def test_packed_exchanges_do_not_see_each_other():
             logits = model.lm_head(model.model(**inputs, pixel_values=pixels, use_cache=False).last_hidden_state)
         return torch.nn.functional.cross_entropy(logits[0, :-1], labels[0, 1:], reduction="none")
 
-    together = losses(exchanges)
-    apart = [losses([exchange]) for exchange in exchanges]
+    together = losses(dialogues)
+    apart = [losses([exchange]) for exchange in dialogues]
     torch.testing.assert_close(
         together[together > 0], torch.cat([loss[loss > 0] for loss in apart]), atol=1e-5, rtol=1e-5
     )

@@ -11,10 +11,10 @@ from running import evaluate, metrics
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import Lens, Look, mini
+from pixfound_tasks.analysis import metrics as scores
 from pixfound_tasks.attention.lens import Answer
 from pixfound_tasks.models.pixfound import PixFound, batches
 from pixfound_tasks.response import from_text
-from pixfound_tasks.scoring import metrics as scores
 
 SIZE = (112, 112)
 

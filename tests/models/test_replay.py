@@ -46,11 +46,11 @@ def test_perfect_predictions_score_one(documents, tmp_path):
 
 
 def test_candidates_are_chosen_by_similarity_by_the_judge_or_the_first(documents, tmp_path):
-    truth = documents[0]["mask"]
-    assert masks.area(truth) and documents[0]["id"] == "1"
+    target = documents[0]["mask"]
+    assert masks.area(target) and documents[0]["id"] == "1"
     blank = masks.empty((112, 112))
     # Image 1: phrase 0 misses, of phrase 2 the second of two masks is right.
-    for name, rle in (("1_000_000", blank), ("1_002_000", blank), ("1_002_001", truth)):
+    for name, rle in (("1_000_000", blank), ("1_002_000", blank), ("1_002_001", target)):
         write_mask(tmp_path / f"{name}.png", rle)
     phrases, judged = tmp_path / "phrases.txt", tmp_path / "judged.jsonl"
     answer = "A wall - red | and a star."

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.test_replay import LEFT, RIGHT, document, predictions, replay, write_lines, write_mask
 from untrusted import broken
 
-from pixfound_tasks.models.predictions import read_answers, read_judged, read_phrases
+from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases
 
 DOCUMENTS = [document("1", "1.jpg"), document("2", "2.jpg")]
 

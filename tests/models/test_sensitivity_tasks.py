@@ -12,8 +12,8 @@ from running import evaluate, metrics
 
 from pixfound_tasks import benchmarks, mini, plugin
 from pixfound_tasks.benchmarks.registry import benchmark_names
-from pixfound_tasks.prompts.language import grounding_templates
-from pixfound_tasks.scoring import sensitivity
+from pixfound_tasks.prompts.language_variants import grounding_templates
+from pixfound_tasks.tasks import sensitivity
 
 KINDS = {
     "vqa_lang": ("choice_language", "spelling", "template"),
@@ -81,7 +81,7 @@ def own(values):
     """Of the first pair whether both are right, the third document's pair being cut off; or the mean."""
     if isinstance(values[0], float):
         return sum(values) / len(values)
-    return float(all(value.right for value in values if value.pair == 0))
+    return float(all(value.correct for value in values if value.pair == 0))
 
 
 def test_the_model_is_asked_in_the_variations_and_shown_them(run):

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from pixfound_tasks.benchmarks.benchmark import Benchmark
+from pixfound_tasks.benchmarks.build import BenchmarkBuilder, from_documents
 from pixfound_tasks.benchmarks.documents import Document
-from pixfound_tasks.benchmarks.joining import Joining, from_documents
 from pixfound_tasks.masks import encode
 
 NAME = "ground_truth_open"
@@ -16,7 +16,7 @@ COUNT = 12
 COLORS = {"red": (220, 30, 30), "blue": (30, 30, 220), "green": (30, 160, 30)}
 
 
-def joining(local_only: bool = False) -> Joining:
+def builder(local_only: bool = False) -> BenchmarkBuilder:
     return from_documents([document(number) for number in range(COUNT)])
 
 
@@ -56,7 +56,7 @@ def document(number: int) -> Document:
 BENCHMARK = Benchmark(
     name=NAME,
     title="Ground Truth, Open",
-    joining=joining,
+    builder=builder,
     document_count=COUNT,
     is_paired=False,
     segmenter="region",

@@ -7,19 +7,19 @@ from PIL import Image
 from rectangles import SIZE, rectangle
 
 from pixfound_tasks import benchmarks, masks
-from pixfound_tasks.prompts.evidence import KINDS, asked_thrice, control_region, painted_out
+from pixfound_tasks.prompts.evidence import KINDS, ablations, control_region, masked
 
 
 @pytest.fixture(scope="module")
 def asked():
-    return asked_thrice(benchmarks.load("pixmini")["test"])
+    return ablations(benchmarks.load("pixmini")["test"])
 
 
 def test_painting_by_hand():
     # 4 x 6 pixels, of which 6 in the top left are (240, 0, 9): the mean of 24 is (60, 0, 2.25), rounded (60, 0, 2).
     pixels = np.zeros((*SIZE, 3), np.uint8)
     pixels[:2, :3] = 240, 0, 9
-    painted = np.asarray(painted_out(Image.fromarray(pixels), rectangle(2, 1, 6, 4)))
+    painted = np.asarray(masked(Image.fromarray(pixels), rectangle(2, 1, 6, 4)))
     expected = pixels.copy()
     expected[1:4, 2:6] = 60, 0, 2
     np.testing.assert_array_equal(painted, expected)
@@ -29,7 +29,7 @@ def test_inside_is_the_mean_outside_is_untouched():
     numbers = np.random.default_rng(0)
     for _ in range(20):
         pixels, region = numbers.integers(0, 256, (*SIZE, 3), np.uint8), numbers.random(SIZE) < 0.5
-        painted = np.asarray(painted_out(Image.fromarray(pixels), masks.encode(region)))
+        painted = np.asarray(masked(Image.fromarray(pixels), masks.encode(region)))
         np.testing.assert_array_equal(painted[~region], pixels[~region])
         means = [round(sum(channel) / 24) for channel in pixels.reshape(24, 3).T.tolist()]
         assert {tuple(color) for color in painted[region].tolist()} == {tuple(means)}
@@ -37,7 +37,7 @@ def test_inside_is_the_mean_outside_is_untouched():
 
 def test_a_region_of_another_size_is_an_error():
     with pytest.raises(masks.InvalidMask, match=r"expected a region of size \[5, 6\], but got \[4, 6\]"):
-        painted_out(Image.new("RGB", (6, 5)), rectangle(0, 0, 1, 1))
+        masked(Image.new("RGB", (6, 5)), rectangle(0, 0, 1, 1))
 
 
 def cut_out(mask: np.ndarray) -> np.ndarray:
@@ -51,11 +51,11 @@ def test_a_control_has_the_shape_and_the_area_and_no_pixel_of_the_region():
         mask = np.zeros((30, 40), bool)
         top, left = numbers.integers(0, 20), numbers.integers(0, 30)
         mask[top : top + 10, left : left + 10] = numbers.random((10, 10)) < 0.6
-        truth = masks.encode(mask)
-        control = control_region(truth, seed)
+        target = masks.encode(mask)
+        control = control_region(target, seed)
         found += control is not None
-        assert control == control_region(truth, seed)
-        assert masks.overlap(control, truth).intersection == 0
+        assert control == control_region(target, seed)
+        assert masks.overlap(control, target).intersection == 0
         np.testing.assert_array_equal(cut_out(masks.decode(control)), cut_out(mask))
     assert found == 50
 
@@ -72,8 +72,8 @@ def test_seeds_reach_every_place_and_no_other():
 
 def test_without_room_there_is_no_control():
     # The last is a third of the image; moved by at most one pixel it is always in its own way. Upmost, it fits below.
-    for truth in (masks.empty(SIZE), rectangle(0, 0, 6, 4), rectangle(0, 0, 6, 3), rectangle(1, 1, 5, 3)):
-        assert control_region(truth, "0") is None
+    for target in (masks.empty(SIZE), rectangle(0, 0, 6, 4), rectangle(0, 0, 6, 3), rectangle(1, 1, 5, 3)):
+        assert control_region(target, "0") is None
     assert control_region(rectangle(1, 0, 5, 2), "0") is not None
 
 
@@ -84,9 +84,9 @@ def test_every_document_is_asked_three_times_in_a_row(asked):
     assert asked["kind"][:] == list(KINDS) * 112
     assert asked["id"][::3] == asked["id"][1::3] == asked["id"][2::3]
     assert len(set(asked["id"])) == 112
-    truths = {doc["id"]: doc["mask"] for doc in documents.remove_columns("image")}
+    targets = {doc["id"]: doc["mask"] for doc in documents.remove_columns("image")}
     for row in asked.remove_columns("image"):
-        assert row["mask"] == truths[row["id"]]
+        assert row["mask"] == targets[row["id"]]
         overlap = masks.overlap(row["painted"], row["mask"])
         area = masks.area(row["mask"])
         shared, both = {"plain": (0, area), "evidence": (area, area), "control": (0, 2 * area)}[row["kind"]]
@@ -105,8 +105,8 @@ def test_the_one_that_fits_nowhere_else_indeed_does_not(asked):
 
 def test_loading_twice_gives_the_same_regions_and_copies_no_image(asked):
     documents = benchmarks.load("pixmini")["test"]
-    assert asked_thrice(documents)["painted"][:] == asked["painted"][:]
-    part = asked_thrice(documents.select([9, 2, 0]))  # in any order, and whatever else is asked
+    assert ablations(documents)["painted"][:] == asked["painted"][:]
+    part = ablations(documents.select([9, 2, 0]))  # in any order, and whatever else is asked
     by_id = {row["id"]: row["painted"] for row in asked.remove_columns("image") if row["kind"] == "control"}
     for row in part.remove_columns("image"):
         assert row["kind"] != "control" or row["painted"] == by_id[row["id"]]
@@ -121,6 +121,6 @@ def test_documents_without_expression_are_left_out_and_counted():
             [("wings", rectangle(0, 0, 2, 2)), (None, masks.empty(SIZE)), ("it", rectangle(0, 0, 6, 4))]
         )
     ]
-    asked = asked_thrice(Dataset.from_list(rows))
+    asked = ablations(Dataset.from_list(rows))
     assert asked["id"][:] == ["0"] * 3
     assert asked[0]["left_out"] == {"without_region": 1, "without_control": 1}

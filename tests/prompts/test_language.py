@@ -4,16 +4,16 @@ from difflib import SequenceMatcher
 
 import pytest
 
-from pixfound_tasks.prompts.alterations import Draws, alter
-from pixfound_tasks.prompts.language import (
+from pixfound_tasks.prompts.language_variants import (
     CHOICE_TEMPLATES,
     ChoiceQuestion,
-    altered_expressions,
+    expressions_with_typos,
     grounding_templates,
     spelled_questions,
     templated_prompts,
 )
 from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION, choice_question
+from pixfound_tasks.prompts.typos import Draws, add_typos
 
 QUESTIONS = [
     ChoiceQuestion("Are the butterfly's wings closer to being open or closed?", ("Open", "Closed")),
@@ -33,8 +33,8 @@ def test_questions_are_misspelt_one_after_another_from_the_seed_of_the_variation
     draws = Draws.seeded(2024 + 3)
     expected = []
     for question, options, sentence in QUESTIONS:
-        question, sentence = alter(question, 7, draws), alter(sentence, 7, draws)
-        expected.append((question, tuple([alter(option, 1, draws) for option in options]), sentence))
+        question, sentence = add_typos(question, 7, draws), add_typos(sentence, 7, draws)
+        expected.append((question, tuple([add_typos(option, 1, draws) for option in options]), sentence))
     assert [variants[1] for variants in spelled_questions(QUESTIONS, [0, 3])] == expected
 
 
@@ -61,7 +61,11 @@ def test_templates_put_an_unaltered_question_between_altered_parts():
     assert len(CHOICE_TEMPLATES) == len(set(prompts)) == 10
     for index, prompt in enumerate(prompts):
         draws = Draws.seeded(2024 + index)
-        sentence, _, option = alter(CHOICE_INSTRUCTION, 7, draws), alter("Yes", 1, draws), alter("Nobody", 1, draws)
+        sentence, _, option = (
+            add_typos(CHOICE_INSTRUCTION, 7, draws),
+            add_typos("Yes", 1, draws),
+            add_typos("Nobody", 1, draws),
+        )
         assert question.question in prompt and f"A. Yes\nB. {option}" in prompt and sentence in prompt
     assert prompts[0].startswith("Ques:Is it day?\nA. Yes\nB. ") and prompts[0].endswith("\nAns:")
     assert prompts[8].startswith("Is it day?A. Yes\n")
@@ -82,7 +86,7 @@ def test_grounding_templates_come_in_two_wordings_with_one_place_for_the_express
 
 def test_expressions_keep_their_number_of_words_and_what_is_short():
     expressions = ["the orange bus", None, "", "  an  ear\tof corn ", "None", 'the crayon "J"']
-    variants = list(altered_expressions(expressions, range(10)))
+    variants = list(expressions_with_typos(expressions, range(10)))
     assert variants[1:5] == [[None] * 10, [""] * 10, ["an ear of corn"] * 10, ["None"] * 10]
     for bus, crayon in zip(variants[0], variants[5]):
         first, _, last = bus.split()
@@ -93,6 +97,6 @@ def test_expressions_keep_their_number_of_words_and_what_is_short():
 
 def test_an_expression_that_is_not_there_draws_what_the_word_none_draws():
     (_, with_none), (_, with_word) = (
-        list(altered_expressions([first, "butterflies and crocodiles"])) for first in (None, "None")
+        list(expressions_with_typos([first, "butterflies and crocodiles"])) for first in (None, "None")
     )
     assert with_none == with_word

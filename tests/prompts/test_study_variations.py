@@ -13,13 +13,13 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.benchmarks import pixmmvp
-from pixfound_tasks.prompts.language import (
+from pixfound_tasks.prompts.language_variants import (
     CHOICE_TEMPLATES,
     GROUNDING_TEMPLATES,
-    altered_expressions,
+    expressions_with_typos,
     grounding_templates,
 )
-from pixfound_tasks.prompts.visual import visual_changes
+from pixfound_tasks.prompts.visual_variants import visual_changes
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_the_grounding_templates_are_the_studys(examples):
 
 
 def test_the_expressions_are_the_studys(examples, documents):
-    variants = [variant for (variant,) in altered_expressions(document.expression for document in documents)]
+    variants = [variant for (variant,) in expressions_with_typos(document.expression for document in documents)]
     # The study writes a blank before the expression and one after every word, and "None" where we have None.
     assert [f" {variant} " for variant in variants[:150]] == examples["expressions"]
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pixfound_tasks import masks
-from pixfound_tasks.prompts.visual import CROPS, MASK_OUTS, Region, VisualChange, visual_changes
+from pixfound_tasks.prompts.visual_variants import CROPS, MASK_OUTS, Region, VisualChange, visual_changes
 
 SIZE = (80, 120)  # height, width
 
@@ -41,15 +41,15 @@ def test_a_crop_ends_within_the_objects_box():
     # A box of 60 x 50 from (20, 10). numpy's first number after seed 2024 is u = 0.588, so p = 0.5 + 0.3 u = 0.676:
     # int(60 p) = 40 and int(50 p) = 33 are kept of the box, and all that is left of it and above.
     assert round(np.random.RandomState(2024).uniform(), 3) == 0.588
-    truth = rectangle(20, 10, 80, 60)
-    ((change,),) = visual_changes([truth], [0])
+    target = rectangle(20, 10, 80, 60)
+    ((change,),) = visual_changes([target], [0])
     assert change == VisualChange("crop", Region(0, 0, 20 + 40, 10 + 33))
-    assert masks.decode(change.mask(truth)).sum() == 40 * 33
+    assert masks.decode(change.mask(target)).sum() == 40 * 33
 
 
 def test_a_crop_keeps_thirty_pixels_of_a_small_object_but_not_more_than_there_are():
-    truths = [rectangle(20, 10, 25, 15), rectangle(110, 70, 115, 75)]
-    crops = [change.region for (change,) in visual_changes(truths, [0])]
+    targets = [rectangle(20, 10, 25, 15), rectangle(110, 70, 115, 75)]
+    crops = [change.region for (change,) in visual_changes(targets, [0])]
     assert crops == [Region(0, 0, 20 + 30, 10 + 30), Region(0, 0, 120, 80)]
 
 
@@ -63,8 +63,8 @@ def test_a_crop_that_loses_the_object_is_not_made():
 
 def test_a_mask_out_is_tried_at_the_drawn_place_and_then_at_the_corner():
     # A box of 60 x 50 from (20, 10). With seed 2024 + v the stream gives u, tx and ty; p = 0.8 u.
-    truth = rectangle(20, 10, 80, 60)
-    (changes,) = visual_changes([truth], MASK_OUTS)
+    target = rectangle(20, 10, 80, 60)
+    (changes,) = visual_changes([target], MASK_OUTS)
     tried = []
     for variation, change in zip(MASK_OUTS, changes):
         numbers = np.random.RandomState(2024 + variation)
@@ -84,21 +84,21 @@ def test_a_mask_out_is_tried_at_the_drawn_place_and_then_at_the_corner():
 
 def test_a_change_is_made_to_picture_and_mask_alike():
     pixels = np.random.RandomState(3).randint(1, 255, (*SIZE, 3)).astype(np.uint8)
-    picture, truth = Image.fromarray(pixels), rectangle(20, 10, 80, 60)
+    picture, target = Image.fromarray(pixels), rectangle(20, 10, 80, 60)
     region = Region(70, 50, 100, 80)
     cropped, black = VisualChange("crop", region), VisualChange("mask_out", region)
 
     np.testing.assert_array_equal(np.asarray(cropped.image(picture)), pixels[50:80, 70:100])
-    np.testing.assert_array_equal(masks.decode(cropped.mask(truth)), masks.decode(truth)[50:80, 70:100])
+    np.testing.assert_array_equal(masks.decode(cropped.mask(target)), masks.decode(target)[50:80, 70:100])
 
     is_black = (np.asarray(black.image(picture)) == 0).all(-1)
     assert masks.encode(is_black) == rectangle(*region)
     assert (np.asarray(black.image(picture))[~is_black] == pixels[~is_black]).all()
-    assert masks.area(black.mask(truth)) == 60 * 50 - 10 * 10
+    assert masks.area(black.mask(target)) == 60 * 50 - 10 * 10
     assert (np.asarray(picture) == pixels).all()
 
     unchanged = VisualChange("crop", None)
-    assert unchanged.mask(truth) == truth and (np.asarray(unchanged.image(picture)) == pixels).all()
+    assert unchanged.mask(target) == target and (np.asarray(unchanged.image(picture)) == pixels).all()
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
@@ -109,23 +109,23 @@ def test_a_picture_of_any_mode_is_blacked_out(mode):
 
 
 def test_what_is_left_and_what_goes_is_more_than_a_fifth(blobs):
-    for truth, changes in zip(blobs, visual_changes(blobs, range(20))):
-        area = masks.area(truth)
+    for target, changes in zip(blobs, visual_changes(blobs, range(20))):
+        area = masks.area(target)
         for change in (change for change in changes if change.region):
             left, top, right, bottom = change.region
             assert 0 <= left < right <= 120 and 0 <= top < bottom <= 80
-            rest = masks.area(change.mask(truth))
+            rest = masks.area(change.mask(target))
             assert (rest if change.kind == "crop" else area - rest) > 0.2 * area
 
 
 def test_an_empty_mask_draws_nothing_and_stays(blobs):
     variations = [0, 7, 10, 19]
     every = list(visual_changes(blobs, variations))
-    is_empty = [masks.area(truth) == 0 for truth in blobs]
+    is_empty = [masks.area(target) == 0 for target in blobs]
     assert any(is_empty)
     assert all(change.region is None for changes, empty in zip(every, is_empty) if empty for change in changes)
     filled = [changes for changes, empty in zip(every, is_empty) if not empty]
-    assert filled == list(visual_changes([truth for truth, empty in zip(blobs, is_empty) if not empty], variations))
+    assert filled == list(visual_changes([target for target, empty in zip(blobs, is_empty) if not empty], variations))
 
 
 def test_changes_are_repeatable_alone_or_together_and_leave_the_global_streams_alone(blobs):
@@ -139,7 +139,7 @@ def test_changes_are_repeatable_alone_or_together_and_leave_the_global_streams_a
 
 def test_masks_are_read_as_changes_are_asked_for(blobs):
     read = []
-    changes = visual_changes((read.append(index) or truth for index, truth in enumerate(blobs)), [0])
+    changes = visual_changes((read.append(index) or target for index, target in enumerate(blobs)), [0])
     assert read == []
     next(changes)
     assert read == [0]

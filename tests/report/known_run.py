@@ -52,11 +52,11 @@ def ground_sample(id, response, iou):
             "pixfound": document(id)}  # fmt: skip
 
 
-def vqa_sample(id, right=True):
-    part = [(int(id) - 1) // 2, right]
+def vqa_sample(id, correct=True):
+    part = [(int(id) - 1) // 2, correct]
     return {
-        "filtered_resps": ["A" if right else "B"], "input": "Is it? Options:\nA. Yes\nB. No\nSay.",
-        "accuracy": float(right), "pair_accuracy": part, "score": part, "unparsed": 0.0, "pixfound": document(id),
+        "filtered_resps": ["A" if correct else "B"], "input": "Is it? Options:\nA. Yes\nB. No\nSay.",
+        "accuracy": float(correct), "pair_accuracy": part, "score": part, "unparsed": 0.0, "pixfound": document(id),
     }  # fmt: skip
 
 

@@ -40,8 +40,8 @@ def test_scores_by_hand(five_pairs_apart):
 
 
 def test_p_values_are_adjusted_for_all_benchmarks_together(five_pairs_apart):
-    for run, right in zip(five_pairs_apart, (3, 1)):
-        samples = [of_pixcvbench(vqa_sample(str(id)) | {"accuracy": float(id <= right)}) for id in range(1, 5)]
+    for run, correct in zip(five_pairs_apart, (3, 1)):
+        samples = [of_pixcvbench(vqa_sample(str(id)) | {"accuracy": float(id <= correct)}) for id in range(1, 5)]
         write(run, benchmark="pixcvbench", vqa=samples)
     benchmarks = json.loads(invoke(*five_pairs_apart, "--json", "-").stdout)["benchmarks"]
     assert [each["benchmark"] for each in benchmarks] == ["pixcvbench", "pixmini"]

@@ -18,8 +18,8 @@ from pixfound_tasks.explain import figure, overlays, page, wording
 from pixfound_tasks.explain.explanation import ExplainedPhrase, Explanation, explain
 from pixfound_tasks.explain.subject import Subject, drawn_scene, read_image
 from pixfound_tasks.explain.terminal import print_explanation
-from pixfound_tasks.grounding.attend import AttentionGrounder
-from pixfound_tasks.grounding.judged import Judged
+from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
+from pixfound_tasks.grounding.mask_judge import Judged
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
 from pixfound_tasks.judges.base import JudgeDown
 from pixfound_tasks.response import Candidate, Phrase, Selection
@@ -44,7 +44,7 @@ def made_by_hand(text="a dog", answer="I see a dog.", **fields):
     known = {
         "image": Image.new("RGB", SIZE[::-1], "gray"), "expression": "the dog", "prompt": "Identify the dog.",
         "answer": answer, "phrases": (found,), "selection": Selection("similarity", 0, 1), "judged": None,
-        "truth": rectangle(0, 0, 8, 10, SIZE), "provenance": {"model": "a/model", "picture": "dog.png"},
+        "target": rectangle(0, 0, 8, 10, SIZE), "provenance": {"model": "a/model", "picture": "dog.png"},
     }  # fmt: skip
     return Explanation(**known | fields)
 
@@ -156,11 +156,11 @@ def test_an_answer_of_any_length_fits_in_the_figure(tmp_path, monkeypatch):
     [
         ({"phrases": ()}, "the answer has no noun phrase to ground. IoU with the ground truth: 0.00."),
         ({}, f"{UNLIKE}. IoU with the ground truth: 0.00."),
-        ({"truth": rectangle(0, 0, 0, 0, SIZE)}, f"{UNLIKE}."),  # it would be 1 and say no more
-        ({"truth": None}, f"{UNLIKE}."),
-        ({"text": "no dog", "answer": "There is no dog.", "truth": None}, "the answer says “no dog”."),
-        ({"selection": Selection("phrase"), "truth": None}, "no phrase names it."),
-        ({"selection": Selection("judge"), "truth": None}, "the judge chose no mask."),
+        ({"target": rectangle(0, 0, 0, 0, SIZE)}, f"{UNLIKE}."),  # it would be 1 and say no more
+        ({"target": None}, f"{UNLIKE}."),
+        ({"text": "no dog", "answer": "There is no dog.", "target": None}, "the answer says “no dog”."),
+        ({"selection": Selection("phrase"), "target": None}, "no phrase names it."),
+        ({"selection": Selection("judge"), "target": None}, "the judge chose no mask."),
     ],
 )  # fmt: skip
 def test_not_there_says_why(fields, said):
@@ -182,7 +182,7 @@ def test_an_absent_object_of_a_drawn_scene(mini_lens):
 
 
 def test_of_another_expression_the_truth_is_not_known():
-    assert drawn_scene(1).truth and drawn_scene(1, "the sky").truth is None
+    assert drawn_scene(1).target and drawn_scene(1, "the sky").target is None
 
 
 class Saying:

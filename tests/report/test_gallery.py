@@ -56,9 +56,9 @@ def test_masks_of_many_answers_are_kept_small(run_folder, count, side):
     (run,) = read_runs(run_folder)
     mask = np.zeros((300, 1000), bool)
     mask[:, :500] = True
-    truth, answer = masks.encode(mask), masks.encode(np.roll(mask, 250))
+    target, answer = masks.encode(mask), masks.encode(np.roll(mask, 250))
     record = next(each for each in run.records if each.document.id == "1")
-    document = replace(record.document, mask=truth, width=1000, height=300)
+    document = replace(record.document, mask=target, width=1000, height=300)
     phrase = Phrase(candidates=(Candidate(answer),))
     ground = replace(record.ground, response=Response(masks=(answer,), phrases=(phrase,)))
     records = (replace(record, document=document, ground=ground), *[Record(document)] * (count - 1))

@@ -87,7 +87,7 @@ def test_right_answers_and_wrong_grounding(tmp_path):
 
 
 def test_answers_of_one_model_by_groundings_of_another(tmp_path):
-    answers = write(tmp_path / "answers", vqa=[vqa_sample(id, right=id != "1") for id in IDS])
+    answers = write(tmp_path / "answers", vqa=[vqa_sample(id, correct=id != "1") for id in IDS])
     masks = write(tmp_path / "masks", ground=[ground_sample(id, grounded_at(2, selected=2), 1.0) for id in IDS])
     (answers / "model").rename(answers / "talker")
     (masks / "model").rename(masks / "pointer")

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 from written_run import HOSTILE, OPEN, open_sample, write_results, write_run, write_samples
 
+from pixfound_tasks.analysis.metrics import harmonic_mean
 from pixfound_tasks.cli import app as command
 from pixfound_tasks.report.html import pictures
 from pixfound_tasks.report.leaderboard import SCHEMA, LeaderboardError, read_rows, rows, write_rows
@@ -20,7 +21,6 @@ from pixfound_tasks.report.leaderboard.sections import boards
 from pixfound_tasks.report.leaderboard.tables import as_html, as_markdown, visible
 from pixfound_tasks.runs.run import read_runs
 from pixfound_tasks.runs.summary import summarize
-from pixfound_tasks.scoring.metrics import harmonic_mean
 
 
 @pytest.fixture(autouse=True)

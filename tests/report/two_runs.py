@@ -16,9 +16,9 @@ def placed(sample, id, **document):
     return sample | {"doc_id": id - 1, "pixfound": sample["pixfound"] | place | document}
 
 
-def choice(id, right, task="vqa", **document):
-    part = [(id - 1) // 2, right]
-    answered = {"accuracy": float(right), "pair_accuracy": part, "score": part}
+def choice(id, correct, task="vqa", **document):
+    part = [(id - 1) // 2, correct]
+    answered = {"accuracy": float(correct), "pair_accuracy": part, "score": part}
     opened = {"unjudged": 0.0, "miou": [None, False]} if task == "open" else {}
     return placed(vqa_sample("1") | answered | opened, id, **document)
 

@@ -34,11 +34,11 @@ def document(id):
 
 
 def vqa_sample(id):
-    right = IMAGES[id][2]
-    part = [(int(id) - 1) // 2, right]
+    correct = IMAGES[id][2]
+    part = [(int(id) - 1) // 2, correct]
     return {
-        "doc_id": int(id) - 1, "target": "a", "filtered_resps": "A" if right else HOSTILE, "input": "Is it?",
-        "accuracy": float(right), "lenient_accuracy": float(right), "unparsed": float(not right),
+        "doc_id": int(id) - 1, "target": "a", "filtered_resps": "A" if correct else HOSTILE, "input": "Is it?",
+        "accuracy": float(correct), "lenient_accuracy": float(correct), "unparsed": float(not correct),
         "pair_accuracy": part, "score": part, "pixfound": document(id),
     }  # fmt: skip
 

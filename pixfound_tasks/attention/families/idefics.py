@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pixfound_tasks.attention.families.dynamic import patch_boxes, whole
+from pixfound_tasks.attention.families.dynamic_resolution import patch_boxes, whole
 from pixfound_tasks.attention.geometry import Size, grid_boxes
 
 if TYPE_CHECKING:

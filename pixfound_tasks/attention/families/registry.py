@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from pixfound_tasks.attention.families.anyres import llava_next_geometry, llava_onevision_geometry
-from pixfound_tasks.attention.families.dynamic import glm4v_geometry, pixtral_geometry, qwen_vl_geometry
+from pixfound_tasks.attention.families.dynamic_resolution import glm4v_geometry, pixtral_geometry, qwen_vl_geometry
+from pixfound_tasks.attention.families.fixed_resolution import gemma3_geometry, llava_geometry, paligemma_geometry
 from pixfound_tasks.attention.families.idefics import idefics3_geometry
-from pixfound_tasks.attention.families.squares import gemma3_geometry, llava_geometry, paligemma_geometry
 from pixfound_tasks.attention.families.tiles import internvl_geometry, mllama_geometry
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.registry import Registry

@@ -5,7 +5,7 @@ from pixfound_tasks.benchmarks.benchmark import Benchmark, Published
 BENCHMARK = Benchmark(
     name="pixmini",
     title="PixMini",
-    joining="pixfound_tasks.benchmarks.pixmini:joining",
+    builder="pixfound_tasks.benchmarks.pixmini:builder",
     document_count=120,
     is_paired=True,
     segmenter="region",

@@ -18,7 +18,7 @@ _LEAST_SURROUNDINGS = 4  # pixels
 _EDGE = 40  # color difference between neighboring pixels, per channel of CIE Lab in 0..255, that counts as an edge
 
 
-def standing_out(lab: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def foreground(lab: np.ndarray, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return three nested regions, each bool (height, width): the largest foreground part, all parts, and the box.
 
     The foreground parts differ in color from the surroundings of the box. All three regions are the box if nothing

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pixfound_tasks import masks
-from pixfound_tasks.grounding.segmenters.boxes import filled, sharpness, standing_out
+from pixfound_tasks.grounding.segmenters.boxes import filled, foreground, sharpness
 from pixfound_tasks.response import Box, Candidate, Point
 
 # The largest color difference between a pixel and the point, per channel of CIE Lab in 0..255: tight to wide.
@@ -21,7 +21,7 @@ class RegionSegmenter:
 
     The candidates of a point are flood fills with three tolerances, with holes filled. The candidates of a box are the
     largest part that differs from the box's surroundings, all such parts, and the box itself (see
-    `boxes.standing_out`). The score of a candidate is its contrast for a point and the sharpness of its outline for a
+    `boxes.foreground`). The score of a candidate is its contrast for a point and the sharpness of its outline for a
     box. Like every segmenter, it never sees the ground truth.
     """
 
@@ -43,7 +43,7 @@ class RegionSegmenter:
         return tuple(Candidate(masks.encode(region), contrast(self._lab, region)) for region in regions)
 
     def _of_box(self, box: Box) -> tuple[Candidate, ...]:
-        regions = standing_out(self._lab, box)
+        regions = foreground(self._lab, box)
         return tuple(Candidate(masks.encode(region), sharpness(self._lab, region)) for region in regions)
 
 

@@ -18,6 +18,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from pixfound_tasks import masks
+from pixfound_tasks.analysis import metrics
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.html import pictures
 from pixfound_tasks.response import Phrase, Response, Selection
@@ -25,8 +26,7 @@ from pixfound_tasks.response.maps import to_fields
 from pixfound_tasks.runs.outcomes import KINDS, find_failures
 from pixfound_tasks.runs.progress import Track, untracked
 from pixfound_tasks.runs.run import Answer, Document, Record, Run
-from pixfound_tasks.runs.scores import iou, is_right
-from pixfound_tasks.scoring import metrics
+from pixfound_tasks.runs.scores import iou, is_correct
 
 _LONGEST_TEXT = 4000  # characters
 _LONGEST_NAME = 200
@@ -112,7 +112,7 @@ def _run(run: Run, side: int, add: Callable[[str], int], track: Track) -> dict[s
 
 
 def _answer(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
-    vqa = {"text": _cut(record.vqa.response.text), "right": is_right(record)} if record.vqa else None
+    vqa = {"text": _cut(record.vqa.response.text), "right": is_correct(record)} if record.vqa else None
     return {
         "id": record.document.id,
         "outcomes": outcomes,
@@ -123,7 +123,7 @@ def _answer(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
 
 
 def _open_answer(answer: Answer) -> dict[str, Any]:
-    """`right` is None if the answer was not judged; `by` is None if the log does not name the judge."""
+    """`correct` is None if the answer was not judged; `by` is None if the log does not name the judge."""
     judgement = answer.metrics.get("judgement")
     judgement = judgement if isinstance(judgement, dict) else {}
     is_unjudged = answer.metrics.get("unjudged") == 1
@@ -165,8 +165,8 @@ def _details(document: Document, response: Response, side: int) -> dict[str, Any
     }
 
 
-def _ious(found: Sequence[Rle], truth: Rle) -> list[float]:
-    return masks.ious(found, truth) if masks.area(truth) else [float(masks.area(mask) == 0) for mask in found]
+def _ious(found: Sequence[Rle], target: Rle) -> list[float]:
+    return masks.ious(found, target) if masks.area(target) else [float(masks.area(mask) == 0) for mask in found]
 
 
 def _phrase(phrase: Phrase, kept: Iterator[tuple[Rle, float]]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pixfound_tasks.analysis.metrics import score
 from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.report.formats import OUTCOME_NAMES
-from pixfound_tasks.scoring.metrics import score
 
 SCHEMA = "pixfound-leaderboard/1"
 SCORES = (
@@ -147,9 +147,9 @@ def check_row(row: Any, where: str) -> None:
 def _check_score(scores: Mapping[str, Any], where: str) -> None:
     """Checks that S is the harmonic mean of the other scores."""
     value = {name: found["value"] if found else math.nan for name, found in scores.items()}
-    right = score((value["answering"], value["open_answering"]), (value["grounding"], value["open_grounding"]))
-    same = (math.isnan(right) and math.isnan(value["score"])) or abs(right - value["score"]) <= _CLOSE
-    _expect(same, f"the harmonic mean of A and M, {right:.6f}", value["score"], where, "scores.score")
+    correct = score((value["answering"], value["open_answering"]), (value["grounding"], value["open_grounding"]))
+    same = (math.isnan(correct) and math.isnan(value["score"])) or abs(correct - value["score"]) <= _CLOSE
+    _expect(same, f"the harmonic mean of A and M, {correct:.6f}", value["score"], where, "scores.score")
 
 
 def _check(value: Any, kind: Any, where: str, field: str) -> None:

@@ -34,7 +34,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from pixfound_tasks.analysis.comparison import Paired, compare_means, compare_right, compare_scores, holm
+from pixfound_tasks.analysis import metrics
+from pixfound_tasks.analysis.comparison import Paired, compare_correct, compare_means, compare_scores, holm
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.runs.compare import values
 from pixfound_tasks.runs.compare.flips import Flips, Regression, find_flips, find_regressions
@@ -43,7 +44,6 @@ from pixfound_tasks.runs.compare.values import Runs
 from pixfound_tasks.runs.metrics import MetricDifference, compare_metrics
 from pixfound_tasks.runs.run import RECORDED, Record, Run, RunError
 from pixfound_tasks.runs.scores import Protocol
-from pixfound_tasks.scoring import metrics
 
 SCHEMA = "pixfound-compare/1"
 MCNEMAR, BOOTSTRAP = "McNemar, exact", "paired bootstrap"
@@ -145,7 +145,7 @@ def _differences(runs: Runs) -> Iterable[Difference]:
     answering, grounding = ({k: v for k, v in part.items() if _has_both(v)} for part in (answering, grounding))
     has_pairs = any(record.document.pair is not None for records in runs for record in records)
     for name, paired in answering.items():
-        compared = compare_right(paired)
+        compared = compare_correct(paired)
         yield Difference(name, *_means(paired), compared.effect, compared.p_value, MCNEMAR, *compared[2:])
         if has_pairs:
             accuracy = values.by_image(runs, values.metric(_ANSWERING[name], "accuracy"))

@@ -115,7 +115,7 @@ def _pair_names(records: Iterable[Record]) -> dict[int, str]:
 
 
 def _right(record: Record) -> bool | None:
-    return scores.is_right(record) if record.vqa else None
+    return scores.is_correct(record) if record.vqa else None
 
 
 def _iou(record: Record) -> float:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.comparison import Paired
 from pixfound_tasks.runs.run import Answer, Record
 from pixfound_tasks.runs.scores import Protocol, answers
 from pixfound_tasks.runs.uncertainty import unit_of
-from pixfound_tasks.scoring import metrics
 
 Value = Callable[[Record], float | None]
 Runs = tuple[Sequence[Record], Sequence[Record]]

@@ -1,0 +1,104 @@
+"""Attend and segment: turns an answer and its attention to the image into a grounded response."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pixfound_tasks.attention.geometry import peak
+from pixfound_tasks.attention.look import Look, tokens_within
+from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rule_phrases
+from pixfound_tasks.grounding.segmenters.base import Segmenter
+from pixfound_tasks.grounding.selection import make_selector
+from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
+from pixfound_tasks.masks import Rle
+from pixfound_tasks.response import Phrase, Point, PromptedMasks, Response, coarse_map
+
+if TYPE_CHECKING:
+    from pixfound_tasks.judges.base import Judge
+
+
+@dataclass(frozen=True)
+class AttentionGrounder:
+    """Turns the attention of an answer into masks, and records how.
+
+    `control` adds a random-point baseline to each response: it has as many random points as the response has phrases
+    with a point, and uses the same segmenter. The points depend only on `seed` and the image. For `select` and `judge`
+    see `make_selector`. `point_rank` is the rank, counted from 1, of the pixel of a phrase map that prompts the
+    segmenter. A phrase whose map has fewer pixels has no point.
+    """
+
+    segmenter: Segmenter
+    chunker: Chunker = rule_phrases
+    similarity: Similarity = lexical_similarity
+    select: str = "similarity"
+    control: bool = True
+    seed: int = 0
+    provenance: dict[str, Any] = field(default_factory=dict)
+    judge: Judge | None = None
+    point_rank: int = 1
+
+    def __post_init__(self) -> None:
+        make_selector(self.select, self.judge)
+
+    def ground(self, look: Look, image: Image.Image, expression: str) -> Response:
+        """Return the response to a prompt to find `expression` in an image (RGB), from the answer and its attention."""
+        self.segmenter.set_image(np.asarray(image))
+        phrases = [self._phrase(phrase, look, expression) for phrase in self.chunker(look.text)]
+        points = [phrase.point for phrase in phrases if phrase.point]
+        candidates = iter(self.segmenter.segment(points))
+        phrases = [replace(p, candidates=next(candidates)) if p.point else p for p in phrases]
+        selected, notes = make_selector(self.select, self.judge)(phrases, image, expression)
+        chosen: tuple[Rle, ...] = ()
+        if selected.phrase is not None and selected.candidate is not None:
+            chosen = (phrases[selected.phrase].candidates[selected.candidate].mask,)
+        return Response(
+            text=look.text,
+            masks=chosen,
+            phrases=tuple(phrases),
+            selected=selected,
+            control=self._control(image, len(points)) if self.control else (),
+            tokens=len(look.token_chars),
+            provenance=self.provenance | notes | ({"lost_tokens": look.lost} if look.lost else {}),
+            problems=_problems(look, phrases),
+        )
+
+    def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:
+        seen = look.phrase_map(phrase.chars)
+        return Phrase(
+            peak(seen, self.point_rank),
+            text=phrase.text,
+            root=phrase.root,
+            chars=phrase.chars,
+            tokens=tokens_within(look.token_chars, phrase.chars),
+            # A denied object is not the one in the prompt, however similar the words are.
+            similarity=0.0 if is_denied(phrase.text) else self.similarity(phrase.text, expression),
+            map=coarse_map(seen),
+        )
+
+    def _control(self, image: Image.Image, count: int) -> tuple[PromptedMasks, ...]:
+        rng = np.random.RandomState((zlib.crc32(image.tobytes()) + self.seed) % 2**32)
+        points: list[Point] = [(float(x), float(y)) for x, y in rng.random_sample((count, 2))]
+        return tuple(PromptedMasks(*found) for found in zip(points, self.segmenter.segment(points)))
+
+
+def _problems(look: Look, phrases: Sequence[Phrase]) -> tuple[str, ...]:
+    """Return the faults of an answer's attention. An affected phrase has no point, or its map leaves out tokens."""
+    found = [look.settings["fault"]] if "fault" in look.settings else []
+    if look.lost:
+        lost = f"{len(look.lost)} of {len(look.token_chars)} tokens"
+        found.append(f"the attention of {lost} is not finite (NaN or infinite), and left out")
+    for index, phrase in enumerate(phrases):
+        if phrase.point or phrase.chars is None:
+            continue
+        seen = look.phrase_map(phrase.chars)
+        if np.isnan(seen).all():
+            found.append(f"phrases[{index}]: no attention to the image was recorded")
+        elif peak(seen) is None:
+            found.append(f"phrases[{index}]: flat map: no place gets more attention than another")
+    return tuple(found)

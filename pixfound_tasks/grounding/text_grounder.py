@@ -1,0 +1,110 @@
+"""The text-grounding baselines: a segmenter turns the boxes or points in a model's answer into masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pixfound_tasks.grounding.coordinates.reading import check_convention, convention_of_architecture, read_coordinates
+from pixfound_tasks.grounding.segmenters.base import Segmenter
+from pixfound_tasks.grounding.selection import highest_scoring_candidate
+from pixfound_tasks.masks import Size
+from pixfound_tasks.response import Box, Candidate, Point, PromptedMasks, Response, from_text, parse_json
+from pixfound_tasks.settings import read_setting
+
+if TYPE_CHECKING:
+    from pixfound_tasks.attention.lens import Answer
+
+Segment = Callable[[Sequence[Box | Point]], list[tuple[Candidate, ...]]]
+
+
+def read_words(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Response:
+    """Read the masks, boxes or points in a model's output about an image of `size` (height, width).
+
+    No output makes it raise. JSON that follows the response contract is used as it is. Any other text is read by
+    `read_coordinates` with the declared `convention` and the prompted `kind`, and the provenance records the convention
+    that was assumed. JSON with boxes or points but without a `schema` counts as the contract's fractions only if no
+    convention is declared and all its numbers are in 0..1.
+    """
+    response = from_text(text, size)
+    if response.masks is not None or _is_contract(parse_json(text), convention):
+        return response
+    reading = read_coordinates(text, size, convention, kind)
+    provenance = {"coordinates": reading.convention}
+    return Response(text, None, reading.boxes, reading.points, provenance=provenance, problems=reading.problems)
+
+
+def _is_contract(fields: Any, convention: str | None) -> bool:
+    if not isinstance(fields, dict) or "schema" in fields or convention:
+        return isinstance(fields, dict) and "schema" in fields
+    items = [fields[name] for name in ("boxes", "points") if isinstance(fields.get(name), list)]
+    return bool(items) and all(0 <= number <= 1 for item in chain(*items) for number in _numbers(item))
+
+
+def _numbers(item: Any) -> list[float]:
+    values = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    return [value for value in values if type(value) in (int, float)]
+
+
+def with_masks(response: Response, segment: Segment, segmenter: str) -> Response:
+    """Return the response with the highest-scoring mask of each box, or of each point if it has no boxes.
+
+    A response that already has masks, or that has neither boxes nor points, is returned unchanged. `segment` is not
+    called if the answer is "not there". `segmenter` is the name that the provenance records.
+    """
+    prompts: Sequence[Box | Point] = response.boxes or response.points or ()
+    if response.masks is not None or not response.is_grounded:
+        return response
+    distinct = list(dict.fromkeys(prompts))  # a model that loops repeats the same box endlessly
+    prompts_with_masks = [PromptedMasks(None, candidates) for candidates in segment(distinct)] if distinct else []
+    highest_scoring = {
+        prompt: probe.candidates[highest_scoring_candidate(probe)].mask
+        for prompt, probe in zip(distinct, prompts_with_masks)
+    }
+    masks = tuple(highest_scoring[prompt] for prompt in prompts)
+    return replace(response, masks=masks, provenance=response.provenance | {"segmenter": segmenter})
+
+
+def convention_of(config: Any, processor: Any) -> str | None:
+    """Return the convention of a transformers model's coordinates: PIXFOUND_COORDINATES if set, else its family's.
+
+    The image processor gives the bounds of resizing, or says that it crops. Returns None if neither is known; then only
+    numbers whose syntax implies a convention are read. Raises ValueError if PIXFOUND_COORDINATES is invalid.
+    """
+    if named := read_setting("PIXFOUND_COORDINATES"):
+        check_convention(named)
+        return named
+    convention, images = convention_of_architecture(config.model_type), getattr(processor, "image_processor", None)
+    if convention == "resized" and images is not None:
+        bounds = images.size["shortest_edge"], images.size["longest_edge"]
+        return f"resized:{images.patch_size * images.merge_size}:{bounds[0]}:{bounds[1]}"
+    if convention == "fraction_padded" and getattr(images, "do_center_crop", False):
+        return "fraction_cropped"
+    return convention
+
+
+@dataclass(frozen=True)
+class WordGrounder:
+    """Turns the boxes or points (`kind`) that a model was prompted for into masks with a segmenter."""
+
+    segmenter: Segmenter
+    kind: str
+    convention: str | None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def ground(self, answer: Answer, image: Image.Image, prompt: str) -> Response:
+        """Return the response to a prompt about an image (RGB). It has no masks if the answer has no coordinates."""
+
+        def segment(prompts: Sequence[Box | Point]) -> list[tuple[Candidate, ...]]:
+            self.segmenter.set_image(np.asarray(image))
+            return self.segmenter.segment(prompts)
+
+        response = read_words(answer.text, (image.height, image.width), self.convention, self.kind)
+        response = with_masks(response, segment, self.segmenter.name)
+        provenance = self.provenance | response.provenance | {"prompt": prompt}
+        return replace(response, tokens=answer.tokens, provenance=provenance)

@@ -1,0 +1,150 @@
+"""The study's language variations of choice questions and of referring prompts (arXiv 2502.04192).
+
+A variation is a number. `SEED` plus this number seeds its random streams, which run once over a benchmark's documents
+in order. The functions here therefore take all of a benchmark's texts. For each text they yield a list with one variant
+per variation. A part of a benchmark gives other variants than the whole, except if it is the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION, REFERRING, choice_question
+from pixfound_tasks.prompts.typos import SEED, Draws, add_typos
+
+CHOICE_TEMPLATES = (
+    "Ques:{question}\n{options}\nInstruct:{sentence}\nAns:",
+    "{question}\n{options}\n{sentence}\nAnswer:",
+    "{question} {options} {sentence}",
+    "Question-{question} {options}. {sentence}.Answer-",
+    "{question}\t{options}\t{sentence}Answer::",
+    "Question, {question} {options}. {sentence}. Answer,",
+    "Q: {question}\n{options}\n{sentence}\nA:",
+    "{question}\t{options}\t{sentence}A:",
+    "{question}{options}{sentence}",
+    "Q::{question}{options}\n{sentence}\nA::",
+)
+# The study's list contains one template twice. Each copy is altered in its own way.
+GROUNDING_TEMPLATES = (
+    REFERRING["mask"].format(expr="{}"),
+    "Can you segment {} in this image?",
+    REFERRING["grounded"].format(expr="{}"),
+    "Identify {} in the scene, with grounding.",
+    REFERRING["grounded"].format(expr="{}"),
+    "Locate the {} and output a tight mask. If the object does not exist in the image dont generate any masks.",
+    "Output mask for the {}.",
+)
+
+_SENTENCE_EDITS = 7
+_TEMPLATE_EDITS = 8
+_ROUNDS = 2  # passes over the grounding templates
+
+
+class ChoiceQuestion(NamedTuple):
+    """A question, its options (without letters) and the sentence that requests the letter."""
+
+    question: str
+    options: tuple[str, ...]
+    sentence: str = CHOICE_INSTRUCTION
+
+    @property
+    def prompt(self) -> str:
+        """The prompt of protocol 2 with this question, options and sentence."""
+        return choice_question(self.question, self.options).removesuffix(CHOICE_INSTRUCTION) + self.sentence
+
+
+class GroundingTemplate(NamedTuple):
+    """An altered template with `{}` for the expression, for models that return masks and models that return boxes."""
+
+    mask: str
+    box: str
+
+
+def spelled_questions(questions: Iterable[ChoiceQuestion], variations: Sequence[int]) -> Iterator[list[ChoiceQuestion]]:
+    """Yield each question's misspelled variants, one per variation.
+
+    A variant has seven edits in the question, seven in the sentence and one in each option, drawn in this order. An
+    option with fewer than five characters is not changed.
+    """
+    streams = _streams(variations)
+    for question in questions:
+        yield [_spelled(question, draws) for draws in streams]
+
+
+def _spelled(question: ChoiceQuestion, draws: Draws) -> ChoiceQuestion:
+    with_typos = add_typos(question.question, _SENTENCE_EDITS, draws)
+    return _with_typos_in_choices(question, draws)._replace(question=with_typos)
+
+
+def _with_typos_in_choices(question: ChoiceQuestion, draws: Draws) -> ChoiceQuestion:
+    sentence = add_typos(question.sentence, _SENTENCE_EDITS, draws)
+    options = tuple(add_typos(option, 1, draws) for option in question.options)
+    return question._replace(options=options, sentence=sentence)
+
+
+def templated_prompts(questions: Iterable[ChoiceQuestion], variations: Sequence[int]) -> Iterator[list[str]]:
+    """Yield each question's prompts in `CHOICE_TEMPLATES[variation]`, with misspelled options and sentence.
+
+    As in the study, the question itself is not misspelled, and some templates put no space between the parts. Raises
+    ValueError if a variation has no template.
+    """
+    if unknown := sorted(set(variations) - set(range(len(CHOICE_TEMPLATES)))):
+        raise ValueError(f"expected variations in 0..{len(CHOICE_TEMPLATES) - 1}, one per template, but got {unknown}")
+    return _templated(questions, [CHOICE_TEMPLATES[variation] for variation in variations], _streams(variations))
+
+
+def _templated(
+    questions: Iterable[ChoiceQuestion], templates: Sequence[str], streams: Sequence[Draws]
+) -> Iterator[list[str]]:
+    for question in questions:
+        with_typos = [_with_typos_in_choices(question, draws) for draws in streams]
+        yield [_filled(template, variant) for template, variant in zip(templates, with_typos)]
+
+
+def _filled(template: str, question: ChoiceQuestion) -> str:
+    options = "\n".join(f"{chr(ord('A') + index)}. {option}" for index, option in enumerate(question.options))
+    return template.format(question=question.question, options=options, sentence=question.sentence)
+
+
+def grounding_templates(seed: int = SEED) -> list[GroundingTemplate]:
+    """Return two altered versions of each template, in two passes over `GROUNDING_TEMPLATES`.
+
+    Each version has eight edits. The position of the expression decides how many of them come before and after it. If
+    the text on one side is too short, its edits are lost, as in the study. The box version is drawn right after the
+    mask version, from the same streams.
+    """
+    draws = Draws.seeded(seed)
+    return [
+        GroundingTemplate(_template_with_typos(template, draws), _template_with_typos(_for_boxes(template), draws))
+        for template in GROUNDING_TEMPLATES * _ROUNDS
+    ]
+
+
+def _for_boxes(template: str) -> str:
+    return template.replace("mask", "box").replace("segment", "detect")
+
+
+def _template_with_typos(template: str, draws: Draws) -> str:
+    before, after = template.split("{}")
+    share = int(len(before) / (len(template) - 4) * _TEMPLATE_EDITS)
+    return "{}".join([add_typos(before, share, draws), add_typos(after, _TEMPLATE_EDITS - share, draws)])
+
+
+def expressions_with_typos(
+    expressions: Iterable[str | None], variations: Sequence[int] = (0,)
+) -> Iterator[list[str | None]]:
+    """Yield each expression's variants, with one edit per word. Words with fewer than five characters are not changed.
+
+    None (the question is not about an object) stays None. It uses the same draws as the word "None", which the study
+    has in its place. The study's variants begin and end with a space. These do not, like the original expressions.
+    """
+    streams = _streams(variations)
+    for expression in expressions:
+        words = ("None" if expression is None else expression).split()
+        with_typos = [" ".join(add_typos(word, 1, draws) for word in words) for draws in streams]
+        yield [None if expression is None else variant for variant in with_typos]
+
+
+def _streams(variations: Sequence[int]) -> list[Draws]:
+    return [Draws.seeded(SEED + variation) for variation in variations]

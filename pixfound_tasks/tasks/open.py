@@ -1,0 +1,55 @@
+"""Task functions of protocol 1: open answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pixfound_tasks import masks
+from pixfound_tasks.analysis.metrics import OpenIou
+from pixfound_tasks.prompts import text as prompts
+from pixfound_tasks.response import Response, from_text
+from pixfound_tasks.response.option import option_of
+from pixfound_tasks.tasks.aggregations import OpenPart
+from pixfound_tasks.tasks.document import Document, answer_part, size_of
+from pixfound_tasks.tasks.grading import grade, judge_from_environment
+
+
+def open_prompt(doc: Document) -> str:
+    """The question, to be answered freely."""
+    judge_from_environment()  # fails on a bad setting before a model has answered anything
+    return _open_question(doc)
+
+
+def _open_question(doc: Document) -> str:
+    return doc["prompt"] or prompts.open_question(doc["question"], doc["options_text"])
+
+
+def score_open(doc: Document, results: Sequence[str]) -> dict[str, Any]:
+    """`accuracy` by the judge that PIXFOUND_JUDGE names.
+
+    `unjudged` is 1 if the judge gave no verdict; the answer then counts as incorrect. `miou` is over the masks that
+    came with the answer; an answer without masks counts as an empty mask.
+    """
+    size = size_of(doc)
+    response = from_text(results[0], size)
+    judge = judge_from_environment()
+    judgement = grade(_open_question(doc), doc["options"], option_of(doc["answer"]), response.text, judge)
+    is_correct = judgement.verdict is True
+    part, iou = answer_part(doc, is_correct), _open_iou(doc, response)
+    return {
+        "score": OpenPart(part, iou),
+        "pair_accuracy": None if doc["pair"] is None else part,
+        "accuracy": float(is_correct),
+        "unjudged": float(judgement.verdict is None),
+        "miou": iou,
+        "judgement": judgement._asdict(),
+        "pixfound": doc,
+    }
+
+
+def _open_iou(doc: Document, response: Response) -> OpenIou:
+    came = response.masks is not None
+    if doc["expression"] is None:
+        return OpenIou(None, came)
+    return OpenIou(masks.iou(masks.union(response.masks or (), size_of(doc)), doc["mask"]), came)
