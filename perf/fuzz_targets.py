@@ -20,6 +20,7 @@ from pixfound_tasks.grounding.coordinates.reading import CONVENTIONS, read_coord
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.models.png_masks import UnreadableMask, read_png
 from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases
+from pixfound_tasks.prompts.evidence import KINDS
 from pixfound_tasks.report.export import write_files
 from pixfound_tasks.report.html.page import write_page
 from pixfound_tasks.report.plots import plots
@@ -231,7 +232,7 @@ def samples(reply: str) -> dict[str, Any]:
     found: dict[str, list[dict[str, Any]]] = {task: [] for task in (*SCORES, "vqa_lang")}
     for doc in (document(), document(present=False) | {"id": "2"}):
         for task, score in SCORES.items():
-            for kind in evidence.KINDS if task == "vqa_evidence" else ("plain",):
+            for kind in KINDS if task == "vqa_evidence" else ("plain",):
                 logged = score(doc | {"kind": kind}, [reply])
                 found[task].append(logged | {"filtered_resps": [reply], "input": "Where?"})
         for type, variation in (("original", 0), ("spelling", 1), ("template", 2)):

@@ -5,6 +5,7 @@ Mask arrays are bool (height, width). Sizes are `(height, width)` in pixels thro
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,6 +30,22 @@ class Overlap(NamedTuple):
 
 class InvalidMask(ValueError):
     """A value is not a valid mask, or its size is not the expected one."""
+
+
+def check_size(size: Any) -> Size:
+    """Return the size of an image, `(height, width)` in pixels, from two whole numbers or from a Pillow image.
+
+    Raises TypeError for anything else.
+    """
+    sides = (size.height, size.width) if hasattr(size, "height") and hasattr(size, "width") else size
+    try:
+        height, width = map(operator.index, sides)
+    except (TypeError, ValueError) as error:
+        got = repr(size)[:80] if isinstance(size, (list, tuple)) else type(size).__name__
+        raise TypeError(
+            f"expected a size as (height, width) in pixels, but got {got}; that of a Pillow image is image.size[::-1]"
+        ) from error
+    return height, width
 
 
 def encode(mask: np.ndarray) -> Rle:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from pixfound_tasks.benchmarks.registry import BUILT_IN, usable_benchmarks
-from pixfound_tasks.hosts.patches import add_task_folders, resume_killed_runs
+from pixfound_tasks.hosts.patches import (
+    add_task_folders,
+    ask_failed_requests_again,
+    complete_chat_prompts,
+    list_metrics_only,
+    resume_killed_runs,
+)
+from pixfound_tasks.protocols import find_task
 
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
@@ -46,4 +53,7 @@ def register() -> list[ModelManifest]:
 
     add_task_folders(task_folders)
     resume_killed_runs(MODELS)
+    ask_failed_requests_again()
+    complete_chat_prompts()
+    list_metrics_only(lambda task: find_task(task) is not None)
     return [ModelManifest(name, chat_class_path=f"pixfound_tasks.models.{place}") for name, place in MODELS.items()]

@@ -10,19 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
+from pixfound_tasks.benchmarks.benchmark import Benchmark
 from pixfound_tasks.benchmarks.registry import benchmark_names
 
 
 class Metric(NamedTuple):
     """A metric of a task: its name, the function over the documents' values, and whether more of it is better.
 
-    `is_of_pairs` metrics are left out of the tasks of benchmarks without pairs.
+    `is_of_pairs` metrics are left out of the tasks of benchmarks without pairs, `is_of_sources` metrics of those whose
+    images have one source.
     """
 
     name: str
     aggregation: str
     higher_is_better: bool = True
     is_of_pairs: bool = False
+    is_of_sources: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Task(NamedTuple):
 
 
 _MEAN, _PAIRS = "tasks.aggregations.mean", "tasks.aggregations.pair_accuracy"
+_FLAGS, _SOURCES = "tasks.aggregations.flag_rate", "tasks.aggregations.source_mean"
 _ANSWER, _EXPRESSION = "tasks.document.answer_target", "tasks.referring.referring_target"
 
 _CHOICE = Protocol(
@@ -88,7 +92,8 @@ _CHOICE = Protocol(
         Metric("pair_accuracy", _PAIRS, is_of_pairs=True),
         Metric("accuracy", _MEAN),
         Metric("lenient_accuracy", _MEAN),
-        Metric("unparsed", _MEAN, higher_is_better=False),
+        Metric("unparsed", _FLAGS, higher_is_better=False),
+        Metric("source_mean", _SOURCES, is_of_sources=True),
     ),
     max_new_tokens=64,
     record="vqa",
@@ -104,7 +109,7 @@ _OPEN = Protocol(
         Metric("score", "tasks.aggregations.open_score"),
         Metric("pair_accuracy", _PAIRS, is_of_pairs=True),
         Metric("accuracy", _MEAN),
-        Metric("unjudged", _MEAN, higher_is_better=False),
+        Metric("unjudged", _FLAGS, higher_is_better=False),
         Metric("miou", "tasks.aggregations.open_miou"),
     ),
     max_new_tokens=256,
@@ -124,7 +129,8 @@ _REFERRING = Protocol(
         Metric("precision_50", _MEAN),
         Metric("absent_accuracy", "tasks.aggregations.mean_of_absent"),
         Metric("oracle_miou", _MEAN),
-        Metric("unparsed", _MEAN, higher_is_better=False),
+        Metric("unparsed", _FLAGS, higher_is_better=False),
+        Metric("source_mean", _SOURCES, is_of_sources=True),
     ),
     max_new_tokens=256,
     record="ground",
@@ -197,13 +203,14 @@ PROTOCOL_OF_SUFFIX = {protocol.suffix: protocol for protocol in PROTOCOLS}
 GROUPS = ("", "_paper")  # ends of the groups' names
 
 
-def metrics_of(protocol: Protocol, is_paired: bool) -> tuple[Metric, ...]:
-    """The metrics of a protocol on benchmarks with or without pairs; none for protocols with variations."""
+def metrics_of(protocol: Protocol, benchmark: Benchmark) -> tuple[Metric, ...]:
+    """The metrics of a protocol on a benchmark; none for protocols with variations."""
     if isinstance(protocol.metrics, str):
         return ()
-    if is_paired:
-        return protocol.metrics
-    kept = (metric for metric in protocol.metrics if not metric.is_of_pairs)
+    kept = [metric for metric in protocol.metrics if benchmark.has_sources or not metric.is_of_sources]
+    if benchmark.is_paired:
+        return tuple(kept)
+    kept = [metric for metric in kept if not metric.is_of_pairs]
     return tuple(metric._replace(aggregation=_MEAN) if metric.aggregation == _PAIRS else metric for metric in kept)
 
 

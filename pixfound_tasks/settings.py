@@ -59,10 +59,24 @@ OWN = (
         otherwise="the data sets are downloaded from the hub",
     ),
     Setting(
+        "PIXFOUND_EXPRESSIONS",
+        "How referring expressions are written: `clean`, or `authors`, as the study's code reads them (PixMMVP: with "
+        "a leading blank; PixCV-Bench: names are split at commas).",
+        default="clean",
+        check="pixfound_tasks.benchmarks.expressions:check_expressions",
+    ),
+    Setting(
         "PIXFOUND_JUDGE",
         "The judge of open answers: `rule` (offline), `openai:MODEL` or `local:CHECKPOINT`.",
         default="rule",
         check="pixfound_tasks.tasks.grading:check_judge",
+    ),
+    Setting(
+        "PIXFOUND_JUDGING",
+        "How a judge of open answers is asked: `default`, or `study`, with the study's system prompt and temperature "
+        "and the correct option's letter alone (`openai:MODEL` only).",
+        default="default",
+        check="pixfound_tasks.tasks.grading:check_wording",
     ),
     Setting(
         "PIXFOUND_KIND",
@@ -83,6 +97,19 @@ OWN = (
         otherwise="questions are not paraphrased",
     ),
     Setting(
+        "PIXFOUND_PHOTOGRAPHS",
+        "The folder with the original photographs of PixCV-Bench, without red boxes, in `ADE20K/validation/images/` "
+        "and `COCO/coco/images/`.",
+        otherwise="the images of CV-Bench",
+    ),
+    Setting(
+        "PIXFOUND_MASK",
+        "Which of a segmenter's masks for a box or point counts: `highest` (the highest-scoring), `third` (the last of "
+        "three, as in the study) or `single` (a SAM's only mask).",
+        default="highest",
+        check="pixfound_tasks.grounding.selection:check_mask",
+    ),
+    Setting(
         "PIXFOUND_REVISION",
         "The revision of the annotations on the hub: one for all, or `pixmmvp=REVISION,pixcvbench=REVISION`.",
         otherwise="the newest",
@@ -94,6 +121,13 @@ OWN = (
         "or `region`.",
         otherwise="the benchmark's: SAM ViT-H for photographs, `region` for drawings",
         check="pixfound_tasks.grounding.segmenters.base:check_segmenter",
+    ),
+    Setting(
+        "PIXFOUND_VARIATIONS",
+        "The rules of the sensitivity tasks' variations: `default`, or `study`, see "
+        "`pixfound_tasks/prompts/study_variants.py`.",
+        default="default",
+        check="pixfound_tasks.prompts.variants:check_rules",
     ),
 )
 
@@ -116,6 +150,11 @@ _TABLE = {setting.name: setting for setting in (*OWN, *FOREIGN)}
 def read_setting(name: str) -> str:
     """The value of a variable of the table, or its default; empty if there is neither."""
     return os.environ.get(name) or _TABLE[name].default
+
+
+def set_default(name: str, value: str) -> str:
+    """Set a variable of the table for this process and those it starts, unless it is set. Return its value."""
+    return os.environ.setdefault(name, value)
 
 
 def check_setting(setting: Setting, value: str) -> None:

@@ -53,9 +53,9 @@ def _task_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
     yield f"doc_to_text: {_function(protocol.prompt)}"
     yield f"doc_to_target: {_function(protocol.target)}"
     yield f"process_results: {_function(protocol.score)}"
-    if protocol.asks == "referring":
-        yield "# How each --model is prompted, and in what coordinates it answers."
-        yield f"lmms_eval_specific_kwargs: {_function('tasks.model_profiles.BY_MODEL')}"
+    yield "# How each --model is prompted, in what coordinates it answers, and whether it may fail to."
+    yield f"lmms_eval_specific_kwargs: {_function('tasks.model_profiles.BY_MODEL')}"
+    yield "reasoning_tags: none  # the scoring functions leave out the thinking themselves, in more forms"
     yield "generation_kwargs:"
     yield from (f"  max_new_tokens: {protocol.max_new_tokens}", "  do_sample: false", "  until: []")
     yield from _metric_lines(benchmark, protocol)
@@ -71,7 +71,7 @@ def _metric_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
         yield f"metric_list: {_function(protocol.metrics)}"
         return
     yield "metric_list:"
-    for metric in metrics_of(protocol, benchmark.is_paired):
+    for metric in metrics_of(protocol, benchmark):
         yield f"  - metric: {metric.name}"
         yield f"    aggregation: {_function(metric.aggregation)}"
         yield f"    higher_is_better: {str(metric.higher_is_better).lower()}"

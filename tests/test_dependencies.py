@@ -55,10 +55,18 @@ def locked(file: Path, python: str, platform: str = "linux") -> dict[str, Versio
     return found
 
 
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a file without what stands under `if TYPE_CHECKING:`."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from runtime_nodes(node)
+
+
 def imported(folder: Path) -> Iterator[str]:
-    """The top-level modules that the files of a folder import, wherever in them."""
+    """The top-level modules that the files of a folder import at run time, wherever in them."""
     for file in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in runtime_nodes(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 yield from (alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixfound_tasks.response.final_answer import final_answer
+from pixfound_tasks.response.final_answer import final_answer, without_draft
 
 # Output, answer. What follows the last mark of a draft counts.
 ANSWERS = [
@@ -54,11 +54,26 @@ ANSWERS = [
     ("<s>B</s></s>", "B"),
     ("B<|im_end|>\n<|im_start|>user\nAnd this?", "B"),
     ("B<end_of_turn>", "B"),
-    ("<|im_start|>assistant\nB<|im_end|>", "assistant\nB"),
+    ("<|im_start|>assistant\nB<|im_end|>", "B"),
+    ("<|begin_of_text|><|start_header_id|>assistant<|end_header_id|>\n\nB<|eot_id|>", "B"),
     ("Okay, let me look. The mouth is open.", "Okay, let me look. The mouth is open."),
     ("The wings look open", "The wings look open"),
     ("I think so", "I think so"),
     ("<thinker>B", "<thinker>B"),
+    ("<mm:think>A</mm:think>B", "B"),
+    ("<longcat_think>A</longcat_think>B", "B"),
+    ("<inner_thoughts>A</inner_thoughts>B", "B"),
+    ("<function=zoom>A</function>B", "B"),
+    ('<details type="reasoning" done="true">A</details>B', "B"),
+    *(
+        (text, text)
+        for text in (
+            "Let me analyze the image.\n\nAnswer: B", "Hmm, B", "Okay, closed", "Alright, the answer is B",
+            "Got it. The answer is B", "To answer the question: B", "To determine the state, look at wings.\n\nB",
+            "首先，看图。答案是B", "好的，答案：B", "Let me locate the dog.\n100, 250, 500, 750",  # noqa: RUF001
+            "Alright, x1: 100, y1: 250, x2: 500, y2: 750", "Let me think about it. The left one",
+        )
+    ),
 ]  # fmt: skip
 UNFINISHED = [
     "<think>It may be A. But",
@@ -74,7 +89,9 @@ UNFINISHED = [
     "A</think><think>B",
     "Got it, let me look. The wings look open at first, so",
     "Okay, the user asks about the mouth. Let me see: it looks open, but I should check the",
-    "Let me think about it. The left one",
+    "Thinking Process:\n\n1. **Analyze**: maybe A\n2. **Check**: the wings.",
+    "Here's a thinking process:\n1. A is",
+    "Let me look. I need to see whether the wings of it are open or folded",
     "So, let's see. The dog's mouth seems to be open because",
     "好的，让我看看。翅膀看起来是张开的，但",  # noqa: RUF001
 ]
@@ -103,6 +120,12 @@ def test_readers_of_places_get_boxes_with_the_text_around_them():
     found = final_answer(output, keep_boxes=True)
     assert found.text == r"It is at <|begin_of_box|>[3, 4]<|end_of_box|>, \boxed{here}."
     assert output[slice(*found.chars)] == found.text
+
+
+def test_rules_on_whole_answers_get_all_but_the_draft():
+    for answer in ("B", "**B**", r"So \boxed{B}", "<answer>B</answer>", "B</s>", "Okay, let me look. B or"):
+        assert without_draft(answer) == without_draft(f"<think>A</think>\n{answer}") == answer
+    assert without_draft("<think>A") == without_draft("") == ""
 
 
 @given(st.text(), st.sampled_from(["<think>", "[THINK]", "◁think▷"]), st.text("abc (),.{}[]"))

@@ -76,7 +76,7 @@ def test_the_evaluation_has_the_metrics_of_a_benchmark_without_pairs(run):
     found = results(run)
     answering = found[f"{NAME}_vqa"]
     assert answering["score,none"] == answering["accuracy,none"]
-    assert answering["pair_accuracy,none"] == []  # what lmms-eval writes for values that no metric reads
+    assert "pair_accuracy,none" not in answering and "source_mean,none" not in answering
     assert found[f"{NAME}_ground"]["miou,none"] > 0.3
     assert 0 <= found[NAME]["score,none"] <= 1
 

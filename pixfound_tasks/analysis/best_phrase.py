@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from pixfound_tasks import masks
 from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.curves import Curve, curve, token_location
 from pixfound_tasks.analysis.map_mass import MapMass, coarse_mass, phrase_mass
+from pixfound_tasks.analysis.metrics import Oracle
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Phrase, PromptedMasks, Response, all_candidates
@@ -33,10 +35,11 @@ class ConceptClassifier(Protocol):
         """One of `concepts.CONCEPTS` for a phrase of an answer; None if it cannot tell."""
 
 
-class GroundedImage(NamedTuple):
+@dataclass(frozen=True)
+class GroundedImage:
     """An image with a referring expression: its id, the response, and the ground-truth mask (empty: absent).
 
-    `look` is the attention that `save_attention` wrote for the image, if available.
+    `look` is the attention that `save_attention` wrote for the image, if available. Masks are compared once.
     """
 
     id: str
@@ -44,6 +47,21 @@ class GroundedImage(NamedTuple):
     target: Rle
     expression: str | None = None
     look: Look | None = None
+
+    @cached_property
+    def prediction(self) -> Rle:
+        """The union of the response's masks."""
+        return self.response.prediction(tuple(self.target["size"]))
+
+    @cached_property
+    def iou(self) -> float:
+        """IoU of the prediction with the ground truth, also without a referring expression."""
+        return masks.iou(self.prediction, self.target)
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """The best candidate mask, or the prediction if there are no candidates."""
+        return metrics.response_oracle(self.response, self.target)
 
 
 @dataclass(frozen=True)
@@ -121,16 +139,15 @@ def record(
     response, target = image.response, image.target
     controlled = bool(response.control) if controlled is None else controlled
     object_pixels = masks.decode(target) if masks.area(target) else None
-    best = metrics.response_oracle(response, target)
-    best_phrase = None if best.probe is None else response.phrases[best.probe]
+    best_phrase = None if image.oracle.probe is None else response.phrases[image.oracle.probe]
     selected = response.selected.phrase if response.selected else None
     chosen = response.phrases[selected] if selected is not None and selected < len(response.phrases) else None
     return EmergenceRecord(
         image=image.id,
         present=object_pixels is not None,
         candidates=len(all_candidates(response.phrases)),
-        answer_iou=masks.iou(response.prediction(tuple(target["size"])), target),
-        oracle_iou=best.iou,
+        answer_iou=image.iou,
+        oracle_iou=image.oracle.iou,
         chance_iou=metrics.oracle(response.control, target).iou if controlled else None,
         point_hit=_hits(best_phrase, object_pixels),
         answer_hit=_hits(chosen, object_pixels),
@@ -158,7 +175,7 @@ def _of_phrase(image: GroundedImage, phrase: Phrase, classifier: ConceptClassifi
 def _mass(image: GroundedImage, phrase: Phrase, chars: tuple[int, int] | None) -> MapMass | None:
     """The mass of the phrase's full map if its attention is available, else of its coarse map."""
     if image.look is not None and chars is not None:
-        return phrase_mass(image.look, chars, image.target)
+        return phrase_mass(image.look.answer(), chars, image.target)
     return None if phrase.map is None else coarse_mass(phrase.map, image.target)
 
 

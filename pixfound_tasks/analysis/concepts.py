@@ -18,6 +18,8 @@ from pixfound_tasks.analysis.concept_words import HEADS, MODIFIERS, NAMES, NO_PA
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.phrases import content_words, load_pipeline, make_chunker
 from pixfound_tasks.judges.base import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
+from pixfound_tasks.response.final_answer import final_answer
+from pixfound_tasks.response.plain import plain
 from pixfound_tasks.settings import made_once, read_setting
 
 VARIABLE = "PIXFOUND_CONCEPTS"
@@ -85,7 +87,7 @@ class TaggedWordLists:
 class ConceptJudge:
     """A classifier by a judge, which gets a text prompt and replies with a letter.
 
-    The concept is None if the reply is anything else or the judge is unavailable.
+    The concept is None if its final answer is anything else or the judge is unavailable.
     """
 
     judge: Judge
@@ -100,7 +102,7 @@ class ConceptJudge:
             reply = self.judge.ask(_QUESTION.format(answer=answer or phrase, phrase=phrase, choices=choices))
         except JudgeDown:
             return None
-        found = re.fullmatch(r"\(?([A-F])[).:]?", reply.strip().upper())
+        found = re.fullmatch(r"\(?([A-F])[).:]?", plain(final_answer(reply).text).upper())
         return list(CONCEPTS)[_LETTERS.index(found[1])] if found else None
 
 

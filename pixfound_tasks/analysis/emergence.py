@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pixfound_tasks.analysis import metrics
-from pixfound_tasks.analysis.best_phrase import (
-    MATCHES,
-    ConceptClassifier,
-    EmergenceRecord,
-    GroundedImage,
-    records,
-)
+from pixfound_tasks.analysis.best_phrase import MATCHES, ConceptClassifier, EmergenceRecord, GroundedImage, records
 from pixfound_tasks.analysis.concept_agreement import CONCEPTS
 from pixfound_tasks.analysis.curves import Band, band
+from pixfound_tasks.analysis.emergence_intervals import EmergenceIntervals, intervals
 
 __all__ = [
-    "Emergence", "EmergenceRecord", "GroundedImage", "Moment", "analyse", "image_values", "records", "summarize",
-    "tenth",
+    "Emergence", "EmergenceRecord", "GroundedImage", "analyse", "image_values", "records", "summarize", "tenth",
 ]  # fmt: skip
 
 BINS = 10
-
-
-class Moment(NamedTuple):
-    """The phrase with the best candidate; `location` is its first character over the answer's length, in 0..1."""
-
-    image: str
-    phrase: str
-    location: float
-    iou: float
 
 
 class Hits(NamedTuple):
@@ -52,83 +37,94 @@ class Hits(NamedTuple):
 
 @dataclass(frozen=True)
 class Emergence:
-    """When grounding emerges in a run, and how well the best phrases fit.
+    """When grounding emerges, over images that have a referring expression.
 
-    `bins` counts the moments by tenths of the answer. `oracle_miou` and the random-point baseline's `chance_miou` are
-    in 0..1; an absent object counts as 1 for both. They are NaN if there is no image, or no response with a baseline.
-    `candidates` is the mean number of candidate masks per image.
+    The best phrase of an image is the one whose candidate mask has the highest IoU with the ground truth. Only images
+    whose object is present have one. All rates and IoUs are in 0..1; an absent object counts as 1 for both mean IoUs.
+    NaN means undefined: no image, or for `chance_miou` no response with a baseline.
 
     Attributes:
-        token_bins: best phrases by tenths of the answer's tokens.
-        median_location: median over the best phrases' first tokens, in 0..1; NaN if none is known.
-        median_char_location: the same for their first characters.
-        gain: mean over images of oracle IoU minus baseline IoU; NaN without a baseline.
-        exact_phrase_rate: fraction of the best phrases with the head noun of the expression; NaN if there are none.
-        matches: how best phrases name the object -> the images' ids.
-        concepts: what best phrases are about -> the images' ids; empty if nothing was classified.
-        classified_by: the classifier's name; None if there was none.
-        hits: hits and attention mass before any segmenter.
-        records: one per image, in order.
+        images: number of images.
+        present: number of images whose object is present.
+        candidates: mean number of candidate masks per image.
+        oracle_miou: mean IoU of the best candidate mask of each image.
+        chance_miou: mean IoU of the best candidate mask of as many random points (the random-point baseline).
+        present_chance: `chance_miou` over the images whose object is present; the baseline of `curve`.
+        location_bins, token_bins: number of best phrases per tenth of the answer, by first character and first token.
+        located: number of best phrases whose first character in the answer is known.
+        median_location: median position of the best phrases' first tokens, as a fraction of the answer.
+        exact_phrase_rate: fraction of best phrases that are the expression itself, compared by head noun.
+        matches: how the best phrase matches the expression -> number of images; empty without expressions.
+        concepts: what the best phrase is about -> number of images; empty if nothing was classified.
+        classified_by: name of the classifier that assigned the concepts; "" if there was none.
+        hits: how often points lie in the object, before any segmenter runs.
+        intervals: the 95 % intervals of these values.
+        curve: best IoU of the phrases so far, along the answer's tokens, if the object is present.
+        absent_curve: fraction of the image covered by the candidates so far, if the object is absent.
+        records: one record per image, in order.
     """
 
-    moments: tuple[Moment, ...]
-    bins: tuple[int, ...]
+    images: int
+    present: int
+    candidates: float
     oracle_miou: float
     chance_miou: float
-    candidates: float
+    present_chance: float
+    location_bins: tuple[int, ...]
     token_bins: tuple[int, ...]
+    located: int
     median_location: float
-    median_char_location: float
-    gain: float
     exact_phrase_rate: float
-    matches: dict[str, tuple[str, ...]]
-    concepts: dict[str, tuple[str, ...]]
-    classified_by: str | None
+    matches: dict[str, int]
+    concepts: dict[str, int]
+    classified_by: str
     hits: Hits
+    intervals: EmergenceIntervals
+    curve: Band
+    absent_curve: Band
     records: tuple[EmergenceRecord, ...] = field(repr=False)
 
-    def curve(self, kind: Literal["so_far", "here"] = "so_far", present: bool = True) -> Band:
-        """The band of the curves of images whose object is present, or absent."""
-        curves = [record.curve for record in self.records if record.present == present and record.curve]
-        return band([getattr(curve, kind) for curve in curves])
+    @property
+    def has_phrases(self) -> bool:
+        return self.located > 0
 
 
 def analyse(images: Iterable[GroundedImage], classifier: ConceptClassifier | None = None) -> Emergence:
-    """Emergence over images.
-
-    Only images whose object is present, and whose best phrase has a known place in the answer, have a moment.
-    """
-    return summarize(records(images, classifier), classifier.name if classifier else None)
+    """Emergence over images."""
+    return summarize(records(images, classifier), classifier.name if classifier else "")
 
 
-def summarize(found: Iterable[EmergenceRecord], classified_by: str | None = None) -> Emergence:
+def summarize(
+    found: Iterable[EmergenceRecord], classified_by: str = "", unit_of: Mapping[str, Hashable] | None = None
+) -> Emergence:
     """Emergence over records of a run, or of any subset, such as those whose oracle finds the object.
 
-    `classified_by` is the name of the classifier of their concepts.
+    `classified_by` is the name of the classifier of their concepts. `unit_of` maps an image's id to the pair or image
+    that is resampled with it; by default each image is resampled alone.
     """
     found = tuple(found)
-    moments = tuple(
-        Moment(record.image, record.phrase, record.char_location, record.oracle_iou)
-        for record in found
-        if record.char_location is not None and record.phrase is not None
-    )
-    token_locations = [record.token_location for record in found if record.token_location is not None]
-    matches = _listed(found, "match", MATCHES)
+    present = [record for record in found if record.present]
+    token_locations = image_values(found, lambda record: record.token_location)
+    char_locations = image_values(found, lambda record: record.char_location)
     return Emergence(
-        moments,
-        _binned([moment.location for moment in moments]),
+        images=len(found),
+        present=len(present),
+        candidates=metrics.mean(record.candidates for record in found),
         oracle_miou=metrics.mean(record.oracle_iou for record in found),
         chance_miou=metrics.mean(record.chance_iou for record in found),
-        candidates=metrics.mean(record.candidates for record in found),
+        present_chance=metrics.mean(record.chance_iou for record in present),
+        location_bins=_binned(char_locations),
         token_bins=_binned(token_locations),
+        located=len(char_locations),
         median_location=metrics.median(token_locations),
-        median_char_location=metrics.median([moment.location for moment in moments]),
-        gain=metrics.mean(record.gain for record in found),
         exact_phrase_rate=metrics.mean(record.match == "exact" for record in found if record.match),
-        matches=matches,
-        concepts=_listed(found, "concept", CONCEPTS),
+        matches=_counted(found, "match", MATCHES),
+        concepts=_counted(found, "concept", CONCEPTS),
         classified_by=classified_by,
         hits=_hits(found),
+        intervals=intervals(found, unit_of or {record.image: record.image for record in found}),
+        curve=band([record.curve.so_far for record in present if record.curve]),
+        absent_curve=band([record.curve.so_far for record in found if record.curve and not record.present]),
         records=found,
     )
 
@@ -150,10 +146,11 @@ def _binned(locations: Iterable[float]) -> tuple[int, ...]:
     return tuple(bins)
 
 
-def _listed(found: Sequence[EmergenceRecord], name: str, order: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The image ids for each value of a field; empty if no record has a value."""
-    ids = {key: tuple(r.image for r in found if getattr(r, name) == key) for key in order}
-    return ids if any(ids.values()) else {}
+def _counted(found: Sequence[EmergenceRecord], name: str, order: Iterable[str]) -> dict[str, int]:
+    """The number of images for each value of a field; empty if no record has a value."""
+    values = [getattr(record, name) for record in found]
+    counts = {key: values.count(key) for key in order}
+    return counts if any(counts.values()) else {}
 
 
 def _hits(found: Sequence[EmergenceRecord]) -> Hits:

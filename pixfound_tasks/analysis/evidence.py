@@ -1,6 +1,10 @@
 """Does the answer rest on the target region? Rates of changed answers, by visual pattern, and crossed with grounding.
 
-Intervals resample pairs with both images, or images if they have no pairs; see `intervals`.
+A document is prompted three times, see `prompts.evidence`: with its image, with the target region masked, and with a
+control region masked. Its answer flips if the chosen option differs from the one chosen for the unmasked image. An
+answer that names no option, or several, counts as an option of its own: from "A" to an answer without a choice is a
+flip, from one such answer to another is not. Documents that were not prompted all three times (a run with a limit) are
+left out of all flip rates. Intervals resample pairs with both images, or images if they have no pairs; see `intervals`.
 """
 
 from __future__ import annotations
@@ -9,14 +13,34 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pixfound_tasks.analysis.intervals import (
-    Interval,
-    Values,
-    difference_interval,
-    rate_interval,
-)
+from pixfound_tasks.analysis.intervals import Interval, Values, difference_interval, rate_interval
 from pixfound_tasks.analysis.metrics import HIT_IOU
-from pixfound_tasks.tasks.evidence import Flips, flips
+from pixfound_tasks.prompts.evidence import KINDS
+
+
+class Asking(NamedTuple):
+    """One of a document's three prompts, and the option chosen, counted from 0.
+
+    None if none was chosen; NaN if the answer is missing, because its request failed.
+    """
+
+    id: str
+    kind: str
+    chosen: int | float | None
+
+
+class Flips(NamedTuple):
+    """Whether a document's answer changed when the target region was masked, and when the control region was.
+
+    1 or 0; NaN if an answer is missing.
+    """
+
+    evidence: float
+    control: float
+
+    @property
+    def difference(self) -> float:
+        return self.evidence - self.control
 
 
 class EvidenceFacts(NamedTuple):
@@ -74,15 +98,37 @@ class Crossed(NamedTuple):
     unmeasured: int
 
 
-def facts(samples: Iterable[Mapping[str, Any]]) -> list[EvidenceFacts]:
-    """The documents that were prompted all three times, in the order of their first samples in an evidence task's log.
+def flips(askings: Iterable[Sequence[Any]]) -> dict[str, Flips]:
+    """The flips of every document that was prompted all three times, by id. The samples may come in any order."""
+    chosen: dict[str, dict[str, int | float | None]] = {}
+    for asking in askings:
+        asking = Asking(*asking)
+        chosen.setdefault(asking.id, {})[asking.kind] = asking.chosen
+    return {
+        id: Flips(*(_is_flipped(options[kind], options["plain"]) for kind in Flips._fields))
+        for id, options in chosen.items()
+        if options.keys() >= set(KINDS)
+    }
 
-    A sample has its `tasks.evidence.Asking` under `score`, and its document under `pixfound`.
+
+def _is_flipped(chosen: float | None, plain: float | None) -> float:
+    is_missing = any(option is not None and math.isnan(option) for option in (chosen, plain))
+    return math.nan if is_missing else float(chosen != plain)
+
+
+def facts(samples: Iterable[Mapping[str, Any]]) -> list[EvidenceFacts]:
+    """The documents with answers to all three prompts, in the order of their first samples in an evidence task's log.
+
+    A sample has its `Asking` under `score`, and its document under `pixfound`.
     """
     samples = list(samples)
     documents = {sample["pixfound"]["id"]: sample["pixfound"] for sample in samples}
     found = flips(sample["score"] for sample in samples)
-    return [EvidenceFacts(id, documents[id]["pair"], documents[id]["pattern"], flip) for id, flip in found.items()]
+    return [
+        EvidenceFacts(id, documents[id]["pair"], documents[id]["pattern"], flip)
+        for id, flip in found.items()
+        if not math.isnan(flip.evidence + flip.control)
+    ]
 
 
 def analyse(samples: Iterable[Mapping[str, Any]]) -> Evidence:
@@ -107,8 +153,8 @@ def rates(found: Sequence[EvidenceFacts]) -> Rates:
     )
     return Rates(
         documents=len(found),
-        evidence_count=sum(fact.flips.evidence for fact in found),
-        control_count=sum(fact.flips.control for fact in found),
+        evidence_count=sum(fact.flips.evidence == 1 for fact in found),
+        control_count=sum(fact.flips.control == 1 for fact in found),
         evidence=rate_interval(evidence),
         control=rate_interval(control),
         difference=difference_interval(control, evidence),
@@ -129,4 +175,4 @@ def cross(found: Iterable[EvidenceFacts], ious: Mapping[str, float | None]) -> C
 
 
 def _differences(found: Sequence[EvidenceFacts]) -> Values:
-    return Values([float(fact.flips.evidence) - fact.flips.control for fact in found], [fact.unit for fact in found])
+    return Values([fact.flips.difference for fact in found], [fact.unit for fact in found])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from pixfound_tasks.analysis.intervals import Interval, fraction_interval
@@ -50,6 +51,11 @@ class Outcomes:
     @property
     def counts(self) -> dict[str, int]:
         return {name: len(units) for name, units in self.units.items()}
+
+    @cached_property
+    def by_image(self) -> dict[str, str]:
+        """The outcome of each image's unit, by the image's id."""
+        return {id: outcome for outcome, units in self.units.items() for unit in units for id in unit}
 
     @property
     def total(self) -> int:

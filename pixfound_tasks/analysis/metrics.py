@@ -15,10 +15,10 @@ HIT_IOU = 0.5  # an IoU above this counts as finding the object
 
 
 class PairPart(NamedTuple):
-    """One image of a pair: the pair's id, and whether the image's question was answered correctly."""
+    """One image of a pair: the pair's id, and whether the image's question was answered correctly; NaN if unknown."""
 
     pair: int
-    correct: bool
+    correct: bool | float
 
 
 class OpenIou(NamedTuple):
@@ -54,14 +54,16 @@ def median(values: Iterable[float | None]) -> float:
 
 
 def pair_accuracy(parts: Iterable[PairPart]) -> float:
-    """Fraction in 0..1 of pairs whose images were all answered correctly; NaN if there is no complete pair.
+    """Fraction in 0..1 of pairs whose images were all answered correctly.
 
-    Pairs with only one image (a run with a limit) are left out.
+    Pairs with only one image (a run with a limit) are left out. NaN if there is no complete pair, or an answer is
+    missing.
     """
-    answered: dict[int, list[bool]] = {}
+    answered: dict[int, list[float]] = {}
     for part in parts:
-        answered.setdefault(part.pair, []).append(part.correct)
-    return mean(float(all(correct)) for correct in answered.values() if len(correct) == 2)
+        answered.setdefault(part.pair, []).append(float(part.correct))
+    # The product of 0 and 1 is 1 if both are correct, and NaN if one of them is.
+    return mean(math.prod(correct) for correct in answered.values() if len(correct) == 2)
 
 
 def open_miou(ious: Iterable[OpenIou]) -> float:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Float32
 
 _TINY = 1e-8  # keeps weights finite if no context token is relevant, as in the released code
 
@@ -23,7 +26,7 @@ class ActivationRecord:
     x width, in the model's dtype and on its device.
     """
 
-    def __init__(self, image_tokens: Tensor, head: nn.Linear) -> None:
+    def __init__(self, image_tokens: Bool[Tensor, "batch prompt"], head: nn.Linear) -> None:
         if image_tokens.dtype != torch.bool or image_tokens.ndim != 2 or not image_tokens.any(dim=1).all():
             shape, dtype = tuple(image_tokens.shape), image_tokens.dtype
             raise ValueError(
@@ -35,13 +38,13 @@ class ActivationRecord:
         self._batch, self._width = image_tokens.shape
         self._head = head
         self._end = 0  # number of tokens of the sequence that the model has run
-        self._chunks: list[Tensor] = []
-        self._image: list[Tensor] = []
-        self._text: list[Tensor] = []  # starts at the last image token
-        self._steps: list[Tensor] = []
+        self._chunks: list[Float[Tensor, "batch chunk width"]] = []
+        self._image: list[Float[Tensor, "image_tokens width"]] = []
+        self._text: list[Float[Tensor, "text_tokens width"]] = []  # starts at the last image token
+        self._steps: list[Float[Tensor, "batch width"]] = []
 
-    def add(self, hidden: Tensor) -> None:
-        """Take the final hidden states, (batch, tokens, width), of the current forward pass.
+    def add(self, hidden: Float[Tensor, "batch tokens width"]) -> None:
+        """Take the final hidden states of the current forward pass.
 
         Raises:
             ValueError: if the batch size differs from that of `image_tokens`, or the pass is not part of one plain
@@ -70,8 +73,8 @@ class ActivationRecord:
         self._end += 1
         self._steps.append(hidden[:, -1].detach().clone())
 
-    def values(self, sample: int, token_ids: Sequence[int]) -> np.ndarray:
-        """Return the activation of tokens at a sample's image tokens, float32 (tokens, image tokens).
+    def values(self, sample: int, token_ids: Sequence[int]) -> Float32[np.ndarray, "tokens image_tokens"]:
+        """Return the activation of tokens at a sample's image tokens.
 
         The activation is the token's logit at the image token:
 
@@ -83,8 +86,10 @@ class ActivationRecord:
         self._check()
         return self._logits(self._image[sample], token_ids).T.cpu().numpy()
 
-    def interference(self, sample: int, token_ids: Sequence[int], prompt_ids: Sequence[int]) -> np.ndarray:
-        """Return what each generated token's context activates at the image tokens, float32 (tokens, image tokens).
+    def interference(
+        self, sample: int, token_ids: Sequence[int], prompt_ids: Sequence[int]
+    ) -> Float32[np.ndarray, "tokens image_tokens"]:
+        """Return what each generated token's context activates at the image tokens.
 
             I[t] = sum_k w[t, k] max(values[k], 0),  w[t, k] = r[t, k] / (sum_i r[t, i] + 1e-8)
             r[t, k] = max(<hidden[k], head[id_t]>, 0),  or 0 if id_k = id_t
@@ -127,8 +132,8 @@ class ActivationRecord:
             raise RuntimeError("nothing was recorded: call model.generate inside `with record_activations(...)`")
 
     @torch.no_grad()
-    def _logits(self, states: Tensor, ids: Sequence[int]) -> Tensor:
-        """Return the logits of the given token ids, float32 (states, ids)."""
+    def _logits(self, states: Float[Tensor, "states width"], ids: Sequence[int]) -> Float32[Tensor, "states ids"]:
+        """Return the logits of the given token ids."""
         index = torch.as_tensor(list(ids), dtype=torch.long, device=self._head.weight.device)
         bias = getattr(self._head, "bias", None)
         weight, bias = (
@@ -139,13 +144,12 @@ class ActivationRecord:
 
 
 @contextmanager
-def record_activations(model: Any, image_tokens: Tensor) -> Iterator[ActivationRecord]:
+def record_activations(model: Any, image_tokens: Bool[Tensor, "batch prompt"]) -> Iterator[ActivationRecord]:
     """Record final hidden states during one `model.generate`, or one forward call on a prompt and a given answer.
 
     Args:
         model: a transformers model whose text decoder has the image tokens in its prompt.
-        image_tokens: bool (batch, prompt tokens), true at the prompt's image tokens. Samples may have different numbers
-            of them.
+        image_tokens: true at the prompt's image tokens. Samples may have different numbers of them.
 
     Yields an `ActivationRecord`. The hook is removed when the block ends, even after an exception.
 

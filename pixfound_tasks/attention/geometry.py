@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float32, Float64, Int
 
 Method = Literal["bicubic", "nearest"]
 Size = tuple[int, int]  # (height, width) in pixels
@@ -20,16 +23,18 @@ _PAINTED_FLAT = 1e-5  # relative to the highest value; bicubic interpolation of 
 class TokenGeometry:
     """The box of each image token, in pixels of the original image.
 
-    `boxes` is float64 (tokens, 4) with rows `(x0, y0, x1, y1)`. Rows are NaN for tokens without a position in the
+    `boxes` has rows `(x0, y0, x1, y1)`. Rows are NaN for tokens without a position in the
     image, such as newline tokens. Boxes may extend beyond the image if the processor padded it. They may overlap if the
     model sees the image more than once (tiles and thumbnail). `size` is the image's (height, width).
     """
 
-    boxes: np.ndarray
+    boxes: Float64[np.ndarray, "tokens 4"]
     size: Size
 
-    def paint(self, values: np.ndarray, method: Method = "bicubic") -> np.ndarray:
-        """Paint token values, (tokens,), as a float32 map (height, width). Pixels that no token covers are NaN.
+    def paint(
+        self, values: Float[np.ndarray, " tokens"], method: Method = "bicubic"
+    ) -> Float32[np.ndarray, "height width"]:
+        """Paint token values as a map of the image. Pixels that no token covers are NaN.
 
         Boxes of the same shape that form a grid are interpolated together, either bicubic (as the PixFoundation authors
         do) or nearest. Boxes that form no grid are filled with their value. Smaller boxes are painted over larger ones,
@@ -52,6 +57,11 @@ class TokenGeometry:
             canvas = np.where(np.isnan(painted), canvas, painted)
         return canvas
 
+    def cropped(self, size: Size) -> TokenGeometry:
+        """Return the same tokens over the image of this size in the middle of the square that was padded around it."""
+        left, top = ((side - length) // 2 for side, length in zip(self.size[::-1], size[::-1]))
+        return TokenGeometry(self.boxes - np.array([left, top, left, top]), size)
+
     def shrunk(self, longest: int) -> TokenGeometry:
         """Return the same tokens over a smaller copy of the image, its longest side at most `longest` pixels."""
         height, width = self.size
@@ -59,8 +69,8 @@ class TokenGeometry:
         size = max(1, round(height * scale)), max(1, round(width * scale))
         return TokenGeometry(self.boxes * np.array([size[1] / width, size[0] / height] * 2), size)
 
-    def finest_grid(self) -> np.ndarray:
-        """Return the indices of the tokens with the smallest boxes, arranged as in the image: int (rows, columns).
+    def finest_grid(self) -> Int[np.ndarray, "rows columns"]:
+        """Return the indices of the tokens with the smallest boxes, arranged as in the image.
 
         Raises:
             ValueError: if these boxes form no grid.
@@ -77,29 +87,31 @@ class _Grid(NamedTuple):
     """Boxes that lie in rows and columns.
 
     Attributes:
-        tokens: indices of the boxes, (rows, columns).
-        x: the left edge of each column and the right edge of the last, (columns + 1,).
-        y: the top edge of each row and the bottom edge of the last, (rows + 1,).
+        tokens: indices of the boxes.
+        x: the left edge of each column and the right edge of the last.
+        y: the top edge of each row and the bottom edge of the last.
     """
 
-    tokens: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
+    tokens: Int[np.ndarray, "rows columns"]
+    x: Float64[np.ndarray, " columns+1"]
+    y: Float64[np.ndarray, " rows+1"]
 
 
-def grid_boxes(rows: int, columns: int, region: tuple[float, float, float, float]) -> np.ndarray:
-    """Return the boxes of a grid over a region `(x0, y0, x1, y1)`, row by row: float64 (rows * columns, 4)."""
+def grid_boxes(
+    rows: int, columns: int, region: tuple[float, float, float, float]
+) -> Float64[np.ndarray, "{rows}*{columns} 4"]:
+    """Return the boxes of a grid over a region `(x0, y0, x1, y1)`, row by row."""
     x0, y0, x1, y1 = region
     x, y = np.linspace(x0, x1, columns + 1), np.linspace(y0, y1, rows + 1)
     return np.stack([*np.meshgrid(x[:-1], y[:-1]), *np.meshgrid(x[1:], y[1:])], axis=-1).reshape(-1, 4)
 
 
-def peak(values: np.ndarray, rank: int = 1) -> tuple[float, float] | None:
+def peak(values: Float[np.ndarray, "height width"], rank: int = 1, corner: bool = False) -> tuple[float, float] | None:
     """Return the center of a map's highest pixel, or of its rank-th highest, as (x, y) fractions of width and height.
 
-    The map is (height, width). NaN pixels are ignored. Pixels with equal values are ranked row by row, left to right.
-    Returns None if the map is flat or has fewer than `rank` pixels. A map counts as flat if its range is below the
-    interpolation error of a constant map.
+    With `corner`, return the pixel's upper left corner: its whole-number coordinates. NaN pixels are ignored. Pixels
+    with equal values are ranked row by row, left to right. Returns None if the map is flat or has fewer than `rank`
+    pixels. A map counts as flat if its range is below the interpolation error of a constant map.
 
     Raises:
         ValueError: if rank is below 1.
@@ -112,10 +124,11 @@ def peak(values: np.ndarray, rank: int = 1) -> tuple[float, float] | None:
     height, width = values.shape
     value = np.partition(known, -rank)[-rank]
     row, column = np.argwhere(values == value)[rank - 1 - np.count_nonzero(known > value)]
-    return float((column + 0.5) / width), float((row + 0.5) / height)
+    offset = 0.0 if corner else 0.5
+    return float((column + offset) / width), float((row + offset) / height)
 
 
-def _layers(boxes: np.ndarray) -> list[np.ndarray]:
+def _layers(boxes: Float64[np.ndarray, "tokens 4"]) -> list[Int[np.ndarray, " _group"]]:
     """Group boxes by shape. Returns the indices of each group, largest boxes first."""
     shapes = boxes[:, 2:] - boxes[:, :2]
 
@@ -129,7 +142,7 @@ def _layers(boxes: np.ndarray) -> list[np.ndarray]:
     return sorted(by_shape(), key=lambda layer: -shapes[layer[0]].prod())
 
 
-def _grid(boxes: np.ndarray) -> _Grid | None:
+def _grid(boxes: Float64[np.ndarray, "tokens 4"]) -> _Grid | None:
     """Arrange boxes of the same shape as a grid. Returns None if they do not fill one."""
     width, height = boxes[0, 2:] - boxes[0, :2]
     x, y = _edges(boxes[:, 0], width), _edges(boxes[:, 1], height)
@@ -142,7 +155,7 @@ def _grid(boxes: np.ndarray) -> _Grid | None:
     return None if (tokens < 0).any() else _Grid(tokens, x, y)
 
 
-def _edges(starts: np.ndarray, length: float) -> np.ndarray | None:
+def _edges(starts: Float64[np.ndarray, " boxes"], length: float) -> Float64[np.ndarray, " edges"] | None:
     """Return the distinct starts of boxes along an axis, and the end of the last box.
 
     Returns None if boxes overlap or lie apart. Gaps of up to half a box are accepted, because patches may not quite
@@ -156,8 +169,10 @@ def _edges(starts: np.ndarray, length: float) -> np.ndarray | None:
     return np.append(different, different[-1] + length)
 
 
-def _interpolate(cells: np.ndarray, grid: _Grid, size: Size, method: Method) -> np.ndarray:
-    """Interpolate the values of a grid's cells as a map (height, width). Pixels outside the grid are NaN."""
+def _interpolate(
+    cells: Float32[np.ndarray, "rows columns"], grid: _Grid, size: Size, method: Method
+) -> Float32[np.ndarray, "height width"]:
+    """Interpolate the values of a grid's cells as a map. Pixels outside the grid are NaN."""
     # Pixel centers in grid coordinates: -1 and 1 are the outer edges of the grid.
     x, y = (
         np.interp(np.arange(length) + 0.5, edges, np.linspace(-1, 1, len(edges)), left=np.nan, right=np.nan)
@@ -169,7 +184,9 @@ def _interpolate(cells: np.ndarray, grid: _Grid, size: Size, method: Method) -> 
     return np.where(places[0].isnan().any(dim=-1), np.float32(np.nan), painted[0, 0].numpy())
 
 
-def _fill(boxes: np.ndarray, values: np.ndarray, size: Size) -> np.ndarray:
+def _fill(
+    boxes: Float64[np.ndarray, "tokens 4"], values: Float32[np.ndarray, " tokens"], size: Size
+) -> Float32[np.ndarray, "height width"]:
     """Fill each box with its value: every pixel whose center lies in the box."""
     canvas = np.full(size, np.nan, np.float32)
     for (x0, y0, x1, y1), value in zip(np.ceil(boxes - 0.5).clip(0).astype(int), values):

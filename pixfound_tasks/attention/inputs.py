@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 # Per-token inputs other than the ids. A new token takes the value of the last token, as in generation.
 _PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
 
 
 def prompt_inputs(
-    processor: Any, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], images_kwargs: dict[str, Any]
+    processor: Any,
+    images: Sequence[Sequence[Image.Image]],
+    prompts: Sequence[str],
+    images_kwargs: dict[str, Any],
+    chat_kwargs: dict[str, Any] | None = None,
+    system: str = "",
 ) -> Any:
     """Return the model inputs of a batch of prompts, each preceded by its images and padded on the left.
 
     If the processor has no chat template (base models, PaliGemma), a prompt is its image placeholders followed by the
     text.
     """
-    texts = [_text(processor, len(own), prompt) for own, prompt in zip(images, prompts)]
+    texts = [_text(processor, len(own), prompt, chat_kwargs or {}, system) for own, prompt in zip(images, prompts)]
     bos = processor.tokenizer.bos_token
     # Left padding puts each answer directly after its prompt.
     options = {"padding": True, "padding_side": "left", "return_tensors": "pt", **images_kwargs}
@@ -32,10 +40,21 @@ def prompt_inputs(
     return inputs
 
 
-def append_answers(inputs: Any, answers: Sequence[Sequence[int]], family: str) -> tuple[Any, Tensor]:
+def padded_to_square(image: Image.Image, processor: Any) -> Image.Image:
+    """Return the image in the middle of a square in the processor's mean color, as LLaVA-1.5's code pads it."""
+    side = max(image.size)
+    color = [int(255 * value) for value in processor.image_processor.image_mean]
+    square = Image.new("RGB", (side, side), (color[0], color[1], color[2]))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def append_answers(
+    inputs: Any, answers: Sequence[Sequence[int]], family: str
+) -> tuple[Any, Int[Tensor, "batch tokens"]]:
     """Append given answers to their prompts, padded on the right. `inputs` is changed in place.
 
-    Returns the inputs and the labels, (batch, tokens): the answers' ids, and -100 elsewhere.
+    Returns the inputs and the labels: the answers' ids, and -100 elsewhere.
     """
     ids, length = inputs["input_ids"], max(len(answer) for answer in answers)
     given = torch.full((len(answers), length), -100)
@@ -73,7 +92,7 @@ def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[in
     return text, tuple(zip(ends[:-1], ends[1:]))
 
 
-def answer_ids(sequences: Tensor, prompt_length: int, ends: set[int | None]) -> list[list[int]]:
+def answer_ids(sequences: Int[Tensor, "batch tokens"], prompt_length: int, ends: set[int | None]) -> list[list[int]]:
     """Return each sample's generated ids, up to its first end-of-text or padding token."""
     answers = []
     for ids in sequences[:, prompt_length:].tolist():
@@ -89,9 +108,33 @@ def end_tokens(generation: dict[str, Any], default: Any) -> set[int | None]:
     return {pad, *(eos if isinstance(eos, (list, tuple)) else [eos])}
 
 
-def _text(processor: Any, image_count: int, prompt: str) -> str:
+def check_chat_option(processor: Any, name: str) -> None:
+    """Raise ValueError if the chat template has no such option: its prompt is the same with true and with false."""
+    if getattr(processor, "chat_template", None):
+        prompts = {_text(processor, 1, "?", {name: value}) for value in (True, False)}
+        if len(prompts) == 2:
+            return
+    raise ValueError(
+        f"expected a model whose chat template reads {name}, but the prompt of this one does not depend on it; leave "
+        f"{name} out"
+    )
+
+
+def check_system(processor: Any, system: str) -> None:
+    """Raise ValueError if the chat template leaves out a system message."""
+    if not getattr(processor, "chat_template", None) or system not in _text(processor, 1, "?", {}, system):
+        raise ValueError(
+            "expected a model whose chat template takes a system message, but the prompt of this one does not have it; "
+            "choose another model, or leave out the system message"
+        )
+
+
+def _text(processor: Any, image_count: int, prompt: str, chat_kwargs: dict[str, Any], system: str = "") -> str:
     if getattr(processor, "chat_template", None):
         content = [{"type": "image"}] * image_count + [{"type": "text", "text": prompt}]
-        return processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        messages = [{"role": "user", "content": content}]
+        if system:
+            messages.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
+        return processor.apply_chat_template(messages, add_generation_prompt=True, **chat_kwargs)
     placeholder = getattr(processor, "boi_token", None) or processor.image_token
     return placeholder * image_count + prompt

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +15,30 @@ from PIL import Image
 from pixfound_tasks.attention.activations import record_activations
 from pixfound_tasks.attention.families.registry import token_geometries
 from pixfound_tasks.attention.geometry import TokenGeometry
-from pixfound_tasks.attention.inputs import answer_ids, append_answers, end_tokens, prompt_inputs, token_spans
+from pixfound_tasks.attention.inputs import (
+    answer_ids,
+    append_answers,
+    check_chat_option,
+    check_system,
+    end_tokens,
+    padded_to_square,
+    prompt_inputs,
+    token_spans,
+)
 from pixfound_tasks.attention.localization_heads import choose_heads
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.attention.record import QUERIES, AttentionRecord, Heads, Query
 from pixfound_tasks.attention.recorder import Layers, choose_layers, image_attention_layers, record_attention
-from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded, usable
+from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded, non_finite_rows_to_nan
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.images import as_rgb
 
-Images = Image.Image | Sequence[Image.Image]  # the images of one prompt
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32
+    from torch import Tensor
+
+AnyImage = Image.Image | str | Path | np.ndarray  # see `as_rgb`
+Images = AnyImage | Sequence[AnyImage]  # the images of one prompt
 EMPTY = "the answer is empty, and the attention behind it is not finite (NaN or infinite)"
 
 
@@ -45,9 +61,14 @@ class Lens:
         heads: as in `record_attention`.
         query: as in `AttentionRecord.rows`.
         images_kwargs: options passed to every call of the processor.
+        chat_kwargs: options passed to the chat template, such as `{"enable_thinking": False}`.
+        system: a system message before every prompt; "" for none.
+        pad: whether to pad images to a centered square in the processor's mean color before it sees them, as in
+            LLaVA-1.5's training.
 
     Raises:
-        ValueError: if the reducer or query is unknown, or `layers` names a layer that the model does not have.
+        ValueError: if the reducer or query is unknown, `layers` names a layer that the model does not have, or the chat
+            template does not read one of `chat_kwargs`.
     """
 
     model: Any
@@ -57,17 +78,26 @@ class Lens:
     heads: Heads = "all"
     query: Query = "predict"
     images_kwargs: dict[str, Any] = field(default_factory=dict)
+    chat_kwargs: dict[str, Any] = field(default_factory=dict)
+    system: str = ""
+    pad: bool = False
 
     def __post_init__(self) -> None:
         check_choice("reducer", self.reducer, REDUCERS)
         check_choice("query", self.query, QUERIES)
         choose_layers(self.layers, len(image_attention_layers(self.model.config.get_text_config())))
+        for name, value in self.chat_kwargs.items():
+            if isinstance(value, bool):
+                check_chat_option(self.processor, name)
+        if self.system:
+            check_system(self.processor, self.system)
 
     def look(self, image: Images, prompt: str, answer: str | None = None, **generation: Any) -> Look:
         """Return an answer and what it attends to.
 
         Args:
-            image: one image, or all images of the prompt.
+            image: one image, or all images of the prompt: Pillow images of any mode, paths of image files, or arrays,
+                uint8 (height, width, 3). Each is turned into RGB, and rotated as its EXIF data says.
             prompt: the text of the prompt.
             answer: a given answer, read in one forward pass. If None, the model generates its own.
             generation: options for `model.generate`. Generation is greedy unless they say otherwise.
@@ -82,21 +112,22 @@ class Lens:
         Raises:
             ValueError: if the inputs differ in length or are empty, the model's family has no geometry rule, a given
                 answer is empty or contains an image token, or the call cannot be recorded (see `record_attention`).
+            TypeError: if an image or a prompt has another type.
         """
         _check_lengths(images, prompts, answers)
-        several = [_several(image) for image in images]
-        inputs = self._inputs(several, prompts)
+        image_lists = [_several(image) for image in images]
+        inputs = self._inputs(image_lists, prompts)
         # Computed before the model runs, so that an unknown family fails at once.
-        geometries = [self._geometries(own, tokens) for own, tokens in zip(several, self._image_tokens(inputs))]
-        counts = [sum(len(geometry.boxes) for geometry in places) for places in geometries]
-        ids, found, blind = self._record(several, inputs, counts, answers, generation)
-        spans = [token_spans(self.processor.tokenizer, answer) for answer in ids]
-        values = [REDUCERS[self.reducer].function(usable(recorded)) for recorded in found]
-        settings = [self._settings(prompt) | ({"fault": EMPTY} if lost else {}) for prompt, lost in zip(prompts, blind)]
+        geometries = [self._geometries(own, tokens) for own, tokens in zip(image_lists, self._image_tokens(inputs))]
+        counts = [sum(len(geometry.boxes) for geometry in own) for own in geometries]
+        ids, recordings, faults = self._record(image_lists, inputs, counts, answers, generation)
+        texts = [token_spans(self.processor.tokenizer, answer) for answer in ids]
+        values = [REDUCERS[self.reducer].function(non_finite_rows_to_nan(recorded)) for recorded in recordings]
+        settings = [self._settings(prompt) | fault for prompt, fault in zip(prompts, faults)]
         return [
-            Look(text, chars, recorded.rows, reduced, places, made, own)
-            for (text, chars), recorded, reduced, places, made, own in zip(
-                spans, found, values, geometries, settings, several
+            Look(text, chars, recorded.rows, reduced, own_geometries, own_settings, own_images)
+            for (text, chars), recorded, reduced, own_geometries, own_settings, own_images in zip(
+                texts, recordings, values, geometries, settings, image_lists
             )
         ]
 
@@ -124,7 +155,9 @@ class Lens:
         return replace(self, layers="all", heads=tuple((record.layers[layer], head) for layer, head in chosen))
 
     def _inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
-        inputs = prompt_inputs(self.processor, images, prompts, self.images_kwargs)
+        if self.pad:
+            images = [[padded_to_square(image, self.processor) for image in own] for own in images]
+        inputs = prompt_inputs(self.processor, images, prompts, self.images_kwargs, self.chat_kwargs, self.system)
         return inputs.to(self.model.device, self.model.dtype)
 
     def _record(
@@ -134,11 +167,11 @@ class Lens:
         counts: Sequence[int],
         answers: Sequence[str] | None,
         generation: dict[str, Any],
-    ) -> tuple[list[list[int]], list[Recorded], list[bool]]:
+    ) -> tuple[list[list[int]], list[Recorded], list[dict[str, str]]]:
         """Run the batch and record it.
 
-        Returns three items per answer: its ids, the inputs of the reducer, and whether it is empty with attention that
-        is not finite. An empty answer has no rows, so this flag is the only sign of non-finite attention.
+        Returns three items per answer: its ids, the inputs of the reducer, and the fault EMPTY for its settings if it
+        is empty with attention that is not finite. Such an answer has no rows that would show it.
         """
         needs = REDUCERS[self.reducer].needs
         if "heads" in needs and isinstance(self.heads, str):
@@ -148,34 +181,41 @@ class Lens:
             )
         prompt_ids, image_tokens = inputs["input_ids"], self._image_tokens(inputs)
         options: dict[str, Any] = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
+        options["before_last"] = self.query == "study"
         with ExitStack() as recording:
             if "activations" in needs:
                 hidden = recording.enter_context(record_activations(self.model, image_tokens))
             record = recording.enter_context(record_attention(self.model, image_tokens, **options))
             ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers, record)
-        rows = record.rows(self.query, [len(answer) for answer in ids]).numpy()
+        rows = record.rows(self.query, [len(answer) + ("end" in needs) for answer in ids]).numpy()
         if rows.shape[-1] != max(counts):
             raise ValueError(
                 f"expected {max(counts)} image tokens, but the model attends to {rows.shape[-1]}: register a geometry "
                 "rule that matches the model"
             )
         firsts = record.rows()[:, 0].numpy()
-        blind = [not ids[i] and not np.isfinite(firsts[i, :count]).all() for i, count in enumerate(counts)]
+        is_faulty = [not ids[i] and not np.isfinite(firsts[i, :count]).all() for i, count in enumerate(counts)]
         # Copy, because a view would keep the whole batch in memory.
-        found = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
+        recordings = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
+        if "end" in needs:
+            ends = [
+                rows[i, len(ids[i]), :count].copy() if len(ids[i]) < rows.shape[1] else None
+                for i, count in enumerate(counts)
+            ]
+            recordings = [replace(recorded, end=end) for recorded, end in zip(recordings, ends)]
         if "generic" in needs:
             generic = self._generic(images)
-            found = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(found)]
+            recordings = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(recordings)]
         if "activations" in needs:
-            found = [
+            recordings = [
                 replace(
                     recorded,
                     activations=hidden.values(i, ids[i]),
                     interference=hidden.interference(i, ids[i], prompt_ids[i].tolist()),
                 )
-                for i, recorded in enumerate(found)
+                for i, recorded in enumerate(recordings)
             ]
-        return ids, found, blind
+        return ids, recordings, [{"fault": EMPTY} if faulty else {} for faulty in is_faulty]
 
     @torch.inference_mode()
     def _generate(self, inputs: Any, generation: dict[str, Any]) -> list[list[int]]:
@@ -195,40 +235,50 @@ class Lens:
         self.model(**inputs, use_cache=False, logits_to_keep=1)
         return ids
 
-    def _generic(self, images: Sequence[Sequence[Image.Image]]) -> np.ndarray:
-        """Return the row that predicts the first token of a general description, (batch, image tokens)."""
+    def _generic(self, images: Sequence[Sequence[Image.Image]]) -> Float32[np.ndarray, "batch image_tokens"]:
+        """Return the row that predicts the first token of a general description."""
         inputs = self._inputs(images, [GENERIC_PROMPT] * len(images))
         options: dict[str, Any] = {"layers": self.layers, "heads": self.heads}
         with record_attention(self.model, self._image_tokens(inputs), **options) as record:
             self._generate(inputs, {"max_new_tokens": 1})
         return record.rows()[:, 0].numpy()
 
-    def _image_tokens(self, inputs: Any) -> torch.Tensor:
-        """Return which prompt tokens are image tokens, bool (batch, prompt tokens)."""
+    def _image_tokens(self, inputs: Any) -> Bool[Tensor, "batch prompt"]:
+        """Return which prompt tokens are image tokens."""
         token = getattr(self.model.config, "image_token_id", None)
         if token is None:
             raise ValueError(f"expected a config with image_token_id, but that of {type(self.model).__name__} has none")
         return inputs["input_ids"] == token
 
-    def _geometries(self, images: Sequence[Image.Image], image_tokens: torch.Tensor) -> tuple[TokenGeometry, ...]:
+    def _geometries(
+        self, images: Sequence[Image.Image], image_tokens: Bool[Tensor, " prompt"]
+    ) -> tuple[TokenGeometry, ...]:
         """Return the geometries of one prompt's images."""
         # With cross-attention, the image tokens are not part of the prompt.
         crosses = getattr(self.model.config.get_text_config(), "cross_attention_layers", None)
         count = None if crosses else int(image_tokens.sum())
         sizes = [(image.height, image.width) for image in images]
-        return token_geometries(self.model.config, self.processor, sizes, count, self.images_kwargs)
+        seen = [(max(size), max(size)) if self.pad else size for size in sizes]
+        found = token_geometries(self.model.config, self.processor, seen, count, self.images_kwargs)
+        return tuple(geometry.cropped(size) for geometry, size in zip(found, sizes)) if self.pad else found
 
     def _settings(self, prompt: str) -> dict[str, Any]:
         """Return how a look was recorded, for its file."""
         chosen = {name: getattr(self, name) for name in ("reducer", "layers", "heads", "query", "images_kwargs")}
-        return {"model": self.model.config._name_or_path, "prompt": prompt, **chosen}
+        given = {name: value for name in ("chat_kwargs", "system", "pad") if (value := getattr(self, name))}
+        return {"model": self.model.config.name_or_path, "prompt": prompt, **chosen, **given}
 
 
 def _several(images: Images) -> tuple[Image.Image, ...]:
-    return (images,) if isinstance(images, Image.Image) else tuple(images)
+    """The images of one prompt, as RGB."""
+    return tuple(map(as_rgb, images if isinstance(images, (list, tuple)) else [images]))
 
 
 def _check_lengths(images: Sequence[Any], prompts: Sequence[str], answers: Sequence[str] | None = None) -> None:
+    for name, texts in (("prompts", prompts), ("answers", answers or [])):
+        kinds = [type(texts)] if isinstance(texts, str) else [type(text) for text in texts if not isinstance(text, str)]
+        if kinds:
+            raise TypeError(f"expected {name} as strings, one for each image, but got {kinds[0].__name__}")
     counts = [len(given) for given in (images, prompts, answers) if given is not None]
     if min(counts) == 0 or min(counts) != max(counts):
         raise ValueError(f"expected as many images as prompts (and answers), at least one of each, but got {counts}")

@@ -7,14 +7,20 @@ Source: Kang et al., "Your Large Vision-Language Model Only Needs A Few Attentio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 _SELECTED = 10  # heads per document, as in the paper
 
 
-def choose_heads(maps: Sequence[np.ndarray], count: int = 3) -> tuple[tuple[int, int], ...]:
+def choose_heads(
+    maps: Sequence[Float[np.ndarray, "layers heads _rows _columns"]], count: int = 3
+) -> tuple[tuple[int, int], ...]:
     """Return the localization heads as (layer, head) pairs, best first.
 
     1. A head is a candidate if it attends to the image: its attention, summed over the image and averaged over the
@@ -24,8 +30,8 @@ def choose_heads(maps: Sequence[np.ndarray], count: int = 3) -> tuple[tuple[int,
        layer, then to the lower head. (Without the mean entropy, all candidates would tie if step 1 left fewer than 10.)
 
     Args:
-        maps: one float32 array (layers, heads, rows, columns) per calibration document, the attention of the prompt's
-            last token to the image. Grids may differ in size between documents.
+        maps: for each calibration document, the attention of the prompt's last token to the image. Grids may differ in
+            size between documents.
         count: how many heads to choose. The paper finds 3 best for all its models.
 
     Raises:
@@ -50,8 +56,8 @@ def choose_heads(maps: Sequence[np.ndarray], count: int = 3) -> tuple[tuple[int,
     return tuple((int(layer), int(head)) for layer, head in candidates[best])
 
 
-def elbow(values: np.ndarray) -> float:
-    """Return the value at which the sorted values, (n,), bend most.
+def elbow(values: Float[np.ndarray, " values"]) -> float:
+    """Return the value at which the sorted values bend most.
 
     This is the value farthest from the chord between the smallest and the largest, or the first such value if several
     are equally far. The paper says "maximum curvature"; the chord is how its released code finds it.
@@ -61,8 +67,8 @@ def elbow(values: np.ndarray) -> float:
     return float(ascending[np.abs(ascending - chord).argmax()])
 
 
-def spatial_entropy(grid: np.ndarray) -> float:
-    """Return how scattered a map (rows, columns) is: the entropy of the sizes of its regions above the mean, in nats.
+def spatial_entropy(grid: Float[np.ndarray, "rows columns"]) -> float:
+    """Return how scattered a map is: the entropy of the sizes of its regions above the mean, in nats.
 
         H = - sum_i P_i log P_i,  P_i = |C_i| / sum_j |C_j|
 
@@ -74,11 +80,11 @@ def spatial_entropy(grid: np.ndarray) -> float:
     sizes = statistics[1:, cv2.CC_STAT_AREA]
     if not len(sizes):
         return np.inf
-    shares = sizes / sizes.sum()
-    return float(-(shares * np.log(shares)).sum())
+    fractions = sizes / sizes.sum()
+    return float(-(fractions * np.log(fractions)).sum())
 
 
-def _check(maps: Sequence[np.ndarray]) -> None:
+def _check(maps: Sequence[Float[np.ndarray, "layers heads _rows _columns"]]) -> None:
     if not len(maps):
         raise ValueError("expected the maps of at least one calibration document, but got none")
     shapes = [document.shape for document in maps]

@@ -16,8 +16,10 @@ from safetensors.numpy import save_file
 
 from pixfound_tasks.attention.geometry import Method, TokenGeometry, peak
 from pixfound_tasks.files import replacing
+from pixfound_tasks.response.final_answer import final_answer
 
 if TYPE_CHECKING:
+    from jaxtyping import Float32
     from matplotlib.figure import Figure
 
 SCHEMA = "pixfound-look/1"
@@ -33,9 +35,8 @@ class Look:
     Attributes:
         text: the answer.
         token_chars: half-open character ranges in `text`, one per token of the answer, without end-of-text.
-        rows: float32 (tokens, image tokens), each token's attention to the image tokens, averaged over the recorded
-            layers and heads.
-        values: float32 (tokens, image tokens), the output of the reducer.
+        rows: each token's attention to the image tokens, averaged over the recorded layers and heads.
+        values: the output of the reducer.
         geometries: one `TokenGeometry` per image of the prompt. Their tokens follow each other in `rows`.
         settings: how the look was recorded.
         images: the images of the prompt, or None after loading.
@@ -43,8 +44,8 @@ class Look:
 
     text: str
     token_chars: tuple[tuple[int, int], ...]
-    rows: np.ndarray
-    values: np.ndarray
+    rows: Float32[np.ndarray, "tokens image_tokens"]
+    values: Float32[np.ndarray, "tokens image_tokens"]
     geometries: tuple[TokenGeometry, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     images: tuple[Image.Image, ...] | None = field(default=None, repr=False)
@@ -59,13 +60,13 @@ class Look:
         """The geometry of the first image."""
         return self.geometries[0]
 
-    def maps(self, image: int = 0, method: Method = "bicubic") -> np.ndarray:
-        """Return one map per token of the answer over one image of the prompt, float32 (tokens, height, width)."""
+    def maps(self, image: int = 0, method: Method = "bicubic") -> Float32[np.ndarray, "tokens height width"]:
+        """Return one map per token of the answer over one image of the prompt."""
         maps = [self._paint(values, image, method) for values in self.values]
         return np.stack(maps) if maps else np.empty((0, *self.geometries[image].size), np.float32)
 
     @property
-    def lost(self) -> tuple[int, ...]:
+    def non_finite_tokens(self) -> tuple[int, ...]:
         """The tokens whose attention was computed but is not finite, which can happen in half precision.
 
         `phrase_map` leaves them out. With `query="consume"`, the last token of a generated answer is not among them,
@@ -75,8 +76,8 @@ class Look:
         never = len(self.values) - 1 if self.settings.get("query") == "consume" else None
         return tuple(int(token) for token in missing if token != never)
 
-    def phrase_map(self, span: Span, image: int = 0, method: Method = "bicubic") -> np.ndarray:
-        """Return the mean map of a phrase's tokens, float32 (height, width). It is NaN if nothing was recorded.
+    def phrase_map(self, span: Span, image: int = 0, method: Method = "bicubic") -> Float32[np.ndarray, "height width"]:
+        """Return the mean map of a phrase's tokens. It is NaN if nothing was recorded.
 
         If the mean values differ only by rounding, they are replaced by their mean, so that the map is constant.
 
@@ -93,6 +94,25 @@ class Look:
         if np.ptp(mean) <= _ROUNDING * np.abs(rows[np.isfinite(rows).all(axis=1)]).max(initial=0):
             mean = np.full_like(mean, mean.mean())
         return self._paint(mean, image, method)
+
+    def answer(self) -> Look:
+        """Return the look of the final answer, without the thinking before it; see `response.final_answer`."""
+        return self.part(final_answer(self.text, keep_boxes=True).chars)
+
+    def part(self, chars: tuple[int, int]) -> Look:
+        """Return the look of a part of the text, half-open in characters, with the tokens that overlap it."""
+        start, stop = chars
+        first, end = tokens_within(self.token_chars, chars)
+        token_chars = tuple(
+            (max(begin, start) - start, min(over, stop) - start) for begin, over in self.token_chars[first:end]
+        )
+        rows, values = self.rows[first:end], self.values[first:end]
+        settings = self.settings
+        if settings.get("query") == "consume" and end < len(self.token_chars):
+            settings = settings | {"query": "predict"}  # the attention of the part's last token was computed
+        return replace(
+            self, text=self.text[start:stop], token_chars=token_chars, rows=rows, values=values, settings=settings
+        )
 
     def peak(self, span: Span, image: int = 0, rank: int = 1) -> tuple[float, float] | None:
         """Return the highest pixel of a phrase's map, or its rank-th highest, as (x, y) in fractions of the image.
@@ -153,7 +173,7 @@ class Look:
                 head = json.loads((file.metadata() or {})["look"])
                 boxes = [file.get_tensor(f"boxes_{index}") for index in range(len(head["sizes"]))]
                 rows, values = file.get_tensor("rows"), file.get_tensor("values")
-            geometries = tuple(TokenGeometry(*found) for found in zip(boxes, map(tuple, head["sizes"])))
+            geometries = tuple(TokenGeometry(*place) for place in zip(boxes, map(tuple, head["sizes"])))
             chars = tuple((int(start), int(end)) for start, end in head["token_chars"])
             look = cls(head["text"], chars, rows, values, geometries, head["settings"])
             count = sum(len(geometry.boxes) for geometry in geometries)
@@ -177,7 +197,9 @@ class Look:
             raise ValueError(f"expected a phrase of the answer {self.text!r}, but got {span!r}")
         return start, start + len(span)
 
-    def _paint(self, values: np.ndarray, image: int, method: Method) -> np.ndarray:
+    def _paint(
+        self, values: Float32[np.ndarray, " image_tokens"], image: int, method: Method
+    ) -> Float32[np.ndarray, "height width"]:
         start = sum(len(geometry.boxes) for geometry in self.geometries[:image])
         geometry = self.geometries[image]
         return geometry.paint(values[start : start + len(geometry.boxes)], method)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import torch
 from loguru import logger
@@ -15,7 +15,10 @@ from pixfound_tasks.attention.progress import Progress
 from pixfound_tasks.attention.rows import Call, attention_rows, value_norms
 from pixfound_tasks.choices import check_choice
 
-Query = Literal["predict", "consume"]
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32, Int
+
+Query = Literal["predict", "consume", "study"]
 QUERIES = get_args(Query)
 Heads = Literal["all"] | Sequence[int] | Sequence[tuple[int, int]]
 
@@ -25,7 +28,7 @@ _ROWS_AT_ONCE = 32  # rows of a given answer; full rows are as long as the seque
 def check_query(query: str) -> Query:
     """Return the query of this name. Raises ValueError if there is none."""
     check_choice("query", query, QUERIES)
-    return "predict" if query == "predict" else "consume"
+    return cast(Query, query)
 
 
 class AttentionRecord:
@@ -36,13 +39,14 @@ class AttentionRecord:
 
     def __init__(
         self,
-        image_tokens: Tensor,
+        image_tokens: Bool[Tensor, "batch prompt"],
         layers: Sequence[int],
         heads: Heads,
         head_count: int,
         reduce: Literal["mean"] | None,
         value_norm: bool,
         is_crossing: bool,
+        before_last: bool = False,
     ) -> None:
         if image_tokens.dtype != torch.bool or image_tokens.ndim != 2:
             shape, dtype = tuple(image_tokens.shape), image_tokens.dtype
@@ -54,14 +58,16 @@ class AttentionRecord:
             raise ValueError("expected heads as numbers, the same in every layer, with reduce=None; but got pairs")
         self.layers = tuple(self._heads)
         self.reduce, self.value_norm, self.is_crossing = reduce, value_norm, is_crossing
+        self._before_last = before_last
+        self._earlier: Tensor | None = None
         self._batch = len(image_tokens)
         self._progress = Progress(image_tokens.shape[1], is_crossing)
         self._counts = image_tokens.sum(dim=1)
         self._columns = _padded_indices(image_tokens)
-        self._labelled: Tensor | None = None
-        self._at: Tensor | None = None
+        self._labelled: Bool[Tensor, "batch predicting"] | None = None
+        self._at: Int[Tensor, "batch rows"] | None = None
         self._layer_rows: list[Tensor] = []
-        self._came: list[int] = []  # layers of the current step
+        self._step_layers: list[int] = []  # that attended in the current step
         self._steps: list[Tensor] = []
         if not is_crossing:
             if not self._counts.any():
@@ -70,16 +76,19 @@ class AttentionRecord:
                 )
             self._announce(self._columns.shape[1])
 
-    def rows(self, query: Query = "predict", lengths: Sequence[int] | None = None) -> Tensor:
-        """Return the attention to the image tokens, float32 on the CPU.
+    def rows(
+        self, query: Query = "predict", lengths: Sequence[int] | None = None
+    ) -> Float32[Tensor, "batch steps image_tokens"] | Float32[Tensor, "batch steps layers heads image_tokens"]:
+        """Return the attention to the image tokens, on the CPU. Layers and heads are kept apart with `reduce=None`.
 
-        The shape is (batch, steps, image tokens), or (batch, steps, layers, heads, image tokens) with `reduce=None`.
         Rows after a sample's last token are NaN. Columns after a sample's last image token are NaN too, if samples have
         different numbers of image tokens.
 
         Args:
             query: "predict": row t belongs to the query that predicts token t of the answer. "consume": row t belongs
-                to the query that is token t. A generation never consumes its last token, so that row is NaN.
+                to the query that is token t. A generation never consumes its last token, so that row is NaN. "study":
+                as "predict", but row 0 belongs to the prompt's second-to-last query. It is NaN if that was not
+                recorded (`before_last`).
             lengths: the number of answer tokens of each sample, if some answers end early. Defaults to the number of
                 labels of each sample if the forward call had labels.
 
@@ -95,11 +104,13 @@ class AttentionRecord:
             )
         if self._labelled is not None:
             lengths = (self._labelled.sum(dim=1)).tolist() if lengths is None else lengths
-            rows = self._steps[0].chunk(2, dim=1)[QUERIES.index(query)].clone()
+            rows = self._steps[0].chunk(2, dim=1)[query == "consume"].clone()
         else:
             rows = torch.stack(self._steps, dim=1)
             if query == "consume":
                 rows = torch.cat([rows[:, 1:], torch.full_like(rows[:, :1], torch.nan)], dim=1)
+        if query == "study":
+            rows[:, 0] = torch.nan if self._earlier is None else self._earlier
         for sample, length in enumerate(lengths or ()):
             rows[sample, length:] = torch.nan
         if not self.is_crossing:
@@ -107,8 +118,8 @@ class AttentionRecord:
                 rows[sample, ..., count:] = torch.nan
         return rows.cpu()
 
-    def expect(self, labels: Tensor | None) -> None:
-        """Note which tokens of the next forward call are the answer: labels (batch, tokens), -100 for all other tokens.
+    def expect(self, labels: Int[Tensor, "batch tokens"] | None) -> None:
+        """Note which tokens of the next forward call are the answer: the labels are -100 for all other tokens.
 
         Raises:
             ValueError: if a forward call with labels was already recorded.
@@ -137,11 +148,11 @@ class AttentionRecord:
         end = None if self.is_crossing else self._progress.end
         with _full_precision(call.query.device.type):
             if self._at is None:
-                rows = self._reduced(layer, call, attention_rows(call, None, end))
+                rows = self._reduced(layer, call, attention_rows(call, self._last_two(call), end))
             else:
                 parts = self._at.to(call.query.device).split(_ROWS_AT_ONCE, dim=1)
                 rows = torch.cat([self._reduced(layer, call, attention_rows(call, at, end)) for at in parts], dim=1)
-        self._came.append(layer)
+        self._step_layers.append(layer)
         self._layer_rows.append(rows)
         if self.reduce == "mean" and len(self._layer_rows) == 2:
             total, more = self._layer_rows
@@ -149,9 +160,16 @@ class AttentionRecord:
         if layer == self.layers[-1]:
             self._finish()
 
+    def _last_two(self, call: Call) -> Int[Tensor, "batch 2"] | None:
+        """Return the indices of the prompt's last two queries if both are needed; None if only the last query is."""
+        queries = call.query.shape[2]
+        if not self._before_last or self._progress.steps or queries < 2:
+            return None
+        return torch.arange(queries - 2, queries, device=call.query.device).expand(self._batch, 2)
+
     def _begin(self, call: Call) -> None:
         """Begin a step: count its tokens, and raise ValueError if it is not part of a plain generation."""
-        self._came, self._layer_rows = [], []
+        self._step_layers, self._layer_rows = [], []
         for option in ("position_bias", "indices"):
             if call.options.get(option) is not None:
                 raise ValueError(f"expected plain softmax attention, but the model's takes {option!r}: not recorded")
@@ -169,12 +187,10 @@ class AttentionRecord:
         else:
             self._progress.end = queries
 
-    def _reduced(self, layer: int, call: Call, rows: Tensor) -> Tensor:
-        """Reduce full rows, (batch, heads, rows, keys), to the image-token columns.
-
-        Returns (batch, rows, image tokens), summed over the recorded heads, or (batch, rows, heads, image tokens) with
-        `reduce=None`.
-        """
+    def _reduced(
+        self, layer: int, call: Call, rows: Float32[Tensor, "batch heads rows keys"]
+    ) -> Float32[Tensor, "batch rows image_tokens"] | Float32[Tensor, "batch rows recorded_heads image_tokens"]:
+        """Reduce full rows to the image-token columns, summed over the recorded heads unless `reduce` is None."""
         if self.value_norm:
             rows = rows * value_norms(call)
         heads = self._heads[layer]
@@ -195,16 +211,19 @@ class AttentionRecord:
 
     def _finish(self) -> None:
         """End a step, whose rows are now complete."""
-        if tuple(self._came) != self.layers:
+        layers = tuple(self._step_layers)
+        if layers != self.layers:
             raise ValueError(
-                f"expected layers {self.layers} to attend in order, but {tuple(self._came)} did: pass those as layers"
+                f"expected layers {self.layers} to attend in order, but {layers} did: pass those as layers"
             )
         if self.reduce == "mean":
             step = self._layer_rows[0] / sum(len(heads) for heads in self._heads.values())
         else:
             device = self._layer_rows[0].device
             step = torch.stack([rows.to(device) for rows in self._layer_rows], dim=2).cpu()
-        self._steps.append(step if self._at is not None else step[:, 0])
+        if self._at is None and step.shape[1] == 2:
+            self._earlier = step[:, 0]
+        self._steps.append(step if self._at is not None else step[:, -1])
         self._progress.steps += 1
         self._layer_rows = []
 
@@ -248,11 +267,8 @@ def _heads_of_layers(heads: Any, layers: Sequence[int], count: int) -> dict[int,
     return {layer: tuple(sorted(h for at, h in pairs if at == layer)) for layer in sorted({at for at, _ in pairs})}
 
 
-def _padded_indices(flags: Tensor) -> Tensor:
-    """Return the indices of true flags, (batch, largest number of true flags in a sample).
-
-    `flags` is bool (batch, tokens). Entries after a sample's own indices are 0.
-    """
+def _padded_indices(flags: Bool[Tensor, "batch tokens"]) -> Int[Tensor, "batch most_true"]:
+    """Return the indices of each sample's true flags. Entries after a sample's own indices are 0."""
     counts = flags.sum(dim=1)
     # A stable sort of the unset flags moves the set ones to the front, in order.
     order = (~flags).int().argsort(dim=1, stable=True)[:, : int(counts.max())]

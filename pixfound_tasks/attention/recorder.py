@@ -8,16 +8,18 @@ query of every step. For a forward call with labels, they are the queries at eve
 from __future__ import annotations
 
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
-
-from torch import Tensor
-from transformers import AttentionInterface
+from typing import TYPE_CHECKING, Any, Literal
 
 from pixfound_tasks.attention.record import AttentionRecord, Heads
 from pixfound_tasks.attention.rows import Call
+from pixfound_tasks.hosts.attention_interface import Tap, attention_interfaces
+from pixfound_tasks.hosts.model_config import kernel_name
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
+    from torch import Tensor
 
 Layers = str | Sequence[int]
 
@@ -25,25 +27,26 @@ Layers = str | Sequence[int]
 @contextmanager
 def record_attention(
     model: Any,
-    image_tokens: Tensor,
+    image_tokens: Bool[Tensor, "batch prompt"],
     reduce: Literal["mean"] | None = "mean",
     layers: Layers = "all",
     heads: Heads = "all",
     value_norm: bool = False,
+    before_last: bool = False,
 ) -> Iterator[AttentionRecord]:
     """Record the language decoder's attention to the image tokens during one `model.generate` or forward call.
 
     Args:
         model: a transformers model whose decoder uses the attention interface, loaded with sdpa, eager or flash
             attention.
-        image_tokens: bool (batch, prompt tokens), true at the prompt's image tokens. Samples may have different numbers
-            of them. If the text attends to the image by cross-attention (mllama), all keys of the cross-attention are
-            recorded instead.
+        image_tokens: true at the prompt's image tokens. Samples may have different numbers of them. If the text attends
+            to the image by cross-attention (mllama), all keys of the cross-attention are recorded instead.
         reduce: "mean" averages over layers and heads while recording, so memory is steps x image tokens. None keeps
             layers and heads apart, and logs beforehand how much memory that takes.
         layers: see `choose_layers`.
         heads: "all", head numbers to record in every layer, or (layer, head) pairs to record and no others.
         value_norm: whether to multiply the attention by the norm of the value vector.
+        before_last: whether to record the prompt's second-to-last query too, for the query "study".
 
     Yields an `AttentionRecord`. The model's configuration is not changed. When the block ends, all hooks are removed,
     even after an exception.
@@ -54,7 +57,7 @@ def record_attention(
             generation, guidance, attention that is not plain softmax).
     """
     config = model.config.get_text_config()
-    kernel = config._attn_implementation
+    kernel = kernel_name(config)
     if getattr(model.config, "is_encoder_decoder", False):
         raise ValueError(f"expected a decoder that holds the image tokens, but {type(model).__name__} has an encoder")
     if "flex" in kernel:
@@ -63,14 +66,21 @@ def record_attention(
             "attn_implementation='sdpa'"
         )
     crossing = bool(getattr(config, "cross_attention_layers", None))
-    seeing = image_attention_layers(config)
-    chosen = [seeing[index] for index in choose_layers(layers, len(seeing))]
-    record = AttentionRecord(image_tokens, chosen, heads, config.num_attention_heads, reduce, value_norm, crossing)
+    available = image_attention_layers(config)
+    chosen = [available[index] for index in choose_layers(layers, len(available))]
+    record = AttentionRecord(
+        image_tokens, chosen, heads, config.num_attention_heads, reduce, value_norm, crossing, before_last
+    )
     modules = list(model.get_decoder().modules())
-    interfaces = _interfaces(modules)
+    interfaces = attention_interfaces(modules)
     if not interfaces:
         raise ValueError(f"expected a decoder that uses transformers' attention interface, but {type(model)} does not")
-    taps = [_Tap(interface, kernel, record, modules) for interface in interfaces]
+
+    def take(layer: int, *call: Any) -> None:
+        if layer in record.layers:
+            record.take(layer, Call(*call))
+
+    taps = [Tap(interface, kernel, modules, take) for interface in interfaces]
 
     def before_forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if taps[0].is_open:  # a copy of the model made during recording keeps the hook
@@ -133,63 +143,8 @@ def _is_softmax(kind: str) -> bool:
     return ("attention" in kind and "linear" not in kind) or kind == "hybrid"
 
 
-def _labels(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+def _labels(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Int[Tensor, "batch tokens"] | None:
     """Return the labels of a forward call, passed by keyword or by position."""
     if "labels" in kwargs or not args:
         return kwargs.get("labels")
     return inspect.signature(module.forward).bind_partial(*args, **kwargs).arguments.get("labels")
-
-
-class _Tap:
-    """Stands in for a kernel among the attention functions: returns its output, and passes each call to the record.
-
-    It is registered under the kernel's own name, and nothing of the model is changed. Masks, caches and anything else
-    that depends on the model's configured kernel therefore stay as they are.
-    """
-
-    def __init__(
-        self, interface: AttentionInterface, kernel: str, record: AttentionRecord, modules: Iterable[Any]
-    ) -> None:
-        self.interface, self.kernel, self.record = interface, kernel, record
-        self.decoder = {id(module) for module in modules}
-        self.below = interface.get(kernel)  # None for eager attention, which every model file defines itself
-        self.is_open = True
-        interface[kernel] = self
-
-    def __call__(
-        self, module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
-    ) -> Any:
-        run = self.below or _eager_attention(module)
-        output = run(module, query, key, value, attention_mask, **options)
-        if self.is_open and id(module) in self.decoder and module.layer_idx in self.record.layers:
-            self.record.take(module.layer_idx, Call(query, key, value, attention_mask, options))
-        return output
-
-    def close(self) -> None:
-        """Put the kernel back.
-
-        If a later tap on the same kernel is still open, this one only passes calls on until that one closes.
-        """
-        self.is_open = False
-        top = self.interface.get(self.kernel)
-        while isinstance(top, _Tap) and not top.is_open:
-            del self.interface[self.kernel]
-            if top.below is not self.interface.get(self.kernel):
-                self.interface[self.kernel] = top.below
-            top = top.below
-
-
-def _eager_attention(module: Any) -> Callable[..., Any]:
-    """Return the eager attention from the file that defines a module's class or one of its base classes."""
-    files = (sys.modules[parent.__module__] for parent in type(module).__mro__)
-    return next(file.eager_attention_forward for file in files if hasattr(file, "eager_attention_forward"))
-
-
-def _interfaces(modules: Iterable[Any]) -> list[AttentionInterface]:
-    """Return the registries in which the modules look up their attention functions.
-
-    This is the one of transformers, unless a model file has its own.
-    """
-    files = {parent.__module__ for module in modules for parent in type(module).__mro__}
-    found = [getattr(sys.modules[file], "ALL_ATTENTION_FUNCTIONS", None) for file in sorted(files)]
-    return list({id(interface): interface for interface in found if interface is not None}.values())

@@ -1,18 +1,21 @@
 """Reduce what was recorded of one answer to one value per generated token and image token.
 
-Every reducer takes a `Recorded` and returns float32 (tokens, image tokens). Rows that were not recorded (NaN) stay NaN
-and do not affect other rows. `tam` reads no rows. `usable` replaces every row that holds a non-finite value with NaN.
+Every reducer takes a `Recorded` and returns the values. Rows that were not recorded (NaN) stay NaN and do not affect
+other rows. `tam` reads no rows. `non_finite_rows_to_nan` replaces every row that holds a non-finite value with NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pixfound_tasks.registry import Registry
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
 
 GENERIC_PROMPT = "Write a general description of the image."
 
@@ -25,19 +28,21 @@ class Recorded:
     """What was recorded of one answer.
 
     Attributes:
-        rows: float32 (tokens, image tokens), attention averaged over the chosen layers and heads.
-        generic: float32 (image tokens,), the row that predicts the first token of the answer to GENERIC_PROMPT.
-        activations: float32 (tokens, image tokens), see `ActivationRecord.values`.
-        interference: float32 (tokens, image tokens), see `ActivationRecord.interference`.
+        rows: attention averaged over the chosen layers and heads.
+        generic: the row that predicts the first token of the answer to GENERIC_PROMPT.
+        activations: see `ActivationRecord.values`.
+        interference: see `ActivationRecord.interference`.
+        end: the row that predicts the end of the answer; None if the answer was cut off.
     """
 
-    rows: np.ndarray
-    generic: np.ndarray | None = None
-    activations: np.ndarray | None = None
-    interference: np.ndarray | None = None
+    rows: Float32[np.ndarray, "tokens image_tokens"]
+    generic: Float32[np.ndarray, " image_tokens"] | None = None
+    activations: Float32[np.ndarray, "tokens image_tokens"] | None = None
+    interference: Float32[np.ndarray, "tokens image_tokens"] | None = None
+    end: Float32[np.ndarray, " image_tokens"] | None = None
 
 
-def usable(recorded: Recorded) -> Recorded:
+def non_finite_rows_to_nan(recorded: Recorded) -> Recorded:
     """Return a copy in which every row with a value that is not finite is NaN.
 
     A generic row with such a value becomes NaN as a whole.
@@ -45,23 +50,24 @@ def usable(recorded: Recorded) -> Recorded:
     return replace(
         recorded,
         rows=_finite_or_nan(recorded.rows),
+        end=None if recorded.end is None else _finite_or_nan(recorded.end),
         generic=None if recorded.generic is None else _finite_or_nan(recorded.generic),
         activations=None if recorded.activations is None else _finite_or_nan(recorded.activations),
         interference=None if recorded.interference is None else _finite_or_nan(recorded.interference),
     )
 
 
-def _finite_or_nan(values: np.ndarray) -> np.ndarray:
-    """Keep finite rows (..., image tokens), and set all other rows to NaN."""
+def _finite_or_nan(values: Float32[np.ndarray, "*tokens image_tokens"]) -> Float32[np.ndarray, "*tokens image_tokens"]:
+    """Keep finite rows, and set all other rows to NaN."""
     return np.where(np.isfinite(values).all(axis=-1, keepdims=True), values, np.float32(np.nan))
 
 
-def mean(recorded: Recorded) -> np.ndarray:
+def mean(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Return the rows unchanged: attention averaged over layers and heads."""
     return recorded.rows
 
 
-def mean_centered(recorded: Recorded) -> np.ndarray:
+def mean_centered(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Subtract the mean row of the answer: what each token attends to beyond what all its tokens attend to.
 
         values[t] = rows[t] - mean_s rows[s]
@@ -71,13 +77,22 @@ def mean_centered(recorded: Recorded) -> np.ndarray:
     return _centered(recorded.rows)
 
 
-def relative(recorded: Recorded) -> np.ndarray:
+def study(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
+    """Subtract the mean row of all generated tokens, the end of the answer included, as the authors' scripts do.
+
+    values[t] = rows[t] - mean_s rows[s]    over the tokens s of the answer and its end-of-text token
+    """
+    rows = recorded.rows if recorded.end is None else np.concatenate([recorded.rows, recorded.end[None]])
+    return _centered(rows)[: len(recorded.rows)]
+
+
+def relative(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Divide the attention for the prompt by the attention for a general description of the image.
 
         values[t, j] = rows[t, j] / max(generic[j], mean(generic) / 1000)
 
     The floor keeps values finite at image tokens that get no attention from the general description. If the generic row
-    is NaN (see `usable`), all values are NaN.
+    is NaN (see `non_finite_rows_to_nan`), all values are NaN.
 
     Source: "MLLMs Know Where to Look" (arXiv 2502.17422), relative attention. The paper uses the row of the prompt's
     last token in one chosen layer. This function uses the row of every generated token, averaged over the chosen
@@ -96,7 +111,7 @@ def relative(recorded: Recorded) -> np.ndarray:
     return rows / np.maximum(generic, generic.mean() * _GENERIC_FLOOR)
 
 
-def heads(recorded: Recorded) -> np.ndarray:
+def heads(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Return the rows unchanged. They must be recorded with the localization heads only (see `choose_heads`).
 
         values[t] = 1/n sum_(l,h) attention[l, h, t]    over the n chosen heads
@@ -109,7 +124,7 @@ def heads(recorded: Recorded) -> np.ndarray:
     return recorded.rows
 
 
-def sink_filtered(recorded: Recorded) -> np.ndarray:
+def sink_filtered(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Center the rows, and remove the image tokens that draw attention from every query (attention sinks).
 
         sink[j] = every row t has rows[t, j] > 10 median_i rows[t, i]
@@ -135,7 +150,7 @@ def sink_filtered(recorded: Recorded) -> np.ndarray:
     return np.where(sinks, least, centered)
 
 
-def value_norm(recorded: Recorded) -> np.ndarray:
+def value_norm(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Center the rows. They must be recorded as attention times the norm of the value vector.
 
         rows[t, j] = mean_(l,h) attention[l, h, t, j] |value[l, h, j]|
@@ -146,7 +161,7 @@ def value_norm(recorded: Recorded) -> np.ndarray:
     return _centered(recorded.rows)
 
 
-def tam(recorded: Recorded) -> np.ndarray:
+def tam(recorded: Recorded) -> Float32[np.ndarray, "tokens image_tokens"]:
     """Token activation map: what a token activates in the image beyond what its context does. It uses no attention.
 
         A[t] = max(activations[t], 0),  I[t] = interference[t]
@@ -170,7 +185,7 @@ def tam(recorded: Recorded) -> np.ndarray:
     return np.maximum(positive - scale * interference, 0)
 
 
-def _centered(rows: np.ndarray) -> np.ndarray:
+def _centered(rows: Float32[np.ndarray, "tokens image_tokens"]) -> Float32[np.ndarray, "tokens image_tokens"]:
     known = ~np.isnan(rows).any(axis=1)
     return rows - rows[known].mean(axis=0) if known.any() else rows
 
@@ -178,15 +193,16 @@ def _centered(rows: np.ndarray) -> np.ndarray:
 class Reducer(NamedTuple):
     """A reducer and what it needs recorded in addition to plain rows.
 
-    `needs` is a subset of "value_norm", "generic", "heads" and "activations".
+    `needs` is a subset of "value_norm", "end", "generic", "heads" and "activations".
     """
 
-    function: Callable[[Recorded], np.ndarray]
+    function: Callable[[Recorded], Float32[np.ndarray, "tokens image_tokens"]]
     needs: frozenset[str] = frozenset()
 
 
 _REDUCERS = {
     "mean_centered": Reducer(mean_centered),
+    "study": Reducer(study, frozenset({"end"})),
     "mean": Reducer(mean),
     "relative": Reducer(relative, frozenset({"generic"})),
     "heads": Reducer(heads, frozenset({"heads"})),

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Float32, Int
 
 
 class Call(NamedTuple):
     """One call of an attention kernel, as transformers makes it.
 
     Attributes:
-        query: (batch, heads, queries, width).
-        key: (batch, key heads, keys, width). Each key head is shared by a group of heads.
-        value: the same shape as `key`.
+        query: the query vectors.
+        key: the key vectors. Each key head is shared by a group of heads.
+        value: the value vectors.
         mask: which keys each query may see: bool or additive, (batch or 1, heads or 1, queries, keys). With flash
             attention it is (batch, keys) and applies in addition to the causal rule. None means the causal rule alone.
         options: the kernel's own options: `scaling` of the scores (1 / sqrt(width) if None), `sliding_window`,
             `softcap`, `s_aux` (sink logits).
     """
 
-    query: Tensor
-    key: Tensor
-    value: Tensor
+    query: Float[Tensor, "batch heads queries width"]
+    key: Float[Tensor, "batch key_heads keys width"]
+    value: Float[Tensor, "batch key_heads keys value_width"]
     mask: Tensor | None
     options: dict[str, Any]
 
 
 @torch.no_grad()
-def attention_rows(call: Call, at: Tensor | None, end: int | None) -> Tensor:
-    """Return the softmax rows over all keys, float32 (batch, heads, rows, keys).
+def attention_rows(
+    call: Call, at: Int[Tensor, "batch rows"] | None, end: int | None
+) -> Float32[Tensor, "batch heads rows keys"]:
+    """Return the softmax rows over all keys.
 
     Args:
-        at: the indices of the queries to compute, (batch, rows). None means only the last query.
+        at: the indices of the queries to compute. None means only the last query.
         end: the number of tokens in the sequence, up to and including the last query. None means that every query sees
             every key, as in cross-attention.
     """
@@ -47,9 +52,9 @@ def attention_rows(call: Call, at: Tensor | None, end: int | None) -> Tensor:
     scores = (grouped @ key.float().transpose(-1, -2)).view(len(key), heads, -1, key.shape[2])
     if softcap := call.options.get("softcap"):
         scores = softcap * torch.tanh(scores / softcap)
-    seen = _seen(call, at, end)
-    if seen is not None:
-        scores = scores.masked_fill(~seen, -torch.inf) if seen.dtype == torch.bool else scores + seen.float()
+    visible = _visible(call, at, end)
+    if visible is not None:
+        scores = scores.masked_fill(~visible, -torch.inf) if visible.dtype == torch.bool else scores + visible.float()
     sinks = call.options.get("s_aux")
     if sinks is None:
         return scores.softmax(dim=-1)
@@ -57,17 +62,16 @@ def attention_rows(call: Call, at: Tensor | None, end: int | None) -> Tensor:
     return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1]
 
 
-def value_norms(call: Call) -> Tensor:
-    """Return the norm of each key's value vector for every head, float32 (batch, heads, 1, keys)."""
+def value_norms(call: Call) -> Float32[Tensor, "batch heads 1 keys"]:
+    """Return the norm of each key's value vector for every head."""
     norms = call.value.float().norm(dim=-1)
     return norms.repeat_interleave(call.query.shape[1] // norms.shape[1], dim=1)[:, :, None]
 
 
-def _seen(call: Call, at: Tensor | None, end: int | None) -> Tensor | None:
-    """Return the mask of the computed rows, bool or additive, (batch or 1, heads or 1, rows, keys).
-
-    Returns None if all keys are seen.
-    """
+def _visible(
+    call: Call, at: Int[Tensor, "batch rows"] | None, end: int | None
+) -> Bool[Tensor, "#batch #heads rows keys"] | Float[Tensor, "#batch #heads rows keys"] | None:
+    """Return the mask of the computed rows, bool or additive, or None if every key is visible."""
     mask, queries, keys = call.mask, call.query.shape[2], call.key.shape[2]
     if mask is not None and mask.ndim == 4:
         if at is None:
@@ -79,10 +83,10 @@ def _seen(call: Call, at: Tensor | None, end: int | None) -> Tensor | None:
     if end is None or (at is None and not window and keys <= end):
         return padding
     # Position of each key in the sequence. A sliding cache holds the last keys; a static one has room for more.
-    place = torch.arange(keys, device=call.key.device) + max(0, end - keys)
+    position = torch.arange(keys, device=call.key.device) + max(0, end - keys)
     row = end - 1 if at is None else (end - queries + at)[:, None, :, None]
-    seen = place <= row
+    visible = position <= row
     if window:
-        seen &= place > row - window
-    seen = seen.view(1, 1, 1, keys) if at is None else seen
-    return seen if padding is None else seen & padding
+        visible &= position > row - window
+    visible = visible.view(1, 1, 1, keys) if at is None else visible
+    return visible if padding is None else visible & padding

@@ -65,13 +65,18 @@ def __getattr__(attribute: str) -> str:
 
 
 def _folder_for_yaml(name: str) -> str:
-    """Return the folder. Logs a DataError before raising it, because the last line that lmms-eval prints omits it."""
+    """Return the folder. If the data is missing, ends lmms-eval's command with the one line that says what to do.
+
+    Elsewhere, a DataError is logged before it is raised, because lmms-eval's own error omits it.
+    """
     from loguru import logger
 
     from pixfound_tasks.benchmarks.sources import DataError
+    from pixfound_tasks.hosts.command import stop_command
 
     try:
         return folder(name)
     except DataError as error:
+        stop_command(str(error))
         logger.error(str(error))
         raise error.with_traceback(None) from None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pixfound_tasks.benchmarks.build import BenchmarkBuilder
@@ -54,6 +54,18 @@ class Published:
     without_expression: Sequence[str] | None = None
 
 
+class Emerged(NamedTuple):
+    """When grounding emerged in a published model's answers: histograms over images, as counts.
+
+    `model` is its name. `tenths` counts the best phrases that begin in each tenth of the answer, by characters.
+    `concepts` counts what they are about, by the names of `analysis.concepts.CONCEPTS`.
+    """
+
+    model: str
+    tenths: tuple[int, ...]
+    concepts: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """A benchmark: how its documents are built, and what its tasks and reports need to know.
@@ -66,12 +78,16 @@ class Benchmark:
             "package.module:function". It downloads missing files unless `local_only` is true.
         document_count: the number of documents.
         is_paired: whether images come in pairs that share a question and have opposite answers.
+        paper_rule: how the `paper` rule reads an answer to a choice question: one of `response.option.PAPER_RULES`.
+        has_sources: whether the images come from several data sets, over whose scores a mean is taken, too.
         segmenter: turns boxes and points into masks, unless PIXFOUND_SEGMENTER selects another one.
         licence: the license terms for an exported copy, as a paragraph.
         licence_id: the hub's identifier of the license.
         first_index: the number of the first image in prediction files that are named by number.
         files: the location of its files. None if the benchmark is drawn by code.
         published: its published content.
+        emerged: histograms of published models, which reports draw beside a run's.
+        emerged_source: where they are from, as the end of a sentence.
         task_folder: the folder of its task YAMLs. None for the benchmarks that this package ships.
 
     Raises ValueError if the name has another form.
@@ -85,9 +101,13 @@ class Benchmark:
     segmenter: str
     licence: str
     licence_id: str = "other"
+    paper_rule: str = "letter or text"
+    has_sources: bool = False
     first_index: int = 1
     files: HubFiles | None = None
     published: Published = Published()
+    emerged: tuple[Emerged, ...] = ()
+    emerged_source: str = ""
     task_folder: Path | None = None
 
     def __post_init__(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pixfound_tasks.benchmarks import cache
-from pixfound_tasks.benchmarks.documents import Document, as_dataset, fingerprint
+from pixfound_tasks.benchmarks.documents import PROVENANCE, Document, as_dataset, fingerprint
 from pixfound_tasks.benchmarks.sources import Files
 
 
@@ -47,6 +47,15 @@ def from_documents(documents: Sequence[Document]) -> BenchmarkBuilder:
     )
 
 
+def with_provenance(documents: Iterable[Document], digest: str, **entries: str | None) -> Iterator[Document]:
+    """Yield the documents with the digest of the files that they were built from, and with other provenance entries.
+
+    Entries that are not given stay as they are.
+    """
+    for document in documents:
+        yield document._replace(provenance={**document.provenance, "content": digest[:12], **entries})
+
+
 def content_key(digest: str, origin: str) -> str:
     """Return the key of a benchmark that is built from files with this digest and whose documents name this origin."""
-    return hashlib.sha256(f"{digest} {origin}".encode()).hexdigest()
+    return hashlib.sha256(f"{digest} {origin} {' '.join((*Document._fields, *PROVENANCE))}".encode()).hexdigest()

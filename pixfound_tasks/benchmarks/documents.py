@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
 _CHUNK = 64  # documents
+# What programs need of `origin`:
+# - content: the first 12 hex digits of the SHA-256 of the files; None if there are none
+# - answers: which answers count, "original" or "corrected"
+# - expressions: "clean", or "authors" if they are written as by the study's code, see `expressions`
+# - images: "benchmark", or "original" if they are the photographs that the benchmark's own images were made from
+# - variations: "study" if prompts or images are varied by the study's own rules, see `prompts.study_variants`
+PROVENANCE: dict[str, str | None] = {
+    "content": None, "answers": "original", "expressions": "clean", "images": "benchmark", "variations": None,
+}  # fmt: skip
 
 
 class Document(NamedTuple):
@@ -41,6 +50,7 @@ class Document(NamedTuple):
     height: int
     origin: str  # the files and revisions that this document was built from, for people to read
     image: dict[str, Any]  # {"bytes": an encoded image, "path": None}
+    provenance: dict[str, str | None] = PROVENANCE
 
 
 @lru_cache
@@ -67,6 +77,7 @@ def features() -> Features:
         "height": Value("int32"),
         "origin": Value("string"),
         "image": Image(),
+        "provenance": dict.fromkeys(PROVENANCE, Value("string")),
     })  # fmt: skip
 
 
@@ -85,10 +96,10 @@ def as_dataset(documents: Iterable[Document]) -> DatasetDict:
 
 
 def fingerprint(documents: Sequence[Document]) -> str:
-    """Return the SHA-256 over all columns and the decoded RGB pixels. The encoding of the images has no effect."""
+    """Return the SHA-256 over the columns before `provenance` and the decoded RGB pixels, however they are encoded."""
     digest = hashlib.sha256()
     for document in documents:
-        texts = document._replace(image={})
+        texts = document._replace(image={})[: Document._fields.index("provenance")]
         digest.update(json.dumps(texts, sort_keys=True).encode())
         digest.update(Image.open(BytesIO(document.image["bytes"])).convert("RGB").tobytes())
     return digest.hexdigest()

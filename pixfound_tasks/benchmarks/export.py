@@ -36,6 +36,8 @@ _COLUMNS = {
     "height": "the image's height in pixels",
     "origin": "the files and revisions that this row was built from",
     "image": "the image",
+    "provenance": "`content`, 12 hex digits of those files' SHA-256 (or null); `answers`, original or corrected; "
+    "`expressions`, clean or authors; `images`, benchmark or original; `variations`, null in a benchmark itself",
 }
 
 

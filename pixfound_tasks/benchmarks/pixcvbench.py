@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pixfound_tasks import masks
 from pixfound_tasks.benchmarks import cvbench, segmentations
-from pixfound_tasks.benchmarks.build import BenchmarkBuilder, content_key
-from pixfound_tasks.benchmarks.documents import Document
-from pixfound_tasks.benchmarks.expressions import expression, read_names
+from pixfound_tasks.benchmarks.build import BenchmarkBuilder, content_key, with_provenance
+from pixfound_tasks.benchmarks.documents import PROVENANCE, Document
+from pixfound_tasks.benchmarks.expressions import (
+    AUTHORS,
+    CLEAN,
+    authors_expression,
+    authors_names,
+    expression,
+    read_names,
+    selected_expressions,
+)
 from pixfound_tasks.benchmarks.readers import Row, image_size, read_table
 from pixfound_tasks.benchmarks.records.pixcvbench import (
     ANNOTATIONS,
@@ -33,6 +42,7 @@ from pixfound_tasks.benchmarks.sources import (
     local_folder,
     requested_revision,
 )
+from pixfound_tasks.settings import read_setting
 
 
 class Counts(NamedTuple):
@@ -50,22 +60,47 @@ PUBLISHED_COUNTS = Counts(images=1438, from_ade20k=633, empty_masks=1)
 
 
 def builder(local_only: bool = False) -> BenchmarkBuilder:
-    """Return how PixCV-Bench is built. Raises DataError if files are missing."""
+    """Return how PixCV-Bench is built, with the expressions that PIXFOUND_EXPRESSIONS names.
+
+    Raises ValueError if it has an invalid value, and DataError if files are missing.
+    """
+    expressions = selected_expressions()
     files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}"
+    origin += "" if expressions == CLEAN else f", expressions of the {expressions}"
+
+    def build() -> Iterator[Document]:
+        return with_provenance(join(files, origin, expressions), digest, expressions=expressions)
+
     key = content_key(digest, origin)
-    return BenchmarkBuilder(
-        "pixcvbench", origin, files, key, lambda: join(files, origin), lambda them: checked(them, PUBLISHED_COUNTS)
-    )
+    return BenchmarkBuilder("pixcvbench", origin, files, key, build, lambda them: checked(them, PUBLISHED_COUNTS))
 
 
 def find(local_only: bool = False) -> Files:
     """Find the files in PIXFOUND_DATA if that is set, otherwise on the hub.
 
-    PIXFOUND_REVISION selects the revision of the annotations on the hub. Raises DataError if the folder or a data set
-    is missing.
+    PIXFOUND_REVISION selects the revision of the annotations on the hub. If PIXFOUND_PHOTOGRAPHS is set, its
+    photographs are among the files. Raises DataError if a folder or a data set is missing.
     """
+    files = _find(local_only)
+    photographs = read_setting("PIXFOUND_PHOTOGRAPHS")
+    if not photographs:
+        return files
+    folder = Path(photographs).expanduser()
+    listed = {PurePosixPath(row["file"]).name for row in _objects(files)}
+    found = {name: path for name, path in _image_files(folder).items() if path.name in listed}
+    if missing := sorted(listed - {path.name for path in found.values()}):
+        raise DataError(
+            f"expected {missing[0]} in {' or '.join(IMAGE_FOLDERS.values())} of PIXFOUND_PHOTOGRAPHS={photographs}, "
+            f"but {len(missing)} of {len(listed)} photographs are missing; put them there, or unset "
+            "PIXFOUND_PHOTOGRAPHS to use the images of CV-Bench"
+        )
+    place = f"{files.place} and {folder}"
+    return replace(files, origin=f"{files.origin}, original photographs", place=place, paths=files.paths | found)
+
+
+def _find(local_only: bool) -> Files:
     folder = local_folder(FOLDER, LAYOUT)
     if folder:
         # The hub splits CV-Bench into several files. A local test.parquet holds all of it.
@@ -96,9 +131,16 @@ def _image_files(folder: Path) -> dict[str, Path]:
     }
 
 
-def join(files: Files, origin: str = "") -> Iterator[Document]:
-    """Yield the documents in the order of CV-Bench's rows. Raises DataError if a file is missing or invalid."""
-    objects = read_table(files, "Objects.csv", ("file", "Objects"), index="Id", first=0)
+def _objects(files: Files) -> list[Row]:
+    return read_table(files, "Objects.csv", ("file", "Objects"), index="Id", first=0)
+
+
+def join(files: Files, origin: str = "", expressions: str = CLEAN) -> Iterator[Document]:
+    """Yield the documents in the order of CV-Bench's rows. Raises DataError if a file is missing or invalid.
+
+    A photograph among the files is used instead of CV-Bench's image. `expressions` is a value of PIXFOUND_EXPRESSIONS.
+    """
+    objects = _objects(files)
     listed = {source: segmentations.read(files, source) for source in SOURCES}
     questions = [name for name in sorted(files.paths) if name.endswith(".parquet")] or ["test.parquet"]
     for name in questions:
@@ -108,10 +150,14 @@ def join(files: Files, origin: str = "") -> Iterator[Document]:
             if source not in SOURCES or file not in listed[source]:
                 expected = f"an image of {' or '.join(SOURCES)} that is listed in its {SEGMENTATIONS}"
                 raise DataError(f"expected {expected} in {where}, but got {file!r} of {source}: fetch both again")
-            image = row["image"] or files.read(f"{source}/{file}")
+            is_original = f"{source}/{file}" in files.paths or not row["image"]
+            image = files.read(f"{source}/{file}") if is_original else row["image"]
             size = image_size(image, f"{where} ({file})")
             mask = segmentations.mask(listed[source][file], size[::-1], f"{file} in {source}/{SEGMENTATIONS}")
-            yield _document(row, where, _object(objects, row["idx"], file, where), mask, image, origin)
+            names = _object(objects, row["idx"], file, where)
+            referring = _expression(names, where, row["prompt"], expressions)
+            document = _document(row, where, referring, mask, image, origin)
+            yield document._replace(provenance=PROVENANCE | {"images": "original"}) if is_original else document
 
 
 def _object(objects: Sequence[Row], number: int, file: str, where: str) -> str:
@@ -122,7 +168,14 @@ def _object(objects: Sequence[Row], number: int, file: str, where: str) -> str:
     return objects[number]["Objects"]
 
 
-def _document(row: cvbench.Row, where: str, names: str, mask: masks.Rle, image: bytes, origin: str) -> Document:
+def _expression(names: str, where: str, prompt: str, expressions: str) -> str:
+    parsed = read_names(names, where)
+    if expressions == AUTHORS:
+        return authors_expression(authors_names(names), prompt)
+    return expression(parsed, prompt)
+
+
+def _document(row: cvbench.Row, where: str, referring: str, mask: masks.Rle, image: bytes, origin: str) -> Document:
     choices = list(map(str, row["choices"]))
     height, width = mask["size"]
     return Document(
@@ -138,7 +191,7 @@ def _document(row: cvbench.Row, where: str, names: str, mask: masks.Rle, image: 
         pattern="",
         task=row["task"],
         source=row["source"],
-        expression=expression(read_names(names, where), row["prompt"]),
+        expression=referring,
         mask=mask,
         width=width,
         height=height,

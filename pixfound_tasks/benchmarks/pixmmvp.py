@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixfound_tasks import masks
-from pixfound_tasks.benchmarks.build import BenchmarkBuilder, content_key
+from pixfound_tasks.benchmarks.build import BenchmarkBuilder, content_key, with_provenance
 from pixfound_tasks.benchmarks.documents import Document
+from pixfound_tasks.benchmarks.expressions import AUTHORS, CLEAN, selected_expressions
 from pixfound_tasks.benchmarks.readers import Row, read_image, read_json, read_table
 from pixfound_tasks.benchmarks.records.pixmmvp import (
     ANNOTATION_FILES,
@@ -52,18 +53,23 @@ PUBLISHED_COUNTS = Counts(images=300, pairs=150, without_expression=14, empty_ma
 
 
 def builder(local_only: bool = False) -> BenchmarkBuilder:
-    """Return how PixMMVP is built, with the answers that PIXFOUND_ANSWERS names ("original" or "corrected").
+    """Return how PixMMVP is built, with the answers and expressions that the settings name.
 
-    Raises ValueError if PIXFOUND_ANSWERS has another value, and DataError if files are missing.
+    Raises ValueError if PIXFOUND_ANSWERS or PIXFOUND_EXPRESSIONS has an invalid value, and DataError if files are
+    missing.
     """
-    answers = read_setting("PIXFOUND_ANSWERS")
+    answers, expressions = read_setting("PIXFOUND_ANSWERS"), selected_expressions()
     check_answers(answers)
     files = find(local_only)
     digest = files.digest()
     origin = f"{files.origin}, content {digest[:12]}" + ("" if answers == "original" else f", {answers} answers")
-    return BenchmarkBuilder(
-        "pixmmvp", origin, files, content_key(digest, origin), lambda: join(files, answers, origin), _verified
-    )
+    origin += "" if expressions == CLEAN else f", expressions of the {expressions}"
+
+    def build() -> Iterator[Document]:
+        documents = join(files, answers, origin, expressions)
+        return with_provenance(documents, digest, answers=answers, expressions=expressions)
+
+    return BenchmarkBuilder("pixmmvp", origin, files, content_key(digest, origin), build, _verified)
 
 
 def check_answers(answers: str) -> None:
@@ -91,8 +97,10 @@ def find(local_only: bool = False) -> Files:
     return Files(origin, f"the data sets {ANNOTATIONS} and {IMAGES}", LAYOUT, by_name(paths))
 
 
-def join(files: Files, answers: str = "original", origin: str = "") -> list[Document]:
+def join(files: Files, answers: str = "original", origin: str = "", expressions: str = CLEAN) -> list[Document]:
     """Return the documents in the order of their numbers, one for each row of the tables.
+
+    If `expressions` is "authors", expressions are as in Objects.csv, with blanks before and after them.
 
     Raises DataError if a file is missing or invalid, or if the tables differ in length.
     """
@@ -107,7 +115,7 @@ def join(files: Files, answers: str = "original", origin: str = "") -> list[Docu
         raise DataError(f"expected tables of equal length, but got {lengths} rows: fetch the shorter ones again")
     targets = _targets(files)
     return [
-        _document(files, number, parts[0] | parts[1] | parts[2], targets, answers, origin)
+        _document(files, number, parts[0] | parts[1] | parts[2], targets, answers, origin, expressions)
         for number, parts in enumerate(zip(*rows.values()), 1)
     ]
 
@@ -133,7 +141,9 @@ def _targets(files: Files) -> dict[str, Rle]:
         ) from error
 
 
-def _document(files: Files, number: int, row: Row, targets: dict[str, Rle], answers: str, origin: str) -> Document:
+def _document(
+    files: Files, number: int, row: Row, targets: dict[str, Rle], answers: str, origin: str, expressions: str
+) -> Document:
     identifier = str(number)
     if identifier not in targets:
         raise DataError(f"expected {number}.jpg in Segmentations.json, but it is not there: fetch the file again")
@@ -152,7 +162,7 @@ def _document(files: Files, number: int, row: Row, targets: dict[str, Rle], answ
         pattern=row["Pattern"],
         task="",
         source="",
-        expression=None if expression == "None" else expression,
+        expression=None if expression == "None" else row["Object"] if expressions == AUTHORS else expression,
         mask=targets[identifier],
         width=width,
         height=height,

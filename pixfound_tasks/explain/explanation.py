@@ -89,7 +89,7 @@ def explain(
         expression=subject.expression,
         prompt=prompt,
         answer=response.text,
-        phrases=tuple(_explained(look, response, subject.target)),
+        phrases=tuple(_explained(look.answer(), response, subject.target)),
         selection=selection,
         judged=_judged(response, selection, subject, judge),
         target=subject.target,

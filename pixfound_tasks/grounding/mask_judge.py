@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,9 +11,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pixfound_tasks import masks
-from pixfound_tasks.judges.base import Judge, JudgeDown, OneImageOnly, check_images
+from pixfound_tasks.grounding.judge_replies import chosen_number, read_presence
+from pixfound_tasks.judges.base import Judge, JudgeDown, NoReply, OneImageOnly, check_images
+from pixfound_tasks.judges.thinking import whole_reply
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.response import Candidate, Phrase, Selection, all_candidates
+from pixfound_tasks.response.final_answer import final_answer
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention import Lens
@@ -35,9 +37,10 @@ class Judged(NamedTuple):
     """A judge's selection, None if the judge was down, and notes on how it was made.
 
     `notes` contains the judge's `name`, the `status` ("chosen", "absent", "only candidate", "no candidates", "unread:
-    first candidate" or "down: similarity") and the `exchanges` (prompt, number of images, reply). It contains the
-    `reason` if the judge was down. It contains `sheet`, the judge's refusal of several images, if the judge saw the
-    candidates on one contact sheet.
+    first candidate" or "down: similarity") and the `exchanges` (prompt, number of images, final answer). It contains
+    the `reason` if the judge was down, and `presence` if its first reply says neither yes nor no ("unread: counts as
+    yes") or both ("conflicting: counts as yes"). It contains `sheet`, the judge's refusal of several images, if the
+    judge saw the candidates on one contact sheet.
     """
 
     selection: Selection | None
@@ -47,10 +50,10 @@ class Judged(NamedTuple):
 def select_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge) -> Judged:
     """Ask whether the image (RGB) has the object and, if so, which candidate of all phrases shows it best.
 
-    The reply "no" means "not there". A reply with neither "yes" nor "no" counts as "yes". Empty masks are not shown,
-    and equal masks are shown once. If there are more than `MOST_IMAGES` candidates, the judge selects the best of each
-    group and then the best of these. A reply without a number, or with one out of range, selects the first candidate
-    shown. Source: PixFoundation, section 3.
+    The reply "no" means "not there". A reply that says neither "yes" nor "no", or both, counts as "yes". Empty masks
+    are not shown, and equal masks are shown once. If there are more than `MOST_IMAGES` candidates, the judge selects
+    the best of each group and then the best of these. A reply without a number, with several that conflict, or with one
+    out of range selects the first candidate shown. Thinking does not count. Source: PixFoundation, section 3.
     """
     session = _JudgeSession(judge)
     candidates = _distinct(phrases)
@@ -94,8 +97,10 @@ class _JudgeSession:
     def confirms(self, image: Image.Image, expression: str) -> bool:
         """Return False if the judge says that the object is absent, else True."""
         reply = self._ask(PRESENCE.format(expression), [image])
-        said = re.search(r"\b(yes|no)\b", reply.lower())
-        return said is None or said[0] == "yes"
+        is_there, problem = read_presence(reply)
+        if problem:
+            self.notes["presence"] = problem
+        return is_there
 
     def best(self, image: Image.Image, candidates: Sequence[Rle], expression: str) -> int:
         """Return the index of the selected mask. A single mask is selected without a question."""
@@ -110,12 +115,9 @@ class _JudgeSession:
 
     def _choose(self, images: Sequence[Image.Image], expression: str) -> int:
         reply = self._ask(CHOICE.format(expression, len(images)), images)
-        number = re.search(r"\d+", reply)
-        # Longer numbers are out of range, and `int` refuses thousands of digits.
-        choice = int(number[0]) if number and len(number[0]) < 9 else 0
-        is_read = 1 <= choice <= len(images)
-        self.is_read = is_read  # the last question decides
-        return choice - 1 if is_read else 0
+        choice = chosen_number(reply, len(images))
+        self.is_read = choice is not None  # the last question decides
+        return 0 if choice is None else choice - 1
 
     def _ask(self, prompt: str, images: Sequence[Image.Image]) -> str:
         try:
@@ -123,7 +125,8 @@ class _JudgeSession:
         except OneImageOnly as refusal:
             self.notes["sheet"] = str(refusal)[:_LONGEST_REPLY]
             reply = self.judge.ask(prompt, [contact_sheet(images)])
-        self.notes["exchanges"].append({"prompt": prompt, "images": len(images), "reply": reply[:_LONGEST_REPLY]})
+        noted = final_answer(reply, keep_boxes=True).text or reply
+        self.notes["exchanges"].append({"prompt": prompt, "images": len(images), "reply": noted[:_LONGEST_REPLY]})
         return reply
 
 
@@ -175,10 +178,20 @@ class LensJudge:
     name: str = "self"
 
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
-        """Return the greedy reply, of at most `max_new_tokens` tokens, about one or more images."""
+        """Return the greedy reply about one or more images.
+
+        It has at most `max_new_tokens` tokens, or more if the model thinks first. Raises `NoReply` if the model is
+        still thinking in the end.
+        """
         check_images(self.lens.model.config, images)
+
+        def generate(limit: int) -> tuple[str, int]:
+            return self.lens.answer_all([tuple(images)], [prompt], max_new_tokens=limit)[0]
+
         try:
-            return self.lens.answer_all([tuple(images)], [prompt], max_new_tokens=self.max_new_tokens)[0].text
+            return whole_reply(self.name, getattr(self.lens, "processor", None), self.max_new_tokens, generate)
+        except NoReply:
+            raise
         except Exception as error:
             # Processors and models raise many kinds of errors for input that they do not support.
             if len(images) > 1:

@@ -16,8 +16,12 @@ from pixfound_tasks.grounding.mask_judge import LensJudge
 from pixfound_tasks.grounding.phrases import make_chunker
 from pixfound_tasks.grounding.segmenters import base as segmenters
 from pixfound_tasks.grounding.similarity import make_similarity
+from pixfound_tasks.hosts.model_config import hub_revision, kernel_name
 from pixfound_tasks.judges.base import Judge, make_judge
 from pixfound_tasks.mini.calibration import calibration_scenes
+
+# Rules that the provenance leaves out, as that of earlier versions does.
+_USUAL = {"mask": "highest", "point": "center", "no_candidate": "absent"}
 
 
 def default_segmenter(pretrained: str) -> str:
@@ -43,10 +47,11 @@ def open_lens(
     reducer: str = "mean_centered",
     layers: str = "all",
     query: str = "predict",
+    **options: Any,
 ) -> Lens:
     """Return the lens of a model from the hub, a folder or `pixfound/mini`.
 
-    For the reducer "heads", the attention heads are chosen on drawn scenes.
+    For the reducer "heads", the attention heads are chosen on drawn scenes. `options` are other arguments of `Lens`.
     """
     path = checkpoint(pretrained)
     # The embedded model is stored in half precision only to be small; it runs in float32.
@@ -64,6 +69,7 @@ def open_lens(
         reducer,
         layers,
         query=check_query(query),
+        **options,
     )
     return lens.calibrate(*calibration_scenes()) if reducer == "heads" else lens
 
@@ -72,8 +78,9 @@ def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> d
     """Return the provenance of every response: the model, and how its answers are grounded."""
     model = lens.model
     return {
-        "model": pretrained, "revision": getattr(model.config, "_commit_hash", None),
+        "model": pretrained, "revision": hub_revision(model.config),
         "dtype": str(model.dtype).removeprefix("torch."), "grounding": grounding, "segmenter": segmenter,
+        **lens.chat_kwargs,
         # Recorded here, because lmms-eval's own results give the commit of the current folder instead.
         "versions": {
             "pixfound-tasks": __version__, "transformers": transformers.__version__, "lmms-eval": version("lmms_eval")
@@ -98,18 +105,19 @@ def attention_grounder(
     segmenter: str,
     phrases: str,
     judge: Judge | None,
+    notes: dict[str, Any] | None = None,
     **settings: Any,
 ) -> AttentionGrounder:
     """Return the grounder of a lens's answers. For `segmenter` and `phrases` see `make_segmenter` and `make_chunker`.
 
-    `settings` are arguments of `AttentionGrounder`, among them `select`. The provenance records them too.
+    `settings` are arguments of `AttentionGrounder`, among them `select`. The provenance records them, and `notes`.
     """
     chunker, chunker_name = make_chunker(phrases)
     similarity, similarity_name = make_similarity(chunker_name, settings["select"])
-    notes = provenance(lens, pretrained, "attention", segmenter) | {
-        "attention": lens.model.config._attn_implementation, "reducer": lens.reducer, "query": lens.query,
+    made_by = provenance(lens, pretrained, "attention", segmenter) | {
+        "attention": kernel_name(lens.model.config), "reducer": lens.reducer, "query": lens.query,
         "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
-        **settings,
+        **{name: value for name, value in settings.items() if _USUAL.get(name) != value}, **(notes or {}),
     }  # fmt: skip
-    made = segmenters.make_segmenter(segmenter, device)
-    return AttentionGrounder(made, chunker, similarity, provenance=notes, judge=judge, **settings)
+    made = segmenters.make_segmenter(segmenter, device, multimask=settings.get("mask") != "single")
+    return AttentionGrounder(made, chunker, similarity, provenance=made_by, judge=judge, **settings)

@@ -20,6 +20,8 @@ from pixfound_tasks.response import Phrase, PromptedMasks, Selection
 if TYPE_CHECKING:
     from pixfound_tasks.judges.base import Judge
 
+# Which of a segmenter's masks for a point or box is taken. The study takes SAM's third.
+MASKS = ("highest", "third", "single")
 THRESHOLD = 0.7  # if no phrase is at least this similar to the expression, the object is "not there"
 
 
@@ -33,21 +35,21 @@ class Selected(NamedTuple):
 Selector = Callable[[Sequence[Phrase], Image.Image, str], Selected]
 
 
-def select_by_similarity(phrases: Sequence[Phrase], threshold: float = THRESHOLD) -> Selection:
-    """Select the highest-scoring mask of the phrase most similar to the expression; on ties, of the last such phrase.
+def select_by_similarity(phrases: Sequence[Phrase], mask: str = "highest", threshold: float = THRESHOLD) -> Selection:
+    """Select a mask of the phrase most similar to the expression; on ties, of the last such phrase.
 
     Phrases without a known similarity or without candidates are skipped. Nothing is selected ("not there") if no
-    similarity reaches `threshold`. Source: PixFoundation, section 3.
+    similarity reaches `threshold`. For `mask` see `choose_candidate`. Source: PixFoundation, section 3.
     """
     known = [(p.similarity, i) for i, p in enumerate(phrases) if p.similarity is not None and p.candidates]
     best, index = max(known, default=(-1.0, 0))
     if best < threshold:
         return Selection("similarity")
-    return Selection("similarity", index, highest_scoring_candidate(phrases[index]))
+    return Selection("similarity", index, choose_candidate(phrases[index], mask))
 
 
-def select_by_phrase(phrases: Sequence[Phrase], expression: str) -> Selection:
-    """Select the highest-scoring mask of the phrase that names the same object as the expression.
+def select_by_phrase(phrases: Sequence[Phrase], expression: str, mask: str = "highest") -> Selection:
+    """Select a mask of the phrase that names the same object as the expression.
 
     A phrase matches if it has the head noun of the expression, in the singular or plural. If several match, the one
     that shares the most words with the expression is selected; on ties, the last one. Denials and phrases without
@@ -62,13 +64,21 @@ def select_by_phrase(phrases: Sequence[Phrase], expression: str) -> Selection:
     if not naming:
         return Selection("phrase")
     _, index = max(naming)
-    return Selection("phrase", index, highest_scoring_candidate(phrases[index]))
+    return Selection("phrase", index, choose_candidate(phrases[index], mask))
 
 
-def select_first(phrases: Sequence[Phrase]) -> Selection:
-    """Select the first candidate mask of the first phrase that has candidates."""
+def select_first(phrases: Sequence[Phrase], mask: str = "highest") -> Selection:
+    """Select the first candidate mask, whatever `mask` is, of the first phrase that has candidates."""
     index = next((i for i, phrase in enumerate(phrases) if phrase.candidates), None)
     return Selection("first") if index is None else Selection("first", index, 0)
+
+
+def choose_candidate(prompted: PromptedMasks, mask: str = "highest") -> int:
+    """Return the index of the candidate that the rule `mask` takes.
+
+    It is the highest-scoring one ("highest"), or the last one ("third"). "single" is for segmenters that give one.
+    """
+    return highest_scoring_candidate(prompted) if mask == "highest" else len(prompted.candidates) - 1
 
 
 def highest_scoring_candidate(probe: PromptedMasks) -> int:
@@ -82,7 +92,10 @@ def _head(phrase: Phrase) -> str | None:
 
 
 # The selections that need only the phrases.
-SELECTIONS = {"similarity": select_by_similarity, "first": select_first}
+SELECTIONS: dict[str, Callable[..., Selection]] = {
+    "similarity": select_by_similarity,
+    "first": select_first,
+}
 
 
 def check_select(select: str, judge: Any) -> str:
@@ -102,26 +115,35 @@ def check_select(select: str, judge: Any) -> str:
     return name
 
 
-def make_selector(select: str, judge: Judge | None = None) -> Selector:
+def check_mask(mask: str) -> None:
+    """Raise ValueError unless `mask` is one of `MASKS`."""
+    check_choice("mask", mask, MASKS)
+
+
+def make_selector(select: str, judge: Judge | None = None, mask: str = "highest") -> Selector:
     """Return the selector with this name: a function of phrases with candidates, the image (RGB) and the expression.
 
     Args:
         select: "similarity", "phrase", "first" or "judge". The name of a similarity may follow "similarity" (see
             `make_similarity`), but it is not used here: the phrases already have their similarities.
         judge: the judge to ask. It is required with "judge" and not allowed otherwise.
+        mask: the rule by which one of a phrase's masks is taken, see `choose_candidate`. A judge sees all masks.
 
     Raises:
-        ValueError: see `check_select`.
+        ValueError: `mask` is unknown; also see `check_select`.
     """
     name = check_select(select, judge)
+    check_mask(mask)
     if judge is not None:
-        return partial(_selected_by_judge, judge=judge)
+        return partial(_selected_by_judge, judge=judge, mask=mask)
     if name == "phrase":
-        return lambda phrases, image, expression: Selected(select_by_phrase(phrases, expression), {})
-    return lambda phrases, image, expression: Selected(SELECTIONS[name](phrases), {})
+        return lambda phrases, image, expression: Selected(select_by_phrase(phrases, expression, mask), {})
+    return lambda phrases, image, expression: Selected(SELECTIONS[name](phrases, mask), {})
 
 
-def _selected_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge) -> Selected:
+def _selected_by_judge(
+    phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge, mask: str
+) -> Selected:
     """Return the judge's selection, or selection by similarity if the judge is down. The notes say which one it was."""
     judged = select_by_judge(phrases, image, expression, judge)
-    return Selected(judged.selection or select_by_similarity(phrases), {"judge": judged.notes})
+    return Selected(judged.selection or select_by_similarity(phrases, mask), {"judge": judged.notes})

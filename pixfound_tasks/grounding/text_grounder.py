@@ -12,7 +12,7 @@ from PIL import Image
 
 from pixfound_tasks.grounding.coordinates.reading import check_convention, convention_of_architecture, read_coordinates
 from pixfound_tasks.grounding.segmenters.base import Segmenter
-from pixfound_tasks.grounding.selection import highest_scoring_candidate
+from pixfound_tasks.grounding.selection import choose_candidate
 from pixfound_tasks.masks import Size
 from pixfound_tasks.response import Box, Candidate, Point, PromptedMasks, Response, from_text, parse_json
 from pixfound_tasks.settings import read_setting
@@ -23,26 +23,48 @@ if TYPE_CHECKING:
 Segment = Callable[[Sequence[Box | Point]], list[tuple[Candidate, ...]]]
 
 
-def read_words(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Response:
+def read_words(
+    text: str, size: Size, convention: str | None = None, kind: str | None = None, expression: str | None = None
+) -> Response:
     """Read the masks, boxes or points in a model's output about an image of `size` (height, width).
 
     No output makes it raise. JSON that follows the response contract is used as it is. Any other text is read by
-    `read_coordinates` with the declared `convention` and the prompted `kind`, and the provenance records the convention
-    that was assumed. JSON with boxes or points but without a `schema` counts as the contract's fractions only if no
-    convention is declared and all its numbers are in 0..1.
+    `read_coordinates` with the declared `convention`, the prompted `kind` and the referring `expression`, and the
+    provenance records the convention that was assumed, and where masks came from. JSON with boxes or points but without
+    a `schema` counts as the contract's fractions only if no convention is declared and all its numbers are in 0..1.
     """
+    response = read_contract(text, size, convention, kind)
+    return response or read_reply(text, size, convention, kind, expression)
+
+
+def read_contract(text: str, size: Size, convention: str | None = None, kind: str | None = None) -> Response | None:
+    """Return the response if an output follows the contract, or is what remains of JSON that did; else None."""
     response = from_text(text, size)
-    if response.masks is not None or _is_contract(parse_json(text), convention):
+    if response.masks is not None or (response.problems and not response.is_grounded):
         return response
-    reading = read_coordinates(text, size, convention, kind)
+    fields = parse_json(text)
+    is_recovered = fields is None and response.is_grounded  # JSON in a code block or behind thinking
+    return response if is_recovered or _is_contract(fields, convention, kind) else None
+
+
+def read_reply(
+    text: str, size: Size, convention: str | None = None, kind: str | None = None, expression: str | None = None
+) -> Response:
+    """Return the response in an output that does not follow the contract, see `read_words`."""
+    reading = read_coordinates(text, size, convention, kind, expression)
     provenance = {"coordinates": reading.convention}
-    return Response(text, None, reading.boxes, reading.points, provenance=provenance, problems=reading.problems)
+    if reading.masks is not None:
+        provenance["masks"] = reading.mask_source
+    return Response(
+        text, reading.masks, reading.boxes, reading.points, provenance=provenance, problems=reading.problems
+    )
 
 
-def _is_contract(fields: Any, convention: str | None) -> bool:
+def _is_contract(fields: Any, convention: str | None, kind: str | None) -> bool:
     if not isinstance(fields, dict) or "schema" in fields or convention:
         return isinstance(fields, dict) and "schema" in fields
-    items = [fields[name] for name in ("boxes", "points") if isinstance(fields.get(name), list)]
+    names = ("boxes",) if kind == "box" else ("boxes", "points")
+    items = [fields[name] for name in names if isinstance(fields.get(name), list)]
     return bool(items) and all(0 <= number <= 1 for item in chain(*items) for number in _numbers(item))
 
 
@@ -51,8 +73,8 @@ def _numbers(item: Any) -> list[float]:
     return [value for value in values if type(value) in (int, float)]
 
 
-def with_masks(response: Response, segment: Segment, segmenter: str) -> Response:
-    """Return the response with the highest-scoring mask of each box, or of each point if it has no boxes.
+def with_masks(response: Response, segment: Segment, segmenter: str, mask: str = "highest") -> Response:
+    """Return the response with a mask for each box, or for each point if it has no boxes.
 
     A response that already has masks, or that has neither boxes nor points, is returned unchanged. `segment` is not
     called if the answer is "not there". `segmenter` is the name that the provenance records.
@@ -62,12 +84,13 @@ def with_masks(response: Response, segment: Segment, segmenter: str) -> Response
         return response
     distinct = list(dict.fromkeys(prompts))  # a model that loops repeats the same box endlessly
     prompts_with_masks = [PromptedMasks(None, candidates) for candidates in segment(distinct)] if distinct else []
-    highest_scoring = {
-        prompt: probe.candidates[highest_scoring_candidate(probe)].mask
+    chosen = {
+        prompt: probe.candidates[choose_candidate(probe, mask)].mask
         for prompt, probe in zip(distinct, prompts_with_masks)
     }
-    masks = tuple(highest_scoring[prompt] for prompt in prompts)
-    return replace(response, masks=masks, provenance=response.provenance | {"segmenter": segmenter})
+    masks = tuple(chosen[prompt] for prompt in prompts)
+    notes = {"segmenter": segmenter} | ({} if mask == "highest" else {"mask": mask})
+    return replace(response, masks=masks, provenance=response.provenance | notes)
 
 
 def convention_of(config: Any, processor: Any) -> str | None:
@@ -96,6 +119,7 @@ class WordGrounder:
     kind: str
     convention: str | None
     provenance: dict[str, Any] = field(default_factory=dict)
+    mask: str = "highest"
 
     def ground(self, answer: Answer, image: Image.Image, prompt: str) -> Response:
         """Return the response to a prompt about an image (RGB). It has no masks if the answer has no coordinates."""
@@ -105,6 +129,6 @@ class WordGrounder:
             return self.segmenter.segment(prompts)
 
         response = read_words(answer.text, (image.height, image.width), self.convention, self.kind)
-        response = with_masks(response, segment, self.segmenter.name)
+        response = with_masks(response, segment, self.segmenter.name, self.mask)
         provenance = self.provenance | response.provenance | {"prompt": prompt}
         return replace(response, tokens=answer.tokens, provenance=provenance)

@@ -4,6 +4,9 @@
 |---|---|---|
 | `tasks.TaskManager.initialize_tasks` | models have an entry point, tasks have none | 0.7.0 to 0.7.3 |
 | `caching.response_cache.ResponseCache.create` | killed runs are not resumed | 0.7.1 to 0.7.3 |
+| `evaluator_utils.TaskOutput.calculate_aggregate_metric` | what samples log is listed as metrics | 0.7.0 to 0.7.3 |
+| `api.task.Task.append_target_question` | it is missing, so `--apply_chat_template` fails | 0.7.0 to 0.7.3 |
+| `ResponseCache._lookup` and `._is_valid_response` | failed requests are cached like answers | 0.7.1 to 0.7.3 |
 
 Each function changes nothing if it is called again.
 """
@@ -11,11 +14,12 @@ Each function changes nothing if it is called again.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixfound_tasks.hosts.command import stop_command
+from pixfound_tasks.hosts.failed_requests import is_failed
 from pixfound_tasks.hosts.incompatibilities import find_incompatibilities
 
 if TYPE_CHECKING:
@@ -69,6 +73,68 @@ def resume_killed_runs(models: Collection[str]) -> None:
     ResponseCache.create = staticmethod(create)
 
 
+def ask_failed_requests_again() -> None:
+    """Let `--use_cache` of all models keep no failed request, and find none that it has kept before."""
+    from lmms_eval.caching.response_cache import ResponseCache
+
+    lookup, is_valid = getattr(ResponseCache, "_lookup", None), getattr(ResponseCache, "_is_valid_response", None)
+    if lookup is None or is_valid is None or getattr(lookup, _OURS, False):
+        return
+
+    @functools.wraps(lookup)
+    def _lookup(self: ResponseCache, cache_key: str) -> Any:
+        found = lookup(self, cache_key)
+        return None if found is None or _has_failed(found) else found
+
+    @functools.wraps(is_valid)
+    def _is_valid_response(response: Any, request_type: str) -> bool:
+        return bool(is_valid(response, request_type)) and not _has_failed(response)
+
+    setattr(_lookup, _OURS, True)
+    ResponseCache._lookup = _lookup
+    ResponseCache._is_valid_response = staticmethod(_is_valid_response)
+
+
+def _has_failed(response: Any) -> bool:
+    text = getattr(response, "text", response)
+    return isinstance(text, str) and is_failed(text)
+
+
+def complete_chat_prompts() -> None:
+    """Let `--apply_chat_template` work: lmms-eval calls a method of its tasks that it does not have."""
+    from lmms_eval.api.task import Task
+
+    if hasattr(Task, "append_target_question"):
+        return
+
+    def append_target_question(labeled_examples: list[dict[str, Any]], question: str, _: bool = False) -> None:
+        labeled_examples.append({"role": "user", "content": question})
+
+    Task.append_target_question = staticmethod(append_target_question)
+
+
+def list_metrics_only(is_ours: Callable[[str], bool]) -> None:
+    """Let the results of these tasks have their metrics only.
+
+    lmms-eval lists everything that a task logs with its samples, such as the documents, as a metric with the value [].
+    """
+    from lmms_eval.evaluator_utils import TaskOutput
+
+    original = TaskOutput.calculate_aggregate_metric
+    if getattr(original, _OURS, False):
+        return
+
+    @functools.wraps(original)
+    def calculate_aggregate_metric(self: TaskOutput, *args: Any, **options: Any) -> None:
+        if is_ours(str(self.task_name)):
+            for key in [key for key in self.sample_metrics if key[0] not in self.task.aggregation()]:
+                del self.sample_metrics[key]
+        original(self, *args, **options)
+
+    setattr(calculate_aggregate_metric, _OURS, True)
+    TaskOutput.calculate_aggregate_metric = calculate_aggregate_metric
+
+
 def stop_if_broken() -> None:
     """Stop, with one line, before versions that are known to break lmms-eval do it with a traceback.
 
@@ -78,7 +144,6 @@ def stop_if_broken() -> None:
     broken = find_incompatibilities()
     if not broken:
         return
-    message = "pixfound-tasks: " + "; ".join(map(str, broken))
-    if "lmms_eval.__main__" in sys.modules:
-        raise SystemExit(message)
-    raise RuntimeError(message)
+    message = "; ".join(map(str, broken))
+    stop_command(message)
+    raise RuntimeError(f"pixfound-tasks: {message}")

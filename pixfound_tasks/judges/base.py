@@ -73,7 +73,9 @@ def check_judge_name(name: str) -> None:
     check_choice("the kind of judge", kind, [form.partition(":")[0] for form in FORMS])
 
 
-def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
+def make_judge(
+    name: str, sees: bool = False, writes: bool = False, system: str = "", temperature: float = 0.0
+) -> Judge:
     """Return the judge with this name. Its replies are cached on disk, and it is no longer asked if it keeps failing.
 
     Args:
@@ -81,13 +83,17 @@ def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
             "local:CHECKPOINT", a transformers model from the hub or a folder (see `local`).
         sees: whether it will be shown images.
         writes: whether it will be asked for more than a word or a number.
+        system: a system message before every question, of a judge on a server.
+        temperature: of a judge on a server, if its model takes one.
 
     Raises:
         ValueError: the name has another form, the API key is not set, the checkpoint does not exist, or it does not
-            accept images although `sees` is set.
+            accept images although `sees` is set, or there is a system message for a local judge.
     """
     check_judge_name(name)
     kind, _, model = name.partition(":")
+    if system and kind == "local":
+        raise ValueError(f"expected a judge on a server for a system message, but got {name}; choose openai:MODEL")
 
     from pixfound_tasks.judges.cache import CachedJudge
     from pixfound_tasks.judges.circuit_breaker import CircuitBreaker
@@ -102,5 +108,5 @@ def make_judge(name: str, sees: bool = False, writes: bool = False) -> Judge:
 
     from pixfound_tasks.judges.chat import ChatJudge
 
-    chat = ChatJudge(model)
+    chat = ChatJudge(model, writes=writes, system=system, temperature=temperature)
     return CachedJudge(CircuitBreaker(chat), chat.settings)

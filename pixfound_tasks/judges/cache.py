@@ -15,6 +15,7 @@ from loguru import logger
 from pixfound_tasks.benchmarks.cache import cache_folder
 from pixfound_tasks.files import replacing
 from pixfound_tasks.judges.base import Judge
+from pixfound_tasks.response.final_answer import final_answer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class CachedJudge:
     """A judge whose replies are cached in `judgements` in the cache folder, one file per question.
 
-    Threads that ask the same question at once wait for one reply. Failures are not cached. `settings` is everything
+    Threads that ask the same question at once wait for one reply. Failures are not cached, and cached replies that end
+    while the judge is thinking are not used. `settings` is everything
     besides name, prompt and images that affects a reply. It must be serializable as JSON.
     """
 
@@ -40,7 +42,7 @@ class CachedJudge:
             asking = self._asking.setdefault(place, Lock())
         with asking:
             reply = _read(place)
-            if reply is None:
+            if reply is None or not final_answer(reply).is_finished:
                 reply = self._judge.ask(prompt, images)
                 _write(place, {"judge": self.name, **self._settings, "prompt": prompt, "reply": reply})
         return reply

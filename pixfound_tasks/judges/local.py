@@ -11,7 +11,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks.attention.inputs import answer_ids, end_tokens, prompt_inputs
-from pixfound_tasks.judges.base import JudgeDown, OneImageOnly, check_images
+from pixfound_tasks.hosts.model_config import hub_revision
+from pixfound_tasks.judges.base import JudgeDown, NoReply, OneImageOnly, check_images
+from pixfound_tasks.judges.thinking import whole_reply
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,22 +25,22 @@ MAX_NEW_TOKENS_WRITING = 1024  # as for a judge on a server
 class LocalJudge:
     """An image-text-to-text model, or a causal language model if the checkpoint has no image processor.
 
-    Decoding is greedy. The processor is loaded at once, so that an incorrect name fails early. The weights are loaded
-    at the first question, after the evaluated model has been freed, on CUDA if available. Raises ValueError if the
-    checkpoint does not exist.
+    Decoding is greedy. A reply that ends while the model is thinking is generated again with more tokens. The processor
+    is loaded at once, so that an incorrect name fails early. The weights are loaded at the first question, after the
+    evaluated model has been freed, on CUDA if available. Raises ValueError if the checkpoint does not exist.
     """
 
     def __init__(self, checkpoint: str, max_new_tokens: int = MAX_NEW_TOKENS) -> None:
         self.name = f"local:{checkpoint}"
         try:
             self._processor = AutoProcessor.from_pretrained(checkpoint, trust_remote_code=False)
-            revision = getattr(AutoConfig.from_pretrained(checkpoint, trust_remote_code=False), "_commit_hash", None)
+            revision = hub_revision(AutoConfig.from_pretrained(checkpoint, trust_remote_code=False))
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"expected the judge {self.name!r} to name a transformers checkpoint, but its processor or tokenizer "
                 f"does not load ({error}); check the name, or the folder"
             ) from error
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "max_new_tokens": max_new_tokens, "revision": revision, "files": _files(Path(checkpoint))
         }  # fmt: skip
         self.takes_images = hasattr(self._processor, "image_processor")
@@ -49,7 +51,8 @@ class LocalJudge:
     def ask(self, prompt: str, images: Sequence[Image.Image] = ()) -> str:
         """Return the reply. Threads take turns.
 
-        Raises what every judge may raise, and ValueError if there are images and the judge accepts none.
+        Raises what every judge may raise, `NoReply` if the reply ends while the model is thinking, and ValueError if
+        there are images and the judge accepts none.
         """
         if images and not self.takes_images:
             raise ValueError(f"expected a judge that takes images, but {self.name} reads text only; choose another one")
@@ -59,7 +62,7 @@ class LocalJudge:
                     self._model = self._load()
                 check_images(self._model.config, images)
                 return self._generate(prompt, [image.convert("RGB") for image in images])
-            except OneImageOnly:
+            except (OneImageOnly, NoReply):
                 raise
             except Exception as error:  # a checkpoint or a full memory may raise any kind of error
                 raise JudgeDown(f"{self.name} does not run: {type(error).__name__}: {error}") from error
@@ -76,10 +79,14 @@ class LocalJudge:
             inputs = prompt_inputs(self._processor, [images], [prompt], {}).to(device, dtype)
         else:
             inputs = self._text_inputs(prompt).to(device)
-        sequences = self._model.generate(**inputs, do_sample=False, max_new_tokens=self.settings["max_new_tokens"])
         ends = end_tokens({}, self._model.generation_config)
-        (ids,) = answer_ids(sequences, inputs["input_ids"].shape[1], ends)
-        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+        def generate(limit: int) -> tuple[str, int]:
+            sequences = self._model.generate(**inputs, do_sample=False, max_new_tokens=limit)
+            (ids,) = answer_ids(sequences, inputs["input_ids"].shape[1], ends)
+            return self._tokenizer.decode(ids, skip_special_tokens=True).strip(), len(ids)
+
+        return whole_reply(self.name, self._processor, self.settings["max_new_tokens"], generate)
 
     @property
     def _tokenizer(self) -> Any:

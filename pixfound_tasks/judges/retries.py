@@ -28,7 +28,7 @@ class RetryPolicy(NamedTuple):
     attempts: int = 7
     first: float = 1.0
     longest: float = 60.0
-    timeout: float = 60.0
+    timeout: float = 300.0  # a judge may think for thousands of tokens
 
 
 PATIENT = RetryPolicy()

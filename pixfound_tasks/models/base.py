@@ -12,6 +12,7 @@ from lmms_eval.api.model import lmms
 from lmms_eval.models.model_utils.gen_metrics import log_metrics
 from PIL import Image
 
+from pixfound_tasks.benchmarks.expressions import prompted_expression
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.protocols import protocol_of
 
@@ -43,6 +44,8 @@ class ChatModel(lmms):
     """
 
     is_simple = False
+    chat_template: str | None = None  # what `--apply_chat_template` logs
+    tokenizer_name = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,13 +65,20 @@ class ChatModel(lmms):
         found = protocol_of(task) if "expression" in doc else None
         protocol = found.asks if found else "choice"
         # If the question is about no object, the expression is "None", as in the study.
-        expression = None if protocol == "choice" else str(doc["expression"])
+        expression = None if protocol == "choice" else prompted_expression(doc)
         image, identifier, file = images[0].convert("RGB"), str(doc.get("id", doc_id)), str(doc.get("file") or "")
         template = doc.get("box_template")
         box_prompt = template.format(expression) if template else None
         return Request(
             task, protocol, doc_id, identifier, file, image, prompt, dict(generation), expression, box_prompt
         )
+
+    def apply_chat_template(self, messages: list[dict[str, Any]], add_generation_prompt: bool = True) -> str:
+        """The text of the messages, which lmms-eval logs as the prompt with `--apply_chat_template`.
+
+        A model gets the messages themselves, with the image, and always applies its own template.
+        """
+        return "\n\n".join(str(message["content"]) for message in messages)
 
     def loglikelihood(self, requests: list[Instance]) -> NoReturn:
         raise NotImplementedError(f"{type(self).__name__} generates answers; it cannot score given ones")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.selection import SELECTIONS
 from pixfound_tasks.masks import Rle, Size
 from pixfound_tasks.models.base import ChatModel, Request, check_arguments, timed
-from pixfound_tasks.models.png_masks import MaskFolder, MaskKey, UnreadableMask, read_png
+from pixfound_tasks.models.png_masks import MaskFolder, MaskKey, PngMask, UnreadableMask, read_png
 from pixfound_tasks.models.replay_files import (
     ImageKey,
     PhraseLine,
@@ -26,11 +25,11 @@ from pixfound_tasks.models.replay_files import (
     read_judged,
     read_phrases,
 )
+from pixfound_tasks.models.replay_log import ReplayLog
 from pixfound_tasks.protocols import find_task, protocol_of
 from pixfound_tasks.response import Candidate, Phrase, Response, Selection, from_text, to_text
 
-_ARGUMENTS = ("masks", "answers", "phrases", "select", "judged", "name")
-_NAMED = 5  # a warning names at most this many unreadable files
+_ARGUMENTS = ("masks", "answers", "phrases", "select", "judged", "no_candidate", "name")
 T = TypeVar("T")
 
 
@@ -43,15 +42,18 @@ class PixFoundReplay(ChatModel):
 
     Args:
         masks: a folder of PNGs, 0 outside the mask: one per image (`00001.png`, `output00001.png`,
-            `ADE_val_00000248.png`), or candidates `IMAGE_PHRASE_MASK.png`. An unreadable file counts as missing, and a
-            warning names it.
+            `ADE_val_00000248.png`), or candidates `IMAGE_PHRASE_MASK.png`. Inverted masks, color maps of two colors,
+            soft masks and cutouts are read too, and a warning says so. A file that cannot be read or does not show
+            which pixels are the mask, such as an overlay, counts as missing, and a warning names it.
         answers: a JSONL file of either protocol's form. `question_id` is a number (from 1 for PixMMVP and PixMini,
             `idx` for PixCV-Bench) or a file name.
         phrases: for candidates, lines such as `7.jpg - 0 - orange wings| wings| 0.646507`, optionally continued with
             `| start | end| whole answer`.
         select: how to choose the answer's candidate: "similarity", "judge" or "first".
         judged: for `select=judge`, a JSONL file of lines `{"question_id": 0, "selected file": "1_004_002.png"}`. The id
-            counts from 0; `NONE` means absent.
+            counts from 0; `NONE` means absent. A file such as `3.png` is the image's only mask.
+        no_candidate: what an image says without any candidate, without a judge's choice, or with negative similarities
+            only: "absent", its object is not there; or "wrong", as in the study, whatever is there.
         name: the system's name, shown in results.
     """
 
@@ -62,6 +64,7 @@ class PixFoundReplay(ChatModel):
         phrases: str | None = None,
         select: str = "similarity",
         judged: str | None = None,
+        no_candidate: str = "absent",
         name: str = "replay",
         batch_size: int = 1,
         device: str | None = None,
@@ -71,34 +74,34 @@ class PixFoundReplay(ChatModel):
         super().__init__()
         check_arguments(unknown, _ARGUMENTS)
         check_choice("select", select, (*SELECTIONS, "judge"))
+        check_choice("no_candidate", no_candidate, ("absent", "wrong"))
         if (select == "judge") != (judged is not None):
             raise ValueError(
                 f"expected judged=FILE.jsonl together with select=judge, but got select={select!r}, {judged=}"
             )
-        self.select = select
+        self.select, self.no_candidate = select, no_candidate
         self.folder = MaskFolder.find(Path(masks)) if masks else None
         self.answers = read_answers(Path(answers)) if answers else None
         self.phrases = read_phrases(Path(phrases)) if phrases else {}
         self.judged = read_judged(Path(judged)) if judged else {}
         self.provenance: dict[str, Any] = {"model": str(name), "select": select, "masks": masks, "answers": answers}
+        if no_candidate != "absent":
+            self.provenance["no_candidate"] = no_candidate
+        self.has_candidates = False
         if self.folder:
             self.provenance["mask_files"] = self.folder.count
-        self.notes: Counter[str] = Counter()
-        self.unreadable: dict[str, str] = {}
+            self.has_candidates = any(key for files in self.folder.files.values() for key in files)
+        self.log = ReplayLog()
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """The predictions in the order of the requests.
 
         A document without a prediction gets an empty answer; a warning gives the number of such documents.
         """
-        self.notes.clear()
-        self.unreadable.clear()
+        self.log = ReplayLog()
         results = list(timed(self._predictions(self.unpack(instance) for instance in requests), len(requests)))
-        for note, count in self.notes.items():
-            logger.warning(f"{count} of {len(results)} documents {note}")
-        if self.unreadable:
-            named = ", ".join(f"{name!r} ({why[:80]})" for name, why in list(self.unreadable.items())[:_NAMED])
-            logger.warning(f"{len(self.unreadable)} masks cannot be read and count as missing, such as {named}")
+        for warning in self.log.warnings(len(results)):
+            logger.warning(warning)
         return results
 
     def _predictions(self, requests: Iterator[Request]) -> Iterator[tuple[str, None]]:
@@ -112,7 +115,7 @@ class PixFoundReplay(ChatModel):
             raise ValueError(f"expected answers=FILE.jsonl for the task {request.task}, but got none")
         reply = _of(request, self.answers)
         if reply is None:
-            self.notes["have no answer: it counts as incorrect and unparsed"] += 1
+            self.log.notes["have no answer: it counts as incorrect and unparsed"] += 1
         return reply
 
     def _open(self, request: Request) -> str | None:
@@ -131,31 +134,51 @@ class PixFoundReplay(ChatModel):
             return None if response is None else to_text(response)
         if self.answers is None:
             raise ValueError(f"expected masks=FOLDER for the task {request.task}, but got none")
-        self.notes["need grounding, but there is no masks=FOLDER: their answers are searched for coordinates"] += 1
+        self.log.notes["need grounding, but there is no masks=FOLDER: their answers are searched for coordinates"] += 1
         return self._reply(request)
 
     def _grounded(self, request: Request, folder: MaskFolder, size: Size) -> Response | None:
         files = _of(request, folder.files) or {}
-        found = self._read(files, size)
-        if () in found:
-            masks_found = (found[()],) if masks.area(found[()]) else ()
-            return Response(masks=masks_found, provenance=self.provenance)
-        response = self._select(request, files, found) if found else None
+        read = self._read(request, files, folder, size)
+        response = self._response(request, files, {key: png.mask for key, png in read.items()})
         if response is None:
-            self.notes["have no mask: it counts as unparsed"] += 1
+            self.log.notes["have no mask: it counts as unparsed"] += 1
+            return self._refusal(files)
+        self.log.covered.append(masks.area(response.prediction(size)) / (size[0] * size[1]))
+        if notes := "; ".join(dict.fromkeys(png.note for png in read.values() if png.note)):
+            response = replace(response, provenance=response.provenance | {"mask_files_have": notes})
         return response
 
-    def _read(self, files: Mapping[MaskKey, Path], size: Size) -> dict[MaskKey, Rle]:
+    def _response(
+        self, request: Request, files: Mapping[MaskKey, Path], found: Mapping[MaskKey, Rle]
+    ) -> Response | None:
+        if () in found:
+            masks_found = (found[()],) if masks.area(found[()]) else ()
+            # In a folder of candidates, the black picture of an image says that its answer has no phrase.
+            notes = {} if masks_found or not self.has_candidates else self._unanswered()
+            return Response(masks=masks_found, provenance=self.provenance | notes)
+        return self._select(request, files, found) if found else None
+
+    def _refusal(self, files: Mapping[MaskKey, Path]) -> Response | None:
+        """A response without masks that says why, if there are pictures that are no masks."""
+        refused = {path.name: self.log.unreadable.get(path.name) for path in files.values()}
+        problems = tuple(f"{name}: {why}" for name, why in refused.items() if why is not None and why.is_picture)
+        return Response(problems=problems, provenance=self.provenance) if problems else None
+
+    def _read(
+        self, request: Request, files: Mapping[MaskKey, Path], folder: MaskFolder, size: Size
+    ) -> dict[MaskKey, PngMask]:
         found = {}
-        resized = 0
         for key, path in sorted(files.items()):
             try:
-                found[key], is_resized = read_png(path, size)
-                resized += is_resized
+                found[key] = read_png(path, size, folder.ground, request.image)
             except UnreadableMask as error:
-                self.unreadable[path.name] = str(error)
-        if resized:
-            self.notes["have masks that differ in size from the image: they were resized"] += 1
+                self.log.unreadable[path.name] = error
+        for key, png in found.items():
+            if png.note:
+                self.log.read_as.setdefault(png.note, []).append(files[key].name)
+        if any(png.is_resized for png in found.values()):
+            self.log.notes["have masks that differ in size from the image: they were resized"] += 1
         return found
 
     def _select(self, request: Request, files: Mapping[MaskKey, Path], found: Mapping[MaskKey, Rle]) -> Response | None:
@@ -177,14 +200,23 @@ class PixFoundReplay(ChatModel):
         if selected.phrase is not None and selected.candidate is not None:
             chosen = (phrases[selected.phrase].candidates[selected.candidate].mask,)
         answer = next((line.answer for line in lines.values()), "")
-        return Response(answer, chosen, phrases=tuple(phrases), selected=selected, provenance=self.provenance)
+        is_answered = bool(chosen) or (self._place(request) in self.judged if self.judged else _has_similar(phrases))
+        provenance = self.provenance | ({} if is_answered else self._unanswered())
+        return Response(answer, chosen, phrases=tuple(phrases), selected=selected, provenance=provenance)
+
+    def _unanswered(self) -> dict[str, Any]:
+        """The note that the answer is wrong whatever is in the image, if that is the rule; see `no_candidate`."""
+        return {} if self.no_candidate == "absent" else {"unanswered": True}
+
+    def _place(self, request: Request) -> int:
+        """The image's place in the judge's file, counted from 0; a benchmark's ids count from its first index."""
+        task = find_task(request.task)
+        return int(request.image_id) - (get_benchmark(task.benchmark).first_index if task else 1)
 
     def _judged(self, request: Request, files: Mapping[MaskKey, Path]) -> MaskKey | None:
-        # The judge's ids count from 0; a benchmark's image ids count from its first index.
-        task = find_task(request.task)
-        place = int(request.image_id) - (get_benchmark(task.benchmark).first_index if task else 1)
+        place = self._place(request)
         if place not in self.judged:
-            self.notes["have no judge's choice: their objects count as absent"] += 1
+            self.log.notes["have no judge's choice: their objects count as absent"] += 1
         choice = self.judged.get(place)
         if choice is not None and choice not in files:
             raise ValueError(
@@ -192,6 +224,11 @@ class PixFoundReplay(ChatModel):
                 "correct the judged file or add the PNG"
             )
         return choice
+
+
+def _has_similar(phrases: Sequence[Phrase]) -> bool:
+    """Whether a phrase with candidates has a similarity that is not negative."""
+    return any((phrase.similarity or 0.0) >= 0 for phrase in phrases if phrase.candidates)
 
 
 def _check_task(task: str) -> None:

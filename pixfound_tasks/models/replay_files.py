@@ -59,20 +59,24 @@ def read_answers(path: Path) -> dict[ImageKey, str]:
     return _by_key(path, _parsed(reply), "question_id with answer and gt_answer, or with response")
 
 
-def read_judged(path: Path) -> dict[int, tuple[int, int] | None]:
+def read_judged(path: Path) -> dict[int, tuple[int, ...] | None]:
     """The candidate (phrase, mask) that the judge chose, None for "absent", by `question_id`.
+
+    A file such as `3.png` is the image's only mask, (): the study names it if an answer has no phrase.
 
     `question_id` is the position of the image, counted from 0. Raises ValueError that names file and line.
     """
 
-    def choice(record: dict[str, Any]) -> tuple[int, tuple[int, int] | None]:
+    def choice(record: dict[str, Any]) -> tuple[int, tuple[int, ...] | None]:
         place, chosen = int(record["question_id"]), record["selected file"]
         if chosen == "NONE":
             return place, None
+        if Path(chosen).stem.isdecimal():
+            return place, ()
         _, phrase, mask = Path(chosen).stem.rsplit("_", 2)
         return place, (int(phrase), int(mask))
 
-    return _by_key(path, _parsed(choice), '"question_id" and "selected file" such as 1_004_002.png or NONE')
+    return _by_key(path, _parsed(choice), '"question_id" and "selected file" such as 1_004_002.png, 1.png or NONE')
 
 
 def read_phrases(path: Path) -> dict[ImageKey, dict[int, PhraseLine]]:

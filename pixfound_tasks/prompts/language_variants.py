@@ -8,11 +8,13 @@ per variation. A part of a benchmark gives other variants than the whole, except
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from typing import NamedTuple
 
-from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION, REFERRING, choice_question
+from pixfound_tasks.prompts.text import CHOICE_INSTRUCTION, REFERRING
 from pixfound_tasks.prompts.typos import SEED, Draws, add_typos
 
+VARIATIONS = 10  # of each type in the study
 CHOICE_TEMPLATES = (
     "Ques:{question}\n{options}\nInstruct:{sentence}\nAns:",
     "{question}\n{options}\n{sentence}\nAnswer:",
@@ -41,6 +43,20 @@ _TEMPLATE_EDITS = 8
 _ROUNDS = 2  # passes over the grounding templates
 
 
+class Layout(NamedTuple):
+    """What follows a question on its line, and the format of an option's letter and text."""
+
+    heading: str = " Options:"
+    option: str = "{}. {}"
+
+    def lines(self, options: Sequence[str]) -> list[str]:
+        """Return one line per option, lettered from A."""
+        return [self.option.format(chr(ord("A") + index), option) for index, option in enumerate(options)]
+
+
+PROTOCOL_LAYOUT = Layout()  # of protocol 2; benchmarks with their own prompts have their own
+
+
 class ChoiceQuestion(NamedTuple):
     """A question, its options (without letters) and the sentence that requests the letter."""
 
@@ -51,7 +67,18 @@ class ChoiceQuestion(NamedTuple):
     @property
     def prompt(self) -> str:
         """The prompt of protocol 2 with this question, options and sentence."""
-        return choice_question(self.question, self.options).removesuffix(CHOICE_INSTRUCTION) + self.sentence
+        return self.prompt_in(PROTOCOL_LAYOUT)
+
+    def prompt_in(self, layout: Layout) -> str:
+        """Return the prompt with this question, options and sentence in another layout."""
+        return "\n".join([f"{self.question}{layout.heading}", *layout.lines(self.options), self.sentence])
+
+
+class TemplatedQuestion(NamedTuple):
+    """A prompt made from a template, and its options as the study scores them: with the template's text after them."""
+
+    prompt: str
+    options: tuple[str, ...]
 
 
 class GroundingTemplate(NamedTuple):
@@ -83,28 +110,59 @@ def _with_typos_in_choices(question: ChoiceQuestion, draws: Draws) -> ChoiceQues
     return question._replace(options=options, sentence=sentence)
 
 
-def templated_prompts(questions: Iterable[ChoiceQuestion], variations: Sequence[int]) -> Iterator[list[str]]:
-    """Yield each question's prompts in `CHOICE_TEMPLATES[variation]`, with misspelled options and sentence.
-
-    As in the study, the question itself is not misspelled, and some templates put no space between the parts. Raises
-    ValueError if a variation has no template.
-    """
-    if unknown := sorted(set(variations) - set(range(len(CHOICE_TEMPLATES)))):
-        raise ValueError(f"expected variations in 0..{len(CHOICE_TEMPLATES) - 1}, one per template, but got {unknown}")
-    return _templated(questions, [CHOICE_TEMPLATES[variation] for variation in variations], _streams(variations))
-
-
-def _templated(
-    questions: Iterable[ChoiceQuestion], templates: Sequence[str], streams: Sequence[Draws]
+def templated_prompts(
+    questions: Iterable[ChoiceQuestion], variations: Sequence[int], layouts: Iterable[Layout] = ()
 ) -> Iterator[list[str]]:
+    """Yield the prompts of `templated_questions`."""
+    return ([each.prompt for each in templated] for templated in templated_questions(questions, variations, layouts))
+
+
+def templated_questions(
+    questions: Iterable[ChoiceQuestion], variations: Sequence[int], layouts: Iterable[Layout] = ()
+) -> Iterator[list[TemplatedQuestion]]:
+    """Yield each question in one of `CHOICE_TEMPLATES` with misspelled options and sentence, one per variation.
+
+    As in the study, the position of the question selects the template in every variation, the question itself is not
+    misspelled, and each part is on a line of its own. `layouts` are those of the questions, `PROTOCOL_LAYOUT` if there
+    are none. Raises ValueError if a variation is out of range.
+    """
+    if unknown := sorted(set(variations) - set(range(VARIATIONS))):
+        raise ValueError(f"expected variations in 0..{VARIATIONS - 1}, the study's, but got {unknown}")
+    passes = list(islice(further_passes(list(questions)), max(variations, default=-1) + 1))
+    return (
+        [
+            _in_template(CHOICE_TEMPLATES[index % len(CHOICE_TEMPLATES)], variants[number], layout)
+            for number in variations
+        ]
+        for index, (variants, layout) in enumerate(zip(zip(*passes), list(layouts) or repeat(PROTOCOL_LAYOUT)))
+    )
+
+
+def further_passes(questions: Sequence[ChoiceQuestion]) -> Iterator[list[ChoiceQuestion]]:
+    """Yield all questions with misspelled options and sentence, over and over, from one random stream.
+
+    The study seeds its streams only for misspelled questions. All later variations, first the templates and then the
+    paraphrases, continue the stream of the last variation of those.
+    """
+    draws = Draws.seeded(SEED + VARIATIONS - 1)
     for question in questions:
-        with_typos = [_with_typos_in_choices(question, draws) for draws in streams]
-        yield [_filled(template, variant) for template, variant in zip(templates, with_typos)]
+        _spelled(question, draws)
+    while True:
+        yield [_with_typos_in_choices(question, draws) for question in questions]
 
 
-def _filled(template: str, question: ChoiceQuestion) -> str:
-    options = "\n".join(f"{chr(ord('A') + index)}. {option}" for index, option in enumerate(question.options))
-    return template.format(question=question.question, options=options, sentence=question.sentence)
+def _in_template(template: str, question: ChoiceQuestion, layout: Layout) -> TemplatedQuestion:
+    # The study's prompts have the two characters `\\n` for a line break of the template, and `\\t` for a tab.
+    written = template.replace("\n", r"\n").replace("\t", r"\t")
+    before, _, rest = written.partition("{options}")
+    between, _, end = rest.partition("{sentence}")
+    parts = [
+        f"{before.format(question=question.question)}{layout.heading}",
+        ("\n".join(layout.lines(question.options)) + between).strip(),
+        f"{question.sentence}{end}",
+    ]
+    options = (*question.options[:-1], *(f"{last}{between}".strip() for last in question.options[-1:]))
+    return TemplatedQuestion("\n".join(parts), options)
 
 
 def grounding_templates(seed: int = SEED) -> list[GroundingTemplate]:

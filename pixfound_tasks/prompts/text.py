@@ -19,7 +19,12 @@ REFERRING = {
     ),
     "point": "Point to the {expr}, output its coordinates in point-format as JSON",
     "phrase": "{expr}",
+    # The study's wordings for single models.
+    "llava_box": "Output bounding box for the {expr}.",
+    "lisa": "Can you segment {expr} in this image?",
 }
+# The kinds that prompt for numbers, and for which.
+COORDINATES = {"box": "box", "llava_box": "box", "point": "point"}
 
 
 def open_question(question: str, options: str) -> str:

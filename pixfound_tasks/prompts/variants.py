@@ -14,9 +14,11 @@ additional columns are:
 | `template`, `box_template` | a referring prompt with `{}` for the expression, the second one for boxes and points |
 | `original_expression` | the original expression, if `expression` is an altered one |
 | `region` | left, top, right and bottom of a `visual.Region`; `mask`, `width` and `height` are those after the change |
+| `reencoded` | whether the image is encoded as JPEG after the change, which only `study_variants` does |
 
 A column is None if the variation does not change that part of the input. Paraphrased questions come from the file that
-PIXFOUND_PARAPHRASES names, see `paraphrases`. If it is not set, there are none.
+PIXFOUND_PARAPHRASES names, see `paraphrases`. If it is not set, there are none. If PIXFOUND_VARIATIONS is "study", the
+variations are those of `study_variants`, and the documents' provenance says so.
 """
 
 from __future__ import annotations
@@ -28,23 +30,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image
 
+from pixfound_tasks.benchmarks.documents import PROVENANCE
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.prompts.language_variants import (
+    PROTOCOL_LAYOUT,
+    VARIATIONS,
     ChoiceQuestion,
+    Layout,
     expressions_with_typos,
     grounding_templates,
     spelled_questions,
     templated_prompts,
 )
 from pixfound_tasks.prompts.paraphrases import are_wanted, paraphrases
-from pixfound_tasks.prompts.visual_variants import CROPS, MASK_OUTS, Region, VisualChange, visual_changes
+from pixfound_tasks.prompts.visual_variants import CROPS, MASK_OUTS, Region, VisualChange, as_jpeg, visual_changes
+from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 ORIGINAL = "original"
+STUDY = "study"  # the value of PIXFOUND_VARIATIONS that selects `study_variants`
 WORDING_TYPES = ("prompt", "expression")
 VISUAL_TYPES = ("crop", "mask_out")
-MOST = 10  # variations of a type, the number that the study has
+MOST = VARIATIONS  # of a type
 
 Row = dict[str, Any]
 
@@ -64,16 +73,20 @@ def choice_types() -> tuple[str, ...]:
 
 def choice_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
     """Yield each choice question misspelled, in the study's templates, and paraphrased."""
-    questions = [_question(row) for row in rows]
-    spelled, templated = spelled_questions(questions, range(count)), templated_prompts(questions, range(count))
+    questions, layouts = choice_questions(rows)
+    spelled = spelled_questions(questions, range(count))
+    templated = templated_prompts(questions, range(count), layouts)
     paraphrased: Iterator[Sequence[ChoiceQuestion]] = repeat(())
     if "paraphrase" in choice_types():
-        paraphrased = _paraphrased(rows, questions, count)
-    for row, by_spelling, by_template, by_paraphrase in zip(rows, spelled, templated, paraphrased):
+        paraphrased = (
+            [question._replace(question=text) for text in texts]
+            for question, texts in zip(questions, paraphrases_of(rows, questions, count))
+        )
+    for layout, by_spelling, by_template, by_paraphrase in zip(layouts, spelled, templated, paraphrased):
         yield [
-            *_numbered("spelling", [_prompt(row, question) for question in by_spelling]),
+            *_numbered("spelling", [question.prompt_in(layout) for question in by_spelling]),
             *_numbered("template", by_template),
-            *_numbered("paraphrase", [_prompt(row, question) for question in by_paraphrase]),
+            *_numbered("paraphrase", [question.prompt_in(layout) for question in by_paraphrase]),
         ]
 
 
@@ -81,37 +94,34 @@ def _numbered(type: str, prompts: Sequence[str]) -> list[Variant]:
     return [Variant(type, number, {"varied_prompt": prompt}) for number, prompt in enumerate(prompts)]
 
 
-def _question(row: Row) -> ChoiceQuestion:
-    """Return a row's question and options.
+def choice_questions(rows: Sequence[Row]) -> tuple[list[ChoiceQuestion], list[Layout]]:
+    """Return the rows' questions and options, and their layouts: those of the benchmark's own prompts if it has them.
 
-    If the row has the benchmark's own prompt, the question is that prompt without the options at its end. If the prompt
-    does not end with the options, the question is the whole prompt, without options.
+    If such a prompt does not begin with the question, everything before the options is the question. If it does not end
+    with the options, all of it is the question, without options.
     """
+    found = [_question(row) for row in rows]
+    return [question for question, _ in found], [layout for _, layout in found]
+
+
+def _question(row: Row) -> tuple[ChoiceQuestion, Layout]:
+    options = tuple(row["options"])
     if not row["prompt"]:
-        return ChoiceQuestion(row["question"], tuple(row["options"]))
-    listed = _listed(row["options"])
+        return ChoiceQuestion(row["question"], options), PROTOCOL_LAYOUT
+    own = Layout("", "({}) {}")
+    listed = "".join(f"\n{line}" for line in own.lines(options))
     if not row["prompt"].endswith(listed):
-        return ChoiceQuestion(row["prompt"], ())
-    return ChoiceQuestion(row["prompt"].removesuffix(listed), tuple(row["options"]))
+        return ChoiceQuestion(row["prompt"], ()), own
+    before = row["prompt"].removesuffix(listed)
+    question = row["question"] if before.startswith(row["question"]) else before
+    return ChoiceQuestion(question, options), own._replace(heading=before.removeprefix(question))
 
 
-def _prompt(row: Row, question: ChoiceQuestion) -> str:
-    if not row["prompt"]:
-        return question.prompt
-    return f"{question.question}{_listed(question.options)}\n{question.sentence}"
-
-
-def _listed(options: Sequence[str]) -> str:
-    return "".join(f"\n({chr(ord('A') + index)}) {option}" for index, option in enumerate(options))
-
-
-def _paraphrased(
-    rows: Sequence[Row], questions: Sequence[ChoiceQuestion], count: int
-) -> Iterator[list[ChoiceQuestion]]:
+def paraphrases_of(rows: Sequence[Row], questions: Sequence[ChoiceQuestion], count: int) -> Iterator[Sequence[str]]:
+    """Yield the first `count` paraphrases of each question. Raises the errors of `paraphrases.paraphrases`."""
     asked = {row["id"]: question.question for row, question in zip(rows, questions)}
     found = paraphrases(rows[0]["benchmark"], asked, count) if rows else {}
-    for row, question in zip(rows, questions):
-        yield [question._replace(question=text) for text in found[row["id"]]]
+    return (found[row["id"]] for row in rows)
 
 
 def referring_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
@@ -124,9 +134,15 @@ def referring_language(rows: Sequence[Row], count: int) -> Iterator[list[Variant
     for row, expressions in zip(rows, with_typos):
         original = row["expression"]
         yield templates + [
-            Variant("expression", number, {"expression": expression, "original_expression": original})
-            for number, expression in enumerate(expressions)
+            expression_variant(number, original, expression) for number, expression in enumerate(expressions)
         ]
+
+
+def expression_variant(number: int, original: str | None, altered: str | None) -> Variant:
+    """Return an altered expression. If the original one begins with a blank, as the study's do, it has outer blanks."""
+    if altered is not None and original is not None and original.startswith(" "):
+        altered = f" {altered} "
+    return Variant("expression", number, {"expression": altered, "original_expression": original})
 
 
 def referring_visual(rows: Sequence[Row], count: int) -> Iterator[list[Variant]]:
@@ -147,7 +163,8 @@ def _pictured(row: Row, change: VisualChange) -> Row:
 def changed_image(image: Image.Image, doc: Row) -> Image.Image:
     """Return the image (RGB) with the document's visual variation applied, or unchanged if the document has none."""
     region = doc.get("region")
-    return VisualChange(doc["variation_type"], Region(*region)).image(image) if region else image.convert("RGB")
+    changed = VisualChange(doc["variation_type"], Region(*region)).image(image) if region else image.convert("RGB")
+    return as_jpeg(changed) if doc.get("reencoded") else changed
 
 
 _VARIED: dict[str, Callable[[Sequence[Row], int], Iterator[list[Variant]]]] = {
@@ -157,20 +174,35 @@ _VARIED: dict[str, Callable[[Sequence[Row], int], Iterator[list[Variant]]]] = {
 }
 
 
+def check_rules(rules: str) -> None:
+    """Raise ValueError unless this is a valid value of PIXFOUND_VARIATIONS."""
+    check_choice("PIXFOUND_VARIATIONS", rules, ("default", STUDY))
+
+
 def vary(how: str, count: int, documents: Dataset) -> Dataset:
-    """Return a benchmark's documents, each unchanged and in `count` variations per type, with the columns above."""
+    """Return a benchmark's documents, each unchanged and in `count` variations per type, with the columns above.
+
+    Raises ValueError if PIXFOUND_VARIATIONS has an invalid value.
+    """
     from datasets import Dataset, Features, Value
 
+    from pixfound_tasks.prompts import study_variants
+
+    check_rules(rules := read_setting("PIXFOUND_VARIATIONS"))
+    vary_rows = (study_variants.VARIED if rules == STUDY else _VARIED)[how]
     texts = ("variation_type", "varied_prompt", "template", "box_template", "original_expression")
-    columns = dict.fromkeys(texts, Value("string")) | {"variation": Value("int32"), "region": [Value("int32")]}
+    columns = dict.fromkeys(texts, Value("string"))
+    columns |= {"variation": Value("int32"), "region": [Value("int32")], "reencoded": Value("bool")}
     bare = documents.remove_columns("image")
     rows = bare.to_list()
+    if rules == STUDY:
+        rows = [row | {"provenance": (row["provenance"] or PROVENANCE) | {"variations": STUDY}} for row in rows]
     varied = [
         {
             **row, **dict.fromkeys(columns), "variation_type": variant.type, "variation": variant.number,
             **variant.changes,
         }
-        for row, variants in zip(rows, _VARIED[how](rows, count))
+        for row, variants in zip(rows, vary_rows(rows, count))
         for variant in (Variant(ORIGINAL, 0, {}), *variants)
     ]  # fmt: skip
     return Dataset.from_list(varied, features=Features({**bare.features, **columns}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ CROPS = range(10)  # the study's numbers for the variations
 MASK_OUTS = range(10, 20)
 
 _SHARE = 0.2  # a crop must keep, and a black rectangle must cover, more than this fraction of the mask
+_JPEG_QUALITY = 95  # OpenCV's default, which the study has
 _SHORTEST_CROP = 30  # minimum width and height, in pixels, from the corner of the bounding box
 
 
@@ -59,6 +61,16 @@ class VisualChange:
             return masks.encode(array[top:bottom, left:right])
         array[top:bottom, left:right] = False
         return masks.encode(array)
+
+
+def as_jpeg(image: Image.Image) -> Image.Image:
+    """Return the image (RGB) after encoding as JPEG and decoding, which the study's images have gone through.
+
+    Quality and chroma subsampling are the study's. Pixels may differ by a few levels between JPEG libraries.
+    """
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling="4:2:0")
+    return Image.open(buffer).convert("RGB")
 
 
 class _Target(NamedTuple):

@@ -106,7 +106,11 @@ def _part_rows(summary: Summary) -> Iterator[dict[str, Any]]:
 
 
 def _sample_rows(run: Run, summary: Summary) -> Iterator[dict[str, Any]]:
-    outcomes = _outcomes_by_image(summary)
+    outcomes = {
+        f"outcome_{asked}_{rule}": found.by_image
+        for asked, by_rule in summary.failures.items()
+        for rule, found in by_rule.items()
+    }
     best = {record.image: record for record in (summary.when.records if summary.when else ())}
     for record in run.records:
         document, found = record.document, best.get(record.document.id)
@@ -117,20 +121,10 @@ def _sample_rows(run: Run, summary: Summary) -> Iterator[dict[str, Any]]:
             "right": record.vqa and is_correct(record),
             "open_right": record.open and is_correct(record, "open"),
             "iou": record.ground and document.expression is not None and iou(record),
-            **outcomes.get(document.id, {}),
+            **{name: of[document.id] for name, of in outcomes.items() if document.id in of},
         }
         names = ("oracle_iou", "chance_iou", "phrase", "match", "concept", "token_location", "char_location")
         yield row | {name: getattr(found, name, None) for name in names}
-
-
-def _outcomes_by_image(summary: Summary) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for asked, by_rule in summary.failures.items():
-        for rule, failures in by_rule.items():
-            for outcome, units in failures.units.items():
-                for id in chain.from_iterable(units):
-                    found.setdefault(id, {})[f"outcome_{asked}_{rule}"] = outcome
-    return found
 
 
 def _write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

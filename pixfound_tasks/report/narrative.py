@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pixfound_tasks.analysis.emergence import Emergence
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.report.formats import between, is_measured, percent
-from pixfound_tasks.runs.emergence import When
 from pixfound_tasks.runs.repeated import EvidenceFound
 
 
-def emergence(when: When) -> list[str]:
+def emergence(when: Emergence) -> list[str]:
     """Says whether grounding emerges above chance, at which position, and in which words.
 
     Returns an empty list if no answer has phrases.
@@ -18,7 +18,7 @@ def emergence(when: When) -> list[str]:
     return [_above_chance(when), *_where(when), *_words(when), *_hits(when), *_mass(when)]
 
 
-def _above_chance(when: When) -> str:
+def _above_chance(when: Emergence) -> str:
     gain = when.intervals.gain
     if when.intervals.is_above_chance is None:
         return f"It is unknown whether grounding emerges above chance: {gain.reason or 'there are no random points'}."
@@ -29,7 +29,7 @@ def _above_chance(when: When) -> str:
     )
 
 
-def _where(when: When) -> list[str]:
+def _where(when: Emergence) -> list[str]:
     tokens, characters = when.intervals.median_location, when.intervals.median_char_location
     if not is_measured(tokens.value):
         return [f"Half of the best phrases begin before {_with(characters)} of the answer's characters."]
@@ -39,7 +39,7 @@ def _where(when: When) -> list[str]:
     ]
 
 
-def _words(when: When) -> list[str]:
+def _words(when: Emergence) -> list[str]:
     rate = when.intervals.exact_phrase_rate
     if not is_measured(rate.value):
         return []
@@ -53,7 +53,7 @@ def _words(when: When) -> list[str]:
     return [said, f"What they are about, as classified by {when.classified_by}: {told}."] if told else [said]
 
 
-def _hits(when: When) -> list[str]:
+def _hits(when: Emergence) -> list[str]:
     hits, of = when.hits, when.intervals
     if not is_measured(hits.point_hit):
         return []
@@ -68,7 +68,7 @@ def _hits(when: When) -> list[str]:
     ]
 
 
-def _mass(when: When) -> list[str]:
+def _mass(when: Emergence) -> list[str]:
     of = when.intervals
     if not is_measured(of.mass.value):
         return []

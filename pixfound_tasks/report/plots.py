@@ -15,19 +15,22 @@ from matplotlib.figure import Figure
 
 from pixfound_tasks.analysis.concept_agreement import CONCEPTS
 from pixfound_tasks.analysis.sensitivity import ALL
+from pixfound_tasks.benchmarks.benchmark import Benchmark, Emerged
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured, one_line
 from pixfound_tasks.runs.summary import Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from pixfound_tasks.analysis.emergence import Emergence
     from pixfound_tasks.analysis.evidence import Evidence, Rates
     from pixfound_tasks.analysis.intervals import Interval
     from pixfound_tasks.analysis.sensitivity import Sensitivity
-    from pixfound_tasks.runs.emergence import When
 
 OUTCOME_COLORS = dict(zip(OUTCOME_NAMES, ("#44aa99", "#88ccee", "#ddcc77", "#cc6677")))
 _BLUE, _ORANGE, _GREY, _INK = "#3b6fa5", "#d55e00", "#8a929d", "#1b1f24"
+_BESIDE = ("-", "--", ":")  # lines of the models that are drawn beside a run
 _LONGEST = 60  # characters of a name
 _STYLE = {
     "font.size": 9, "font.family": "sans-serif", "text.color": _INK, "axes.labelcolor": "#5b6470",
@@ -56,7 +59,7 @@ def _plots(summary: Summary) -> Iterator[Plot]:
     if summary.failures:
         yield Plot("outcomes", "The four outcomes of answering and grounding.", _outcomes(summary))
     if summary.when and summary.when.has_phrases:
-        yield from _emergence(summary.when)
+        yield from _emergence(summary.when, get_benchmark(summary.benchmark))
     for task, found in summary.sensitivity.items():
         of = TASK_NAMES.get(task.removesuffix("_lite"), task)
         yield Plot(task, f"Scores under variations of the {of}.", _sensitivity(found))
@@ -115,25 +118,33 @@ def _outcomes(summary: Summary) -> Figure:
     return figure
 
 
-def _emergence(when: When) -> Iterator[Plot]:
+def _emergence(when: Emergence, benchmark: Benchmark) -> Iterator[Plot]:
+    beside = f" The lines are {benchmark.emerged_source}." if benchmark.emerged else ""
     if any(when.token_bins):
         yield Plot(
             "location_tokens", "Position in the answer at which the best phrase begins, by tokens.",
             _location(when.token_bins, when.intervals.median_location, "tokens"),
         )  # fmt: skip
     yield Plot(
-        "location_characters", "Position in the answer at which the best phrase begins, by characters.",
-        _location(when.location_bins, when.intervals.median_char_location, "characters"),
+        "location_characters", f"Position in the answer at which the best phrase begins, by characters.{beside}",
+        _location(when.location_bins, when.intervals.median_char_location, "characters", benchmark.emerged),
     )  # fmt: skip
     if any(when.concepts.values()):
-        yield Plot("concepts", f"What the best phrases are about, by {plain(when.classified_by)}.", _concepts(when))
+        caption = f"What the best phrases are about, by {plain(when.classified_by)}.{beside}"
+        yield Plot("concepts", caption, _concepts(when, benchmark.emerged))
     if when.curve.images.any():
         yield Plot("curve", "Best IoU of the phrases so far, along the answer.", _curve(when))
 
 
-def _location(bins: Sequence[int], median: Interval, unit: str) -> Figure:
-    figure, axes = _figure(2.4)
+def _location(bins: Sequence[int], median: Interval, unit: str, beside: Sequence[Emerged] = ()) -> Figure:
+    """Draws a histogram, and those of other models as lines, scaled to as many images."""
+    figure, axes = _figure(2.4 + 0.3 * bool(beside))
     axes.bar(np.arange(len(bins)) * 10 + 5, bins, 9, color=_BLUE)
+    for other, style in zip(beside, _BESIDE):
+        scale = sum(bins) / sum(other.tenths)
+        axes.stairs(np.array(other.tenths) * scale, np.arange(11) * 10, color=_INK, linestyle=style, label=other.model)
+    if beside:
+        figure.legend(loc="outside upper center", ncols=len(beside), columnspacing=1)
     if is_measured(median.value):
         axes.axvline(100 * median.value, color=_INK, linewidth=1)
         axes.text(100 * median.value, 1.0, " median", transform=axes.get_xaxis_transform(), va="bottom", fontsize=8)
@@ -144,10 +155,15 @@ def _location(bins: Sequence[int], median: Interval, unit: str) -> Figure:
     return figure
 
 
-def _concepts(when: When) -> Figure:
-    figure, axes = _figure(2.4)
+def _concepts(when: Emergence, beside: Sequence[Emerged] = ()) -> Figure:
+    figure, axes = _figure(2.4 + 0.3 * bool(beside))
     shares = [when.intervals.concepts[name] for name in CONCEPTS]
     _bars(axes, list(CONCEPTS), shares, _BLUE)
+    for other, marker in zip(beside, "oDs"):
+        values = [100 * other.concepts[name] / sum(other.concepts.values()) for name in CONCEPTS]
+        axes.plot(values, range(len(values)), marker, color=_INK, fillstyle="none", markersize=5, label=other.model)
+    if beside:
+        figure.legend(loc="outside upper center", ncols=len(beside), columnspacing=1)
     axes.set_xlabel("percent of best phrases, with 95 % intervals")
     return figure
 
@@ -167,7 +183,7 @@ def _bars(
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def _curve(when: When) -> Figure:
+def _curve(when: Emergence) -> Figure:
     figure, axes = _figure(2.8)
     places = (np.arange(len(when.curve.mean)) + 1) / len(when.curve.mean) * 100
     axes.fill_between(places, 100 * when.curve.lower, 100 * when.curve.upper, color=_BLUE, alpha=0.18, linewidth=0)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pixfound_tasks.analysis.failures import Outcomes
+from pixfound_tasks.runs.provenance import Provenance, as_texts
 from pixfound_tasks.runs.summary import Summary
 
 
@@ -22,6 +23,8 @@ def as_json(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, Provenance):
+        return _value(as_texts(value))
     if isinstance(value, Outcomes):
         named = {name: getattr(value, name) for name in ("total", "counts", "shares", "units")}
         return _value({**named, **{name: getattr(value, name) for name in ("incomplete",) if hasattr(value, name)}})

@@ -11,6 +11,7 @@ from pixfound_tasks.report import narrative as sentences
 from pixfound_tasks.report.console import make_console, make_table
 from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is_measured, one_line, percent
 from pixfound_tasks.runs.breakdown import BreakdownRow
+from pixfound_tasks.runs.provenance import listed
 from pixfound_tasks.runs.summary import Summary
 
 _COLUMNS = {  # heading -> field of a summary; columns without any value are left out
@@ -28,9 +29,12 @@ _COLUMNS = {  # heading -> field of a summary; columns without any value are lef
 def print_scores(summaries: Sequence[Summary]) -> None:
     """Prints the scores of all runs, the judges of open answers, and the results of each analysis."""
     console = make_console()
+    for each in summaries:
+        for warning in each.warnings:
+            console.print(Text(one_line(f"Warning: {each.model}, {warning}"), "yellow"))
     console.print(_scores(summaries))
     for each in summaries:
-        if judges := each.provenance["judges"]:
+        if judges := listed(each.provenance.judges):
             said = f"open answers judged by {judges}; {percent(each.unjudged)} % unjudged, which count as incorrect"
             console.print(Text(one_line(f"{each.model}, {each.benchmark}: {said}")))
     for has_any, table in (
@@ -60,7 +64,8 @@ def _scores(summaries: Sequence[Summary]) -> Table:
         shares = (
             percent(getattr(each, field)) + between(each.intervals.get(field), "\n") for field in columns.values()
         )
-        table.add_row(Text(one_line(each.model)), each.benchmark + partial, *shares)
+        unreadable = "\nmostly unreadable" if each.unreadable else ""
+        table.add_row(Text(one_line(each.model)), each.benchmark + partial + unreadable, *shares)
     return table
 
 

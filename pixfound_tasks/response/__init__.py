@@ -12,6 +12,7 @@ from pixfound_tasks.response.schema import (
     SCHEMA,
     Box,
     Candidate,
+    Draft,
     Phrase,
     Point,
     PromptedMasks,
@@ -22,6 +23,6 @@ from pixfound_tasks.response.schema import (
 )
 
 __all__ = [
-    "SCHEMA", "Box", "Candidate", "CoarseMap", "Phrase", "Point", "PromptedMasks", "Response", "Selection",
+    "SCHEMA", "Box", "Candidate", "CoarseMap", "Draft", "Phrase", "Point", "PromptedMasks", "Response", "Selection",
     "all_candidates", "coarse_map", "from_text", "parse_json", "to_text", "whole_characters",
 ]  # fmt: skip

@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 from pixfound_tasks import masks
 from pixfound_tasks.masks import InvalidMask, Rle, Size
 from pixfound_tasks.response import maps
+from pixfound_tasks.response.final_answer import final_answer
 from pixfound_tasks.response.maps import CoarseMap, InvalidMap
 from pixfound_tasks.response.schema import (
     BOX_CORNERS,
     Box,
     Candidate,
+    Draft,
     Phrase,
     Point,
     PromptedMasks,
@@ -32,19 +34,32 @@ _SAM3_KEYS = {"masks", "boxes", "points", "scores"}
 _MOST_ITEMS = 1000  # per list: a model in a loop repeats the same box endlessly
 _MOST_PROBLEMS = 20
 _MOST_TOKENS = 1 << 31  # limits characters too; larger numbers could overflow numpy's 64 bits
+# Parts of a response or of masks as JSON. If the whole is no JSON, it was cut, and its numbers are not an answer.
+_REMAINS = re.compile(r'"schema"\s*:\s*"pixfound/|"counts"\s*:\s*(?:"|\[)')
+_CODE_BLOCK = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
 
 
 def from_text(text: str, size: Size) -> Response:
-    """Read a model's output for an image of `size` (height, width). Never raises.
+    """Read a model's output for an image of `size` (height, width). No output makes it raise.
 
-    What cannot be read is left out and listed in `problems`: masks of another size or with inconsistent run lengths,
-    values that are not finite numbers, and list items after the first 1000. Coordinates are clamped to 0..1, unknown
-    keys are ignored, and lone surrogates are replaced.
+    JSON may stand alone, in a code block, or behind the model's thinking. If it is cut off at either end, the response
+    has neither text nor masks. What cannot be read is left out and listed in `problems`: masks of another size or with
+    inconsistent run lengths, values that are not finite numbers, and list items after the first 1000. Coordinates are
+    clamped to 0..1, unknown keys are ignored, and lone surrogates are replaced.
+
+    Raises TypeError if the size is not one.
     """
+    size = masks.check_size(size)
+    if not isinstance(text, str):
+        return Response(problems=(f"expected text, but got {type(text).__name__}",))
     value = parse_json(text)
+    if value is None and _REMAINS.search(text):
+        value = parse_json(_CODE_BLOCK.sub(r"\1", final_answer(text, keep_boxes=True).text))
+    if value is None and _REMAINS.search(text):
+        return Response(problems=(f"expected the whole JSON of a grounded response, but got a part: {text[:80]!r}",))
     if isinstance(value, list) and value and all(isinstance(item, dict) and "counts" in item for item in value):
         value = {"masks": value}
     if not isinstance(value, dict) or not any(key in value for key in _GROUNDED_KEYS):
@@ -65,6 +80,7 @@ def from_text(text: str, size: Size) -> Response:
         tokens=value["tokens"] if _is_count(value.get("tokens")) else None,
         provenance=value["provenance"] if isinstance(value.get("provenance"), dict) else {},
         problems=_shortened(problems),
+        draft=reader.draft(value.get("draft")),
     )
 
 
@@ -91,7 +107,9 @@ def parse_json(text: str) -> Any:
 def _mask_values(fields: dict[str, Any]) -> Iterator[Any]:
     """All values in a response's JSON that should be masks."""
     yield from _listed(fields.get("masks"))
-    for probe in chain(_listed(fields.get("phrases")), _listed(fields.get("control"))):
+    draft = fields.get("draft")
+    drafted = draft.get("phrases") if isinstance(draft, dict) else None
+    for probe in chain(*map(_listed, (fields.get("phrases"), fields.get("control"), drafted))):
         for candidate in _listed(probe.get("candidates") if isinstance(probe, dict) else None):
             yield candidate.get("mask") if isinstance(candidate, dict) else None
 
@@ -194,6 +212,12 @@ class _Reader:
             similarity=None if similarity is None else self.number(similarity),
             map=self.map(value.get("map")),
         )
+
+    def draft(self, value: Any) -> Draft | None:
+        if not isinstance(value, dict):
+            return None
+        tokens = value["tokens"] if _is_count(value.get("tokens")) else None
+        return Draft(_as_text(value.get("text")), tokens, self.items(value, "phrases", self.phrase) or ())
 
     def map(self, value: Any) -> CoarseMap | None:
         """None if there is no map or it cannot be read; the phrase's masks count all the same."""

@@ -61,10 +61,24 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """What a model wrote before its answer: its thinking, with its markup, and the number of its tokens.
+
+    Its phrases have points and coarse maps, but no candidate masks: nothing is selected from a draft, and nothing in it
+    is scored.
+    """
+
+    text: str
+    tokens: int | None = None
+    phrases: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True)
 class Response:
     """A model's answer.
 
-    The union of `masks` is the prediction. Empty `masks` mean "not there"; None means that no masks came. `problems`
+    The union of `masks` is the prediction. Empty `masks` mean "not there"; None means that no masks came. `text`,
+    `phrases` and `tokens` are about the answer alone; what a thinking model wrote before it is the `draft`. `problems`
     lists what could not be read.
     """
 
@@ -79,6 +93,7 @@ class Response:
     tokens: int | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    draft: Draft | None = None
 
     @property
     def is_grounded(self) -> bool:
@@ -102,7 +117,10 @@ def all_candidates(prompts_with_masks: Iterable[PromptedMasks]) -> list[tuple[in
 
 
 def to_text(response: Response) -> str:
-    """The response as JSON on one line, without empty fields. `from_text` is the inverse."""
+    """The response as JSON on one line, without empty fields. `from_text` is the inverse.
+
+    No text in it can be taken for a tag: lmms-eval would cut the line at a `</think>`, and the JSON with it.
+    """
     fields: dict[str, Any] = {"schema": SCHEMA, "text": response.text, "masks": response.masks}
     if response.boxes is not None:
         fields["boxes"] = [dict(zip(BOX_CORNERS, box)) for box in response.boxes]
@@ -112,7 +130,14 @@ def to_text(response: Response) -> str:
     fields["control"] = [_prompted_fields(probe) for probe in response.control] or None
     fields |= {"tokens": response.tokens, "provenance": response.provenance or None}
     fields["problems"] = response.problems or None
-    return json.dumps({name: value for name, value in fields.items() if value is not None}, separators=(",", ":"))
+    fields["draft"] = _draft_fields(response.draft) if response.draft else None
+    written = json.dumps({name: value for name, value in fields.items() if value is not None}, separators=(",", ":"))
+    return written.replace("<", "\\u003c")  # `<` is in strings only, so this is the same JSON
+
+
+def _draft_fields(draft: Draft) -> dict[str, Any]:
+    fields = {"text": draft.text, "tokens": draft.tokens, "phrases": [_phrase_fields(each) for each in draft.phrases]}
+    return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
 def _prompted_fields(probe: PromptedMasks) -> dict[str, Any]:

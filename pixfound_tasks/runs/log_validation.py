@@ -5,6 +5,7 @@ Values that pass can be counted, averaged and plotted without further checks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,11 +61,16 @@ def check_variants(score: Any) -> tuple[Any, ...]:
 
 
 def check_asking(score: Any, id: str) -> tuple[Any, ...]:
-    """Checks an ablation score: the document's id, the kind of ablation, and the index of the chosen option or None."""
+    """Checks an ablation score: the document's id, the kind of ablation, and the index of the chosen option.
+
+    The index is None if no option was chosen, and NaN if the answer is missing.
+    """
     of, kind, chosen = score
     if of != id or not isinstance(kind, str):
         raise _unexpected("score", f"the score of a prompt about {id!r}", score)
-    return of, kind, None if chosen is None else count(chosen, "score")
+    if chosen is None or (isinstance(chosen, float) and math.isnan(chosen)):
+        return of, kind, chosen
+    return of, kind, count(chosen, "score")
 
 
 def size_of(fields: Mapping[str, Any]) -> Size:

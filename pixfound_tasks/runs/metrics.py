@@ -34,7 +34,7 @@ def read_metrics(folder: Path, benchmark: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for protocol in PROTOCOLS:
         if result := results.get(f"{benchmark}_{protocol.suffix}"):
-            names = [metric.name for metric in metrics_of(protocol, get_benchmark(benchmark).is_paired)]
+            names = [metric.name for metric in metrics_of(protocol, get_benchmark(benchmark))]
             values = {name: _number(result.metrics.get(f"{name},none")) for name in names}
             found[protocol.suffix] = {name: value for name, value in values.items() if value is not None}
     return {suffix: values for suffix, values in found.items() if values}

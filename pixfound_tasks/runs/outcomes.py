@@ -6,9 +6,10 @@ from typing import Literal
 
 from pixfound_tasks import masks
 from pixfound_tasks.analysis import failures
+from pixfound_tasks.analysis.best_phrase import GroundedImage
 from pixfound_tasks.analysis.failures import Failures, ImageFacts
-from pixfound_tasks.runs.run import Answer, Record, Run
-from pixfound_tasks.runs.scores import iou, is_correct
+from pixfound_tasks.runs.run import Record, Run
+from pixfound_tasks.runs.scores import is_correct
 
 ANSWERING: dict[str, Literal["vqa", "open"]] = {"choice": "vqa", "open": "open"}  # -> field of a record
 KINDS = ("pattern", "source", "task")  # fields of a document; "" if the benchmark does not have them
@@ -21,22 +22,25 @@ def find_failures(run: Run) -> dict[str, ByRule]:
     found = {}
     for asked, field in ANSWERING.items():
         facts = [
-            _facts(record, record.ground, field) for record in run.records if getattr(record, field) and record.ground
+            image_facts(record, record.grounding, is_correct(record, field))
+            for record in run.records
+            if getattr(record, field) and record.grounding
         ]
         if facts:
             found[asked] = {rule: failures.analyse(facts, rule) for rule in failures.RULES}
     return found
 
 
-def _facts(record: Record, grounding: Answer, field: Literal["vqa", "open"]) -> ImageFacts:
+def image_facts(record: Record, grounding: GroundedImage, correct: bool) -> ImageFacts:
+    """Returns what the failure analysis needs of an image; `correct` is about its answer."""
     document = record.document
     return ImageFacts(
         document.id,
         document.pair,
         {kind: name for kind in KINDS if (name := getattr(document, kind))},
-        is_correct(record, field),
-        iou(record),
+        correct,
+        grounding.iou,
         masks.area(document.mask),
-        masks.area(grounding.response.prediction(document.size)),
+        masks.area(grounding.prediction),
         document.width * document.height,
     )

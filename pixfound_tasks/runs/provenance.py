@@ -4,44 +4,83 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pixfound_tasks.runs import scores
 from pixfound_tasks.runs.run import Document, Record, Run
+from pixfound_tasks.runs.samples import Origin
 
 _MOST_POINTS = 50  # entries kept; our responses have about 20, but any response can add more
 _LONGEST = 500  # characters of a value
 _LISTED = 5  # values listed per entry; they may differ between images
 _SETTINGS = ("model", "model_args", "lmms_eval_version", "date", "limit")
-_ASKED = {
-    "vqa": "choice",
-    "open": "open",
-    "ground": "referring",
-    "when": "referring, when",
-}  # field of a record -> name of its prompt
+# Field of a record -> name of its prompt.
+_ASKED = {"vqa": "choice", "open": "open", "ground": "referring", "when": "referring, when"}
 
 
-def provenance(run: Run) -> dict[str, Any]:
-    """Returns the settings of a run by name. If responses differ in an entry, its value lists what occurs.
+@dataclass(frozen=True)
+class Provenance:
+    """How a run was made. If documents or responses differ, all their values are kept, in the order of the images.
 
-    `origin` is the source of the data, and `judges` names the judges of open answers. `prompts` has the prompt
-    templates of each protocol, with `{question}`, `{options}` and `{expression}` in place of each document's text.
-    `responses` has the provenance entries of the responses.
+    Attributes:
+        settings: what lmms-eval recorded: `model`, `model_args`, `lmms_eval_version`, `date` and `limit`.
+        origins: the sources of the data.
+        judges: the names of the judges of open answers.
+        prompts: the prompt templates of each protocol, the most frequent first, with `{question}`, `{options}` and
+            `{expression}` in place of each document's text.
+        responses: the provenance entries of the responses, with nested values as they came.
     """
+
+    settings: Mapping[str, Any]
+    origins: tuple[Origin, ...]
+    judges: tuple[str, ...]
+    prompts: Mapping[str, Sequence[str]]
+    responses: Mapping[str, Sequence[Any]]
+
+    @property
+    def mask_judges(self) -> tuple[str, ...]:
+        """The names of the judges that selected masks."""
+        notes = (note for note in self.responses.get("judge", ()) if isinstance(note, dict))
+        return tuple(dict.fromkeys(str(note["name"]) for note in notes if note.get("name")))
+
+
+def provenance(run: Run) -> Provenance:
+    """Collects how a run was made."""
     answers = [answer for record in run.records for field in _ASKED if (answer := getattr(record, field))]
-    values: dict[str, dict[str, None]] = {}
+    values: dict[str, dict[str, Any]] = {}
     for answer in answers:
         for name, value in answer.response.provenance.items():
             if value is not None and (name in values or len(values) < _MOST_POINTS):
-                values.setdefault(name, {})[_as_text(value)] = None
-    origins = dict.fromkeys(record.document.origin for record in run.records if record.document.origin)
+                values.setdefault(name, {}).setdefault(_as_text(value), value)
+    return Provenance(
+        settings={name: run.settings.get(name) for name in _SETTINGS},
+        origins=tuple(dict.fromkeys(record.document.origin for record in run.records)),
+        judges=_judges(run.records),
+        prompts=_prompts(run.records),
+        responses={name: tuple(seen.values()) for name, seen in values.items()},
+    )
+
+
+def as_texts(made: Provenance) -> dict[str, Any]:
+    """Returns a provenance for people: each entry's values in one text, as the page and `report.json` have it."""
     return {
-        **{name: run.settings.get(name) for name in _SETTINGS},
-        "origin": ", ".join(origins),
-        "judges": _listed(_judges(run.records)),
-        "prompts": _prompts(run.records),
-        "responses": {name: _listed(list(seen)) for name, seen in values.items()},
+        **made.settings,
+        "origin": ", ".join(dict.fromkeys(filter(None, map(_origin, made.origins)))),
+        "judges": listed(made.judges),
+        "prompts": {asked: listed(templates, " | ") for asked, templates in made.prompts.items()},
+        "responses": {name: listed(list(map(_as_text, values))) for name, values in made.responses.items()},
     }
+
+
+def _origin(origin: Origin) -> str:
+    return f"{origin.text} ({origin.rules})" if origin.rules else origin.text
+
+
+def listed(values: Sequence[str], separator: str = ", ") -> str:
+    """Returns values as one text; of more than `_LISTED` values only their number is given."""
+    more = len(values) - _LISTED
+    return separator.join(values[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _as_text(value: Any) -> str:
@@ -49,21 +88,19 @@ def _as_text(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _judges(records: Iterable[Record]) -> list[str]:
-    """Returns the names of the judges of open answers."""
+def _judges(records: Iterable[Record]) -> tuple[str, ...]:
     judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, "open"))
     found = (judgement.get("by") for judgement in judgements if isinstance(judgement, dict))
-    return list(dict.fromkeys(str(name) for name in found if name))
+    return tuple(dict.fromkeys(str(name) for name in found if name))
 
 
-def _prompts(records: Sequence[Record]) -> dict[str, str]:
-    """Returns the prompt templates of each protocol, the most frequent one first."""
+def _prompts(records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
     found = {}
     for field, asked in _ASKED.items():
         answered = [(record.document, answer) for record in records if (answer := getattr(record, field))]
         templates = Counter(_template(answer.prompt, document) for document, answer in answered)
         if templates:
-            found[asked] = _listed([template for template, _ in templates.most_common()], " | ")
+            found[asked] = tuple(template for template, _ in templates.most_common())
     return found
 
 
@@ -80,8 +117,3 @@ def _template(prompt: str, document: Document) -> str:
         if text:
             prompt = prompt.replace(text, place, 1)
     return prompt.replace("\n", " ")
-
-
-def _listed(values: Sequence[str], separator: str = ", ") -> str:
-    more = len(values) - _LISTED
-    return separator.join(values[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -32,11 +32,11 @@ def find_sensitivity(run: Run) -> dict[str, list[Sensitivity]]:
 
 
 def _varied(sample: RepeatedSample) -> VariantSample:
-    """Converts a sample whose score is a `tasks.sensitivity.VariantPart`. Paired images log `[pair, correct]`."""
+    """Converts a sample whose score is a `VariantPart`. Paired images log `[pair, correct]`; NaN: no answer came."""
     type, variation, value = sample.score
-    return VariantSample(
-        sample.id, sample.pair, str(type), int(variation), bool(value[1]) if isinstance(value, list) else value
-    )
+    if isinstance(value, list):
+        value = None if value[1] is None or value[1] != value[1] else bool(value[1])
+    return VariantSample(sample.id, sample.pair, type, variation, value)
 
 
 def find_evidence(run: Run) -> EvidenceFound | None:

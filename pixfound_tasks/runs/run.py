@@ -6,9 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pixfound_tasks.analysis.best_phrase import GroundedImage
 from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.hosts.incompatibilities import failure_hint
 from pixfound_tasks.protocols import PROTOCOL_OF_SUFFIX, PROTOCOLS, find_task
@@ -45,13 +47,27 @@ class Record:
     open: Answer | None = None
     when: Answer | None = None
 
+    @cached_property
+    def grounding(self) -> GroundedImage | None:
+        """The masks of the `..._ground` task, compared with the ground truth; None without an answer."""
+        return self._grounded(self.ground) if self.ground else None
+
+    @cached_property
+    def when_grounding(self) -> GroundedImage | None:
+        """The same of the `..._when` task or, without one, of the `..._ground` task."""
+        return self._grounded(self.when) if self.when else self.grounding
+
+    def _grounded(self, answer: Answer) -> GroundedImage:
+        document = self.document
+        return GroundedImage(document.id, answer.response, document.mask, document.expression)
+
 
 @dataclass(frozen=True)
 class Run:
     """One model on one benchmark: its records, sorted by id, and the settings that lmms-eval recorded.
 
     `repeated` has the samples of the tasks that prompt several times per document, by the suffix of the task's name.
-    `folder` is the folder that was read.
+    `faults` has the faults of every answer, by the same; see `analysis.faults`. `folder` is the folder that was read.
     """
 
     model: str
@@ -61,6 +77,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=dict)
     folder: Path = Path()
+    faults: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
 
     @property
     def tasks(self) -> set[str]:
@@ -104,6 +121,7 @@ def _joined(first: Run, second: Run) -> Run:
         records=_in_order(parts.values()),
         repeated={**first.repeated, **second.repeated},
         metrics={**first.metrics, **second.metrics},
+        faults={**first.faults, **second.faults},
         settings={
             **first.settings, "model_args": " | ".join(arguments), "limit": next(filter(None, limits), None)
         },
@@ -155,11 +173,13 @@ def _nothing_found(folder: Path) -> str:
 
 def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path], track: Track) -> Run:
     answers: dict[str, dict[str, Any]] = {}
+    faults: dict[str, list[tuple[str, ...]]] = {}
     count = get_benchmark(benchmark).document_count
     for end in RECORDED.keys() & files.keys():
         samples = read_answers(files[end], benchmark)
         for document, answer in track(samples, f"reading {benchmark}_{end}", count):
             parts = answers.setdefault(document.id, {"document": document})
+            faults.setdefault(end, []).append(answer.faults)
             if _is_scored(answer):
                 parts[RECORDED[end]] = answer
     repeated = {
@@ -170,13 +190,15 @@ def _read_run(folder: Path, place: Path, benchmark: str, files: dict[str, Path],
     settings = read_settings(max(files.values(), key=lambda file: file.name))
     records = _in_order(Record(**parts) for parts in answers.values())
     metrics = read_metrics(place, benchmark)
-    return Run(model_name(settings, place.name), benchmark, records, repeated, settings, metrics, folder)
+    faults |= {end: [sample.faults for sample in found] for end, found in repeated.items()}
+    listed = {end: tuple(found) for end, found in faults.items()}
+    return Run(model_name(settings, place.name), benchmark, records, repeated, settings, metrics, folder, listed)
 
 
 def _is_scored(answer: Answer) -> bool:
-    """Returns False if the boxes or points had no segmenter; the task logs that as NaN."""
-    ious = (answer.metrics.get(name) for name in ("miou", "oracle_miou"))
-    return not any(isinstance(iou, float) and math.isnan(iou) for iou in ious)
+    """Returns False if the request failed, or if boxes or points had no segmenter; tasks log that as NaN."""
+    values = (answer.metrics.get(name) for name in ("accuracy", "miou", "oracle_miou"))
+    return not any(isinstance(value, float) and math.isnan(value) for value in values)
 
 
 def _in_order(records: Iterable[Record]) -> tuple[Record, ...]:

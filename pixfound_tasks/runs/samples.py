@@ -8,20 +8,36 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pixfound_tasks import response
+from pixfound_tasks.analysis.faults import FAULTS
 from pixfound_tasks.masks import Rle, Size, read_mask
 from pixfound_tasks.response import Response
 from pixfound_tasks.runs.log_validation import check_asking, check_metrics, check_variants, count, size_of
 
 T = TypeVar("T")
 _RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long texts, needed once only
+_CONTENT, _CORRECTED = re.compile(r"\bcontent ([0-9a-f]{12})\b"), "corrected answers"
+_USUAL = {"expressions": "clean", "images": "benchmark", "variations": "default"}
 _SAMPLES_FILE = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
 
 
 class RunError(ValueError):
     """Raised if a folder has no run of this package's tasks, or if a file in it cannot be read."""
+
+
+class Origin(NamedTuple):
+    """What documents were built from: the `text` for people, and what programs need of it.
+
+    `content` is the beginning of the SHA-256 of the files, "" if there are none. `answers` says which answers count,
+    "original" or "corrected". `rules` names how documents differ from the usual ones, such as "expressions authors".
+    """
+
+    text: str = ""
+    content: str = ""
+    answers: str = "original"
+    rules: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ class Document:
     mask: Rle
     width: int
     height: int
-    origin: str
+    origin: Origin
 
     @property
     def size(self) -> Size:
@@ -55,19 +71,20 @@ class Document:
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's response to one prompt, and the metrics of that response as lmms-eval logged them."""
+    """A model's response to one prompt, and the metrics and faults of that response as lmms-eval logged them."""
 
     prompt: str
     response: Response
     metrics: Mapping[str, Any]
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RepeatedSample:
     """One sample of a task that prompts several times per document.
 
-    `score` is what the task logged: the values of a `tasks.evidence.Asking` or a `tasks.sensitivity.VariantPart`.
-    `left_out` counts the documents that the task leaves out, by reason.
+    `score` is what the task logged: the values of an `evidence.Asking` or a `sensitivity.VariantPart`. `left_out`
+    counts the documents that the task leaves out, by reason.
     """
 
     id: str
@@ -75,6 +92,7 @@ class RepeatedSample:
     pattern: str
     score: tuple[Any, ...]
     left_out: Mapping[str, int]
+    faults: tuple[str, ...] = ()
 
 
 def sample_files(folder: Path) -> list[tuple[Path, str]]:
@@ -132,8 +150,15 @@ def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> It
                 continue
             try:
                 sample = json.loads(line)
+                if "bypass" in sample and "pixfound" not in sample:
+                    raise RunError(
+                        f"expected scores in {file}, but lmms-eval ran with --predict_only, which makes none; run it "
+                        "again without that option (with the same --use_cache, the model need not answer again)."
+                    )
                 found = str(sample["pixfound"]["benchmark"])
                 item = read(sample)
+            except RunError:
+                raise
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise RunError(
                     f"expected a sample that a task of pixfound-tasks logged in {file}, line {number}, but got "
@@ -148,14 +173,20 @@ def _answer(sample: dict[str, Any]) -> tuple[Document, Answer]:
     document = _document(sample["pixfound"])
     answer = response.from_text(_response_text(sample), document.size)
     metrics = {name: value for name, value in sample.items() if name not in _RESPONSE_TEXTS}
-    return document, Answer(str(sample.get("input", "")), answer, check_metrics(metrics))
+    return document, Answer(str(sample.get("input", "")), answer, check_metrics(metrics), _faults(sample))
 
 
 def _repeated(sample: dict[str, Any], check_score: Callable[[Any, str], tuple[Any, ...]]) -> RepeatedSample:
     fields = sample["pixfound"]
     id, pattern = str(fields["id"]), str(fields.get("pattern") or "")
     left_out = {reason: count(documents, reason) for reason, documents in dict(fields.get("left_out") or {}).items()}
-    return RepeatedSample(id, _pair(fields), pattern, check_score(sample["score"], id), left_out)
+    return RepeatedSample(id, _pair(fields), pattern, check_score(sample["score"], id), left_out, _faults(sample))
+
+
+def _faults(sample: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the known faults of a sample; earlier versions logged none."""
+    found = sample.get("faults")
+    return tuple(name for name in FAULTS if name in found) if isinstance(found, list) else ()
 
 
 def _document(fields: dict[str, Any]) -> Document:
@@ -175,8 +206,19 @@ def _document(fields: dict[str, Any]) -> Document:
         mask=read_mask(fields["mask"], size),
         width=size[1],
         height=size[0],
-        origin=str(fields.get("origin") or ""),
+        origin=_origin(fields),
     )
+
+
+def _origin(fields: dict[str, Any]) -> Origin:
+    text, made = str(fields.get("origin") or ""), fields.get("provenance")
+    if isinstance(made, dict):
+        rules = ", ".join(
+            f"{name} {made[name]}" for name, usual in _USUAL.items() if made.get(name) not in (None, usual)
+        )
+        return Origin(text, str(made.get("content") or ""), str(made.get("answers") or "original"), rules)
+    # Earlier versions logged the text alone.
+    return Origin(text, "+".join(_CONTENT.findall(text)), "corrected" if _CORRECTED in text else "original")
 
 
 def _pair(fields: dict[str, Any]) -> int | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeGuard
 
-from pixfound_tasks import masks
 from pixfound_tasks.analysis import metrics
 from pixfound_tasks.runs.run import Answer, Record
 
@@ -37,7 +37,7 @@ def accuracy(records: Iterable[Record], protocol: Protocol) -> float:
 def pair_accuracy(records: Iterable[Record], protocol: Protocol) -> float:
     """The fraction of pairs whose answers are both correct, for one protocol."""
     parts = (answer.metrics.get("pair_accuracy") for answer in answers(records, protocol))
-    return metrics.pair_accuracy(metrics.PairPart(int(part[0]), bool(part[1])) for part in parts if _is_pair(part))
+    return metrics.pair_accuracy(metrics.PairPart(int(part[0]), _flag(part[1])) for part in parts if _is_pair(part))
 
 
 def miou(records: Iterable[Record]) -> float:
@@ -53,13 +53,18 @@ def open_miou(records: Iterable[Record]) -> float:
 
 def iou(record: Record) -> float:
     """IoU of the predicted mask with the ground truth, also for images without a referring expression."""
-    assert record.ground is not None  # callers pass only records with a grounding
-    return masks.iou(record.ground.response.prediction(record.document.size), record.document.mask)
+    assert record.grounding is not None  # callers pass only records with a grounding
+    return record.grounding.iou
 
 
 def is_correct(record: Record, protocol: Protocol = "vqa") -> bool:
     """Whether the answer is correct, by the rule that the score uses or by the judge."""
     return getattr(record, protocol).metrics.get("accuracy") == 1
+
+
+def _flag(correct: Any) -> bool | float:
+    """Whether an answer is correct, from untrusted JSON; NaN if it is missing."""
+    return math.nan if correct != correct else bool(correct)
 
 
 def _is_pair(part: object) -> TypeGuard[list[Any]]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pixfound_tasks.analysis import metrics
+from pixfound_tasks.analysis.emergence import Emergence
+from pixfound_tasks.analysis.faults import UNREADABLE, shares, warnings
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.runs import scores
 from pixfound_tasks.runs.breakdown import BreakdownRow, break_down
-from pixfound_tasks.runs.emergence import When, when
+from pixfound_tasks.runs.emergence import when
 from pixfound_tasks.runs.metrics import Metrics
 from pixfound_tasks.runs.outcomes import ByRule, find_failures
-from pixfound_tasks.runs.provenance import provenance
+from pixfound_tasks.runs.provenance import Provenance, provenance
 from pixfound_tasks.runs.repeated import EvidenceFound, Repeats, find_evidence, find_sensitivity
 from pixfound_tasks.runs.run import Record, Run
 from pixfound_tasks.runs.uncertainty import uncertainty
@@ -46,8 +47,9 @@ class Summary:
         when: when grounding emerges; None without groundings.
         sensitivity: prompt sensitivity, by the suffix of the task's name, for example `vqa_lang`.
         evidence: how often answers change if the target region is masked; None if that task was not run.
+        faults: the fraction of answers with each fault, by the suffix of the task's name; see `analysis.faults`.
         metrics: every metric of the tasks without variations, as lmms-eval aggregated it; see `runs.metrics`.
-        provenance: how the run was made; see `provenance.provenance`.
+        provenance: how the run was made.
     """
 
     model: str
@@ -70,16 +72,30 @@ class Summary:
     unparsed_ground: float
     failures: Mapping[str, ByRule]
     patterns: tuple[BreakdownRow, ...]
-    when: When | None
+    when: Emergence | None
     sensitivity: Repeats
     evidence: EvidenceFound | None
+    faults: Mapping[str, Mapping[str, float]]
     metrics: Metrics
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
     @property
     def unit(self) -> str:
         """The unit of `answering`: "pairs" or "images"."""
         return get_benchmark(self.benchmark).unit
+
+    @property
+    def warnings(self) -> list[str]:
+        """What keeps many answers from being scored, with what to do about it, for each task."""
+        return [
+            f"{self.benchmark}_{end}: {warning}" for end, found in self.faults.items() for warning in warnings(found)
+        ]
+
+    @property
+    def unreadable(self) -> list[str]:
+        """The tasks most of whose answers are missing or could not be read."""
+        ends = (end for end, found in self.faults.items() if sum(found.get(name, 0) for name in UNREADABLE) > 0.5)
+        return [f"{self.benchmark}_{end}" for end in ends]
 
     @property
     def main_questions(self) -> str:
@@ -121,6 +137,7 @@ def summarize(run: Run) -> Summary:
         when=emergence,
         sensitivity=find_sensitivity(run),
         evidence=find_evidence(run),
+        faults={end: shares(faults) for end, faults in sorted(run.faults.items())},
         metrics=run.metrics,
         provenance=provenance(run),
     )
@@ -138,7 +155,7 @@ def _is_limited(run: Run, known: int) -> bool:
     return isinstance(limit, (int, float)) and 0 < limit < known
 
 
-def _intervals(records: Sequence[Record], emergence: When | None) -> dict[str, Interval]:
+def _intervals(records: Sequence[Record], emergence: Emergence | None) -> dict[str, Interval]:
     found = uncertainty(records)._asdict()
     if emergence:
         found |= {"oracle_miou": emergence.intervals.oracle, "chance_miou": emergence.intervals.chance}

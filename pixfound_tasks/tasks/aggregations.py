@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from loguru import logger
 
 from pixfound_tasks.analysis import metrics
+from pixfound_tasks.analysis.faults import shares, warnings
 from pixfound_tasks.analysis.metrics import OpenIou, PairPart
 from pixfound_tasks.masks import Overlap
 
-_UNSEGMENTED = ", or the segmenter was missing for a box or point, as logged above"
+_UNSEGMENTED = ", a request failed, or the segmenter was missing for a box or point, as logged above"
 
 
 class OpenPart(NamedTuple):
@@ -37,6 +38,23 @@ def mean(values: Iterable[float | None]) -> float:
     return _explained(metrics.mean(values), f"no document has a value{_UNSEGMENTED}")
 
 
+def source_mean(values: Iterable[Sequence[Any]]) -> float:
+    """The mean over the sources of each source's mean, from one (source, value) per document; see `mean`."""
+    by_source: dict[str, list[float | None]] = {}
+    for source, value in values:
+        by_source.setdefault(source, []).append(value)
+    means = [mean(found) for found in by_source.values() if any(value is not None for value in found)]
+    return _explained(metrics.mean(means), f"no document has a value{_UNSEGMENTED}")
+
+
+def flag_rate(flags: Iterable[float]) -> float:
+    """The fraction of flagged answers. Warns of every fault that many of the answers have, see `analysis.faults`."""
+    flags = list(flags)
+    for warning in warnings(shares(getattr(flag, "faults", ()) for flag in flags)):
+        logger.warning(warning)
+    return _explained(metrics.mean(flags), "some answers are missing")
+
+
 def median(values: Iterable[float | None]) -> float:
     """The median; None means the document has no value. NaN if no document has one."""
     return _explained(metrics.median(values), f"no document has a value{_UNSEGMENTED}")
@@ -50,7 +68,8 @@ def mean_of_absent(values: Iterable[float | None]) -> float:
 def pair_accuracy(parts: Iterable[Sequence[Any]]) -> float:
     """The fraction of pairs with both images correct, from one (pair, is correct) per image."""
     return _explained(
-        metrics.pair_accuracy(PairPart(*part) for part in parts), "no pair has answers for both of its images"
+        metrics.pair_accuracy(PairPart(*part) for part in parts),
+        "no pair has answers for both of its images, or a request failed",
     )
 
 

@@ -15,7 +15,8 @@ from pixfound_tasks import benchmarks
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.grounding.segmenters import base as segmenters
 from pixfound_tasks.grounding.segmenters.base import Segmenter
-from pixfound_tasks.grounding.text_grounder import read_words, with_masks
+from pixfound_tasks.grounding.text_grounder import read_contract, read_reply, with_masks
+from pixfound_tasks.prompts.text import COORDINATES
 from pixfound_tasks.prompts.variants import changed_image
 from pixfound_tasks.response import Box, Candidate, Point, Response
 from pixfound_tasks.settings import read_setting
@@ -39,16 +40,19 @@ class Grounded(NamedTuple):
 def read_answer(text: str, doc: dict[str, Any]) -> Grounded:
     """The response in a model's text: its masks as they are, its boxes or points turned into masks.
 
-    Coordinates are read with the convention declared for the model, see `declared`. The segmenter is that of
+    Coordinates are read with the convention declared for the model, see `model_profiles`. The segmenter is that of
     `segmenter_name`. Both are recorded in the provenance. Never raises, because an error would lose the whole run.
     """
-    kind, convention = model_profiles.get_profile(doc["benchmark"])
-    response = read_words(text, (doc["height"], doc["width"]), convention, kind)
+    profile, convention = model_profiles.get_profile(doc["benchmark"])
+    kind = COORDINATES.get(profile)
+    size = doc["height"], doc["width"]
+    given = read_contract(text, size, convention, kind)
+    response = given or read_reply(text, size, convention, kind, doc["expression"])
     if response.masks is not None:
-        return Grounded(response, False)
-    name = segmenter_name(doc["benchmark"])
+        return Grounded(response, given is None)
+    name, mask = segmenter_name(doc["benchmark"]), read_setting("PIXFOUND_MASK")
     try:
-        return Grounded(with_masks(response, lambda prompts: _segment(name, doc, prompts), name), True)
+        return Grounded(with_masks(response, lambda prompts: _segment(name, doc, prompts), name, mask), True)
     except _Failed:
         return Grounded(response, True)
 
@@ -67,7 +71,7 @@ class _Failed(Exception):
 
 def _segment(name: str, doc: dict[str, Any], prompts: Sequence[Box | Point]) -> list[tuple[Candidate, ...]]:
     with _lock:
-        segmenter = _segmenter(name)
+        segmenter = _segmenter(name, read_setting("PIXFOUND_MASK") != "single")
         if segmenter is None:
             raise _Failed
         image = np.asarray(image_of(doc))
@@ -92,11 +96,11 @@ def _images(benchmark: str) -> Mapping[str, Image]:
 
 
 @functools.cache
-def _segmenter(name: str) -> Segmenter | None:
+def _segmenter(name: str, multimask: bool = True) -> Segmenter | None:
     """The segmenter, or None if it cannot be loaded. Loading is tried, and a failure logged, once."""
     logger.info(f"boxes and points are turned into masks by {name} (PIXFOUND_SEGMENTER)")
     try:
-        return segmenters.make_segmenter(name)
+        return segmenters.make_segmenter(name, multimask=multimask)
     except Exception as error:  # a corrupt weights file may raise any error
         logger.error(
             f"the segmenter cannot be loaded, so boxes and points are not scored: {type(error).__name__}: {error}"

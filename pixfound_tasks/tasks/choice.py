@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+from pixfound_tasks.analysis.faults import Flag
 from pixfound_tasks.prompts import text as prompts
 from pixfound_tasks.response import from_text
+from pixfound_tasks.response.final_answer import without_draft
 from pixfound_tasks.response.option import is_correct_answer, lenient_choice, option_of
-from pixfound_tasks.tasks.document import Document, answer_part, size_of
+from pixfound_tasks.tasks.document import Document, answer_part, of_source, paper_rule, size_of
+from pixfound_tasks.tasks.find_faults import choice_faults
+from pixfound_tasks.tasks.model_profiles import is_missing, note_backend
 
 
-def choice_prompt(doc: Document) -> str:
+def choice_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, Any] | None = None) -> str:
     """The question with its options and the instruction how to choose."""
+    note_backend(doc, lmms_eval_specific_kwargs)
     if doc["prompt"]:
         return f"{doc['prompt']}\n{prompts.CHOICE_INSTRUCTION}"
     return prompts.choice_question(doc["question"], doc["options"])
 
 
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """`accuracy` by the `paper` rule, and `lenient_accuracy`. `unparsed` is 1 if neither rule finds an option."""
-    answer = from_text(results[0], size_of(doc)).text
-    correct = option_of(doc["answer"])
-    is_correct = is_correct_answer(answer, doc["options"], correct)
-    chosen = lenient_choice(answer, doc["options"])
+    """`accuracy` by the `paper` rule, and `lenient_accuracy`. `unparsed` is 1 if neither rule finds an option.
+
+    Thinking never counts. The `paper` rule reads the rest as it is, with its markup. If the request failed, all values
+    are NaN, which makes every mean NaN. `faults` are names in `analysis.faults`.
+    """
+    if is_missing(doc, results[0]):
+        return _scores(doc, math.nan, math.nan, Flag(math.nan, ["failed"]))
+    output, options = from_text(results[0], size_of(doc)).text, doc["options"]
+    answer, correct = without_draft(output), option_of(doc["answer"])
+    rule = paper_rule(doc)
+    is_correct = is_correct_answer(answer, options, correct, rule)
+    chosen = lenient_choice(output, options)
+    is_parsed = chosen is not None or any(
+        is_correct_answer(answer, options, index, rule) for index in range(len(options))
+    )
+    unparsed = Flag(not is_parsed, choice_faults(output, is_parsed))
+    return _scores(doc, is_correct, float(is_correct or chosen == correct), unparsed)
+
+
+def _scores(doc: Document, is_correct: float, lenient: float, unparsed: Flag) -> dict[str, Any]:
     part = answer_part(doc, is_correct)
     return {
         "score": part,
         "pair_accuracy": None if doc["pair"] is None else part,
         "accuracy": float(is_correct),
-        "lenient_accuracy": float(is_correct or chosen == correct),
-        "unparsed": float(chosen is None),
+        "source_mean": of_source(doc, float(is_correct)),
+        "lenient_accuracy": lenient,
+        "unparsed": unparsed,
+        "faults": list(unparsed.faults),
         "pixfound": doc,
     }

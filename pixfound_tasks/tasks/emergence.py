@@ -11,6 +11,8 @@ from pixfound_tasks.analysis.concepts import classified, classifier_from_environ
 from pixfound_tasks.response import to_text
 from pixfound_tasks.tasks.answer_masks import read_answer
 from pixfound_tasks.tasks.document import Document
+from pixfound_tasks.tasks.find_faults import grounding_faults
+from pixfound_tasks.tasks.model_profiles import is_missing
 from pixfound_tasks.tasks.referring import referring_prompt
 
 _WHEN = ("oracle_miou", "chance_miou", "exact_phrase_rate", "median_location")
@@ -28,8 +30,12 @@ def score_when(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     Values are None, which no metric counts, if there is no expression, no baseline, or no phrase with a known place in
     the answer. `concept` (what the best phrase is about) and `classified_by` (the classifier's name) are not metrics.
     """
+    sample: dict[str, Any] = {"concept": None, "classified_by": None, "faults": [], "pixfound": doc}
+    if is_missing(doc, results[0]):
+        value = None if doc["expression"] is None else math.nan
+        return {**dict.fromkeys(_WHEN, value), **sample, "faults": ["failed"]}
     grounded = read_answer(results[0], doc)
-    sample: dict[str, Any] = {"concept": None, "classified_by": None, "pixfound": doc}
+    sample["faults"] = grounding_faults(grounded.response, doc["mask"] if doc["expression"] is not None else None)
     if grounded.is_made:
         sample["grounded"] = to_text(grounded.response)
     if doc["expression"] is None:

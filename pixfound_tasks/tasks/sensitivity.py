@@ -1,13 +1,7 @@
 """Functions that the prompt-sensitivity task YAMLs name: prompts, images, scores and metrics of varied documents.
 
-A document has the columns of `prompts.variants`. A variation's score is the `score` of the task without variations over
-the documents of this variation: pair accuracy (accuracy if the images have no pairs), or mean IoU. Over the scores of
-all variations, without the original:
-
-- `score`: their mean;
-- `spread`: their population standard deviation (the square root of the mean squared difference);
-- `worst`: the lowest;
-- `drop`: the original's score minus their mean.
+A document has the columns of `prompts.variants`. `score`, `spread`, `worst` and `drop` are the
+`analysis.sensitivity.Statistics` over the scores of all variations, without the original.
 
 `score_spelling` and the like are the same over the variations of one type. A variation without a score (no complete
 pair, no expression) is left out. Answers are compared with the options as the benchmark writes them, without typos.
@@ -17,29 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from loguru import logger
 from PIL.Image import Image
 
 from pixfound_tasks.analysis import metrics
-from pixfound_tasks.analysis.metrics import PairPart
+from pixfound_tasks.analysis.sensitivity import VariantPart, measure, statistics
+from pixfound_tasks.benchmarks.expressions import prompted_expression
 from pixfound_tasks.prompts import variants
+from pixfound_tasks.prompts.text import COORDINATES
 from pixfound_tasks.tasks import aggregations, choice, model_profiles, referring
 from pixfound_tasks.tasks.answer_masks import image_of
 from pixfound_tasks.tasks.document import Document
-
-
-class VariantPart(NamedTuple):
-    """What one document in one variation adds to the variation's score.
-
-    `value` is half a pair or a number; None means no value.
-    """
-
-    type: str
-    variation: int
-    value: PairPart | float | None
 
 
 def image(doc: Document) -> list[Image]:
@@ -47,9 +31,10 @@ def image(doc: Document) -> list[Image]:
     return [image_of(doc)]
 
 
-def choice_prompt(doc: Document) -> str:
+def choice_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, Any] | None = None) -> str:
     """The varied question, or the original one."""
-    return doc["varied_prompt"] or choice.choice_prompt(doc)
+    usual = choice.choice_prompt(doc, lmms_eval_specific_kwargs)
+    return doc["varied_prompt"] or usual
 
 
 def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | None = None) -> str:
@@ -65,9 +50,9 @@ def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | 
             "expected a model that takes a text prompt, but got one that is prompted with the phrase alone; run "
             "it on the task without variations"
         )
-    asks_boxes = kind in ("box", "point")
+    asks_boxes = kind in COORDINATES
     template = doc["box_template" if asks_boxes else "template"]
-    return template.format(doc["expression"]) if template else usual
+    return template.format(prompted_expression(doc)) if template else usual
 
 
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
@@ -89,7 +74,7 @@ def _parts(doc: Document, found: dict[str, Any], types: Sequence[str]) -> dict[s
     """The original is part of the metrics of every type; a variation only of those of its own type."""
     part = VariantPart(doc["variation_type"], doc["variation"], found["score"])
     of_types = types if part.type == variants.ORIGINAL else (part.type,)
-    kept = {name: found[name] for name in ("unparsed", "pixfound", "grounded") if name in found}
+    kept = {name: found[name] for name in ("unparsed", "faults", "pixfound", "grounded") if name in found}
     return dict.fromkeys(metric_names(of_types), part) | kept
 
 
@@ -100,22 +85,22 @@ def metric_names(types: Sequence[str]) -> list[str]:
 
 def score(parts: Iterable[Sequence[Any]]) -> float:
     """The mean over the variations."""
-    return _over_variations("score", parts, lambda original, scores: float(np.mean(scores)))
+    return _over_variations("score", parts)
 
 
 def spread(parts: Iterable[Sequence[Any]]) -> float:
     """The population standard deviation over the variations."""
-    return _over_variations("spread", parts, lambda original, scores: float(np.std(scores)))
+    return _over_variations("spread", parts)
 
 
 def worst(parts: Iterable[Sequence[Any]]) -> float:
     """The lowest score of any variation."""
-    return _over_variations("worst", parts, lambda original, scores: float(np.min(scores)))
+    return _over_variations("worst", parts)
 
 
 def drop(parts: Iterable[Sequence[Any]]) -> float:
     """The original's score minus the mean over the variations."""
-    return _over_variations("drop", parts, lambda original, scores: original - float(np.mean(scores)))
+    return _over_variations("drop", parts)
 
 
 STATISTICS: dict[str, Callable[[Iterable[Sequence[Any]]], float]] = {
@@ -124,9 +109,7 @@ STATISTICS: dict[str, Callable[[Iterable[Sequence[Any]]], float]] = {
 _HIGHER_IS_BETTER = ("score", "worst")
 
 
-def _over_variations(
-    name: str, parts: Iterable[Sequence[Any]], statistic: Callable[[float, list[float]], float]
-) -> float:
+def _over_variations(name: str, parts: Iterable[Sequence[Any]]) -> float:
     """The statistic over the variations' scores.
 
     NaN, with the reason in the log, if no variation has a score, or if the original has none and the statistic needs
@@ -135,25 +118,15 @@ def _over_variations(
     values: dict[tuple[str, int], list[Any]] = {}
     for type, variation, value in parts:
         values.setdefault((type, variation), []).append(value)
-    scores = {variation: _score(of_variation) for variation, of_variation in values.items()}
-    original = scores.pop((variants.ORIGINAL, 0), None)
+    measured = {variation: measure(enumerate(of_variation)) for variation, of_variation in values.items()}
+    original = metrics.mean(measured.pop((variants.ORIGINAL, 0), {}).values())
     # Sorted, because the order of documents depends on the number of processes.
-    defined = sorted(found for found in scores.values() if found is not None)
-    found = statistic(math.nan if original is None else original, defined) if defined else math.nan
+    scores = sorted(metrics.mean(found.values()) for found in measured.values() if found)
+    found: float = getattr(statistics(original, scores), name)
     if math.isnan(found):
-        missing = "no variation has a whole pair or a value" if not defined else "the original has none"
+        missing = "no variation has a whole pair or a value" if not scores else "the original has none"
         logger.warning(f"{name} is NaN: {missing}, or the segmenter was missing for a box or point, as logged above")
     return found
-
-
-def _score(values: Sequence[Sequence[Any] | float | None]) -> float | None:
-    """One variation's score: pair accuracy for pairs, else the mean; None if there is nothing to average."""
-    halves = [value for value in values if value is not None and not isinstance(value, float)]
-    if not halves:
-        singles = [value for value in values if isinstance(value, float)]
-        return metrics.mean(singles) if singles else None
-    accuracy = metrics.pair_accuracy(PairPart(*half) for half in halves)
-    return None if math.isnan(accuracy) else accuracy
 
 
 def _metric_list(types: Sequence[str]) -> list[dict[str, Any]]:
@@ -165,7 +138,7 @@ def _metric_list(types: Sequence[str]) -> list[dict[str, Any]]:
         }
         for name in metric_names(types)
     ]
-    return [*listed, {"metric": "unparsed", "aggregation": aggregations.mean, "higher_is_better": False}]
+    return [*listed, {"metric": "unparsed", "aggregation": aggregations.flag_rate, "higher_is_better": False}]
 
 
 def __getattr__(attribute: str) -> list[dict[str, Any]]:

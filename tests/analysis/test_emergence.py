@@ -32,23 +32,23 @@ def test_best_phrase_is_located_by_its_first_character():
     found = analyse(
         [look(target, phrase((0, 9), columns(0, 1)), phrase((13, 18), columns(0, 3), columns(6, 9), text="a mat"))]
     )
-    (moment,) = found.moments
-    assert (moment.image, moment.phrase, moment.location) == ("1", "a mat", 13 / 20)
-    assert moment.iou == 3 / 4
-    assert found.bins == (0, 0, 0, 0, 0, 0, 1, 0, 0, 0)
+    (record,) = found.records
+    assert (record.image, record.phrase, record.char_location) == ("1", "a mat", 13 / 20)
+    assert record.oracle_iou == 3 / 4
+    assert found.location_bins == (0, 0, 0, 0, 0, 0, 1, 0, 0, 0) and found.located == 1
     assert found.candidates == 3
 
 
 @pytest.mark.parametrize(("start", "expected"), [(0, 0), (1, 0), (2, 1), (18, 9), (19, 9)])
 def test_bins_are_tenths(start, expected):
     found = analyse([look(columns(0, 4), phrase((start, 20), columns(0, 4)))])
-    assert found.bins[expected] == sum(found.bins) == 1
+    assert found.location_bins[expected] == sum(found.location_bins) == 1
 
 
 def test_on_ties_the_later_phrase_wins():
     same = columns(0, 2)
     found = analyse([look(columns(0, 4), phrase((0, 5), same), phrase((10, 12), same))])
-    assert found.moments[0].location == 0.5
+    assert found.records[0].char_location == 0.5
 
 
 def test_oracle_and_chance_count_absent_objects_as_found():
@@ -59,7 +59,7 @@ def test_oracle_and_chance_count_absent_objects_as_found():
     found = analyse(looks)
     assert found.oracle_miou == pytest.approx((2 / 4 + 1) / 2, abs=1e-12)
     assert found.chance_miou == pytest.approx((1 / 4 + 1) / 2, abs=1e-12)
-    assert sum(found.bins) == 1  # the absent object has no place in the answer
+    assert sum(found.location_bins) == found.present == 1  # the absent object has no place in the answer
 
 
 def test_without_candidates_the_prediction_is_the_oracle_and_chance_is_undefined():
@@ -67,13 +67,13 @@ def test_without_candidates_the_prediction_is_the_oracle_and_chance_is_undefined
     found = analyse([GroundedImage("1", response, columns(0, 4))])
     assert found.oracle_miou == 3 / 4
     assert math.isnan(found.chance_miou)
-    assert found.moments == () and sum(found.bins) == 0
+    assert found.located == sum(found.location_bins) == 0 and not found.has_phrases
     assert found.candidates == 0
 
 
 @pytest.mark.parametrize(("chars", "text"), [(None, TEXT), ((20, 25), TEXT), ((0, 1), "")])
-def test_a_phrase_without_a_place_has_no_moment(chars, text):
-    assert analyse([look(columns(0, 4), phrase(chars, columns(0, 4)), text=text)]).moments == ()
+def test_a_phrase_without_a_place_is_not_located(chars, text):
+    assert analyse([look(columns(0, 4), phrase(chars, columns(0, 4)), text=text)]).located == 0
 
 
 def test_no_images_are_not_measured():

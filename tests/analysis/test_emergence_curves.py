@@ -110,8 +110,9 @@ def test_found_and_absent_objects_have_bands_of_their_own():
     images = [GroundedImage(str(i), THIRD, target) for i, target in enumerate([TRUTH, NOTHING])]
     images.append(GroundedImage("2", Response("Yes."), TRUTH))
     found = analyse(images)
-    assert found.curve().images.tolist() == found.curve(present=False).images.tolist() == [1] * 20
-    assert found.curve().mean[[0, 19]] == same([1 / 3, 3 / 4])
+    assert found.curve.images.tolist() == found.absent_curve.images.tolist() == [1] * 20
+    assert found.curve.mean[[0, 19]] == same([1 / 3, 3 / 4])
     # At the end all but the two pixels under the third phrase's mask are covered.
-    assert found.curve(present=False).mean[[0, 19]] == same([4 / 24, 22 / 24])
-    assert found.curve("here").images.sum() == 2 * (2 + 2 + 3)  # each token is two of twenty parts
+    assert found.absent_curve.mean[[0, 19]] == same([4 / 24, 22 / 24])
+    here = band([record.curve.here for record in found.records if record.present and record.curve])
+    assert here.images.sum() == 2 * (2 + 2 + 3)  # each token is two of twenty parts

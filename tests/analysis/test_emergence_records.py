@@ -65,13 +65,16 @@ def test_its_run_has_every_number():
     found = analyse(images, WordLists())
     assert found.oracle_miou == pytest.approx((9 / 12 * 2 + 1) / 3, abs=1e-12)
     assert found.chance_miou == pytest.approx((8 / 12 * 2 + 1) / 3, abs=1e-12)
-    assert found.gain == pytest.approx(found.oracle_miou - found.chance_miou, abs=1e-12)
-    assert found.bins == (0, 0, 0, 0, 0, 2, 0, 0, 0, 0)  # 19 of 36 characters: 0.53
+    assert found.intervals.gain.value == pytest.approx(found.oracle_miou - found.chance_miou, abs=1e-12)
+    assert (found.images, found.present, found.located, found.present_chance) == (3, 2, 2, 8 / 12)
+    assert found.location_bins == (0, 0, 0, 0, 0, 2, 0, 0, 0, 0)  # 19 of 36 characters: 0.53
     assert found.token_bins == (0, 0, 0, 0, 0, 0, 2, 0, 0, 0)
-    assert (found.median_location, found.median_char_location) == (6 / 10, 19 / 36)
-    assert found.matches == {"exact": ("0", "1"), "overlap": (), "other": ()}
+    assert (found.median_location, found.intervals.median_char_location.value) == (6 / 10, 19 / 36)
+    assert found.matches == {"exact": 2, "overlap": 0, "other": 0}
     assert found.exact_phrase_rate == 1
-    assert found.concepts["appearance"] == ("0", "1") and found.classified_by == "word list"
+    assert [record.match for record in found.records] == ["exact", "exact", None]
+    assert [record.concept for record in found.records] == ["appearance", "appearance", None]
+    assert found.concepts["appearance"] == 2 and found.classified_by == "word list"
     assert found.hits[:4] == (1.0, 0.0, pytest.approx(2 / 3, abs=1e-12), 0.0)
     assert math.isnan(found.hits.mass)
     assert [record.gain for record in found.records] == [9 / 12 - 8 / 12] * 2 + [0]
@@ -91,7 +94,7 @@ def test_without_a_control_chance_is_not_defined():
     alone, beside = record(image), records([image, GroundedImage("2", THIRD, TRUTH)])[0]
     assert (alone.chance_iou, alone.gain, alone.chance_hit_share) == (None, None, None)
     assert beside.chance_iou == 0, "the run has controls, so an answer without one had nothing to try"
-    assert math.isnan(analyse([image]).gain)
+    assert math.isnan(analyse([image]).intervals.gain.value)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +187,9 @@ def test_counts_add_up_on_random_answers():
     found = analyse(images, WordLists())
     located = [record for record in found.records if record.phrase is not None]
     assert 10 < len(located) < 50
-    for cells in (found.matches, found.concepts):
-        assert sorted(sum(cells.values(), ())) == sorted(record.image for record in located)
-    assert sum(found.bins) == len(located) == len(found.moments)
-    assert found.exact_phrase_rate == len(found.matches["exact"]) / len(located)
-    assert found.matches["exact"] == tuple(record.image for record in located if record.phrase == "dog")
+    for name, counts in (("match", found.matches), ("concept", found.concepts)):
+        assert sum(counts.values()) == len(located)
+        assert all(getattr(record, name) for record in located)
+    assert sum(found.location_bins) == len(located) == found.located
+    assert found.exact_phrase_rate == found.matches["exact"] / len(located)
+    assert [record.match == "exact" for record in located] == [record.phrase == "dog" for record in located]

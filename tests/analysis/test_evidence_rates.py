@@ -5,8 +5,7 @@ import math
 
 import pytest
 
-from pixfound_tasks.analysis.evidence import EvidenceFacts, analyse, cross, facts, rates
-from pixfound_tasks.tasks.evidence import Asking, Flips
+from pixfound_tasks.analysis.evidence import Asking, EvidenceFacts, Flips, analyse, cross, facts, rates
 
 LEFT_OUT = {"without_region": 3, "without_control": 2}
 

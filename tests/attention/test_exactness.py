@@ -17,14 +17,14 @@ PROMPTS = ["ab", "what is this", "a", "where is the cat"]
 families = pytest.mark.parametrize("name", FAMILIES)
 
 
-def pictures():
+def sample_images():
     rng = np.random.RandomState(3)
     return [Image.fromarray(rng.randint(0, 255, (*size, 3)).astype(np.uint8)) for size in SIZES]
 
 
 def make_inputs(family, samples=(0, 1, 2, 3)):
     """Inputs of some of the four samples, padded on the left."""
-    images, texts = [[pictures()[i]] for i in samples], [family.placeholder + PROMPTS[i] for i in samples]
+    images, texts = [[sample_images()[i]] for i in samples], [family.placeholder + PROMPTS[i] for i in samples]
     options = {"padding": True, "padding_side": "left", "return_tensors": "pt", **family.images_kwargs}
     inputs = family.processor(images=images, text=texts, **options)
     inputs.pop("labels", None)

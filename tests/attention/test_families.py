@@ -43,13 +43,13 @@ def blinkered(name):
     return model
 
 
-def embeddings(name, *pictures):
+def embeddings(name, *images):
     """What the decoder gets for each image token, (tokens, width), and the geometries that fit their number."""
     skip_if_broken(name)
     family, model = build_family(name), blinkered(name)
     options = {"return_tensors": "pt", **family.images_kwargs}
-    text = family.placeholder * len(pictures) + "ab"
-    inputs = family.processor(images=[[Image.fromarray(picture) for picture in pictures]], text=[text], **options)
+    text = family.placeholder * len(images) + "ab"
+    inputs = family.processor(images=[[Image.fromarray(image) for image in images]], text=[text], **options)
     seen = {}
     hook = model.get_decoder().register_forward_pre_hook(lambda _, args, kwargs: seen.update(kwargs), with_kwargs=True)
     with torch.inference_mode():
@@ -59,17 +59,17 @@ def embeddings(name, *pictures):
         tokens = seen["cross_attention_states"].flatten(0, 1)
     else:
         tokens = seen["inputs_embeds"][inputs["input_ids"] == model.config.image_token_id]
-    sizes = [picture.shape[:2] for picture in pictures]
+    sizes = [image.shape[:2] for image in images]
     return tokens, token_geometries(model.config, family.processor, sizes, len(tokens), family.images_kwargs)
 
 
-def plain_picture(size, seed=0):
+def noise_image(size, seed=0):
     return np.random.RandomState(seed).randint(60, 120, (*size, 3)).astype(np.uint8)
 
 
-def brightened(picture, region):
+def brightened(image, region):
     x0, y0, x1, y1 = region
-    changed = picture.copy()
+    changed = image.copy()
     changed[y0:y1, x0:x1] += 120
     return changed
 
@@ -105,11 +105,11 @@ def some_regions(geometry, count=6):
 
 @cases
 def test_a_changed_region_changes_the_tokens_whose_boxes_hold_it(name, size):
-    picture = plain_picture(size)
-    before, (geometry,) = embeddings(name, picture)
+    image = noise_image(size)
+    before, (geometry,) = embeddings(name, image)
     placed = np.flatnonzero(~np.isnan(geometry.boxes[:, 0]))
     for region in some_regions(geometry):
-        after, _ = embeddings(name, brightened(picture, region))
+        after, _ = embeddings(name, brightened(image, region))
         change = (after - before).norm(dim=1).numpy()[placed]
         boxes = geometry.boxes[placed]
         # Of tiles and thumbnail each for itself: how strong a change is does not compare between them.
@@ -123,35 +123,35 @@ def test_a_changed_region_changes_the_tokens_whose_boxes_hold_it(name, size):
 
 @cases
 def test_exactly_the_tokens_with_a_place_in_the_image_see_it(name, size):
-    before, (geometry,) = embeddings(name, plain_picture(size))
-    after, _ = embeddings(name, 255 - plain_picture(size, seed=1))
+    before, (geometry,) = embeddings(name, noise_image(size))
+    after, _ = embeddings(name, 255 - noise_image(size, seed=1))
     changed = ((after - before).norm(dim=1) > 1e-4).numpy()
     height, width = size
     boxes = geometry.boxes
     inside = np.minimum(boxes[:, 2:], (width, height)) - np.maximum(boxes[:, :2], 0)
-    share = (inside / (boxes[:, 2:] - boxes[:, :2])).min(axis=1)  # NaN where there is no box
-    assert changed[share > 0.1].all()
-    assert not changed[np.isnan(share) | (share < -0.1)].any()
+    inside_fraction = (inside / (boxes[:, 2:] - boxes[:, :2])).min(axis=1)  # NaN where there is no box
+    assert changed[inside_fraction > 0.1].all()
+    assert not changed[np.isnan(inside_fraction) | (inside_fraction < -0.1)].any()
 
 
 @cases
 def test_what_no_box_holds_changes_nothing(name, size):
-    picture = plain_picture(size)
-    before, (geometry,) = embeddings(name, picture)
+    image = noise_image(size)
+    before, (geometry,) = embeddings(name, image)
     unseen = np.isnan(geometry.paint(np.zeros(len(geometry.boxes), np.float32)))
     if not unseen.any():
         return
-    changed = picture.copy()
+    changed = image.copy()
     changed[unseen] += 120
     after, _ = embeddings(name, changed)
-    everything, _ = embeddings(name, picture + 120)
+    everything, _ = embeddings(name, image + 120)
     # Resampling lets a little of the pixels beside a box into it.
     assert (after - before).norm(dim=1).max() < 0.5 * (everything - before).norm(dim=1).max()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_images_of_one_prompt_keep_to_their_own_tokens(name):
-    first, second = plain_picture((56, 56)), plain_picture((100, 44), seed=1)
+    first, second = noise_image((56, 56)), noise_image((100, 44), seed=1)
     before, (one, two) = embeddings(name, first, second)
     region = some_regions(two, count=1)[0]
     after, _ = embeddings(name, first, brightened(second, region))

@@ -33,10 +33,10 @@ def config(strategy="default", family="llava"):
 
 def brightest_patch(processor, size, box):
     """The patch, counted in rows from the top left, that an otherwise black image's white box lights up most."""
-    picture = np.zeros((*size, 3), np.uint8)
+    image = np.zeros((*size, 3), np.uint8)
     x0, y0, x1, y1 = box
-    picture[y0:y1, x0:x1] = 255
-    pixels = processor(Image.fromarray(picture), return_tensors="np", image_mean=[0.0] * 3, image_std=[1.0] * 3)
+    image[y0:y1, x0:x1] = 255
+    pixels = processor(Image.fromarray(image), return_tensors="np", image_mean=[0.0] * 3, image_std=[1.0] * 3)
     pixels = np.asarray(pixels["pixel_values"][0]).mean(axis=0)
     rows, columns = pixels.shape[0] // PATCH, pixels.shape[1] // PATCH
     light = pixels.reshape(rows, PATCH, columns, PATCH).mean(axis=(1, 3))

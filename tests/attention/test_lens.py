@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from attention.families import FAMILIES, build_family
 from attention.hosts import skip_if_broken
-from attention.test_exactness import PROMPTS, pictures
+from attention.test_exactness import PROMPTS, sample_images
 
 from pixfound_tasks import Lens
 from pixfound_tasks.attention import REDUCERS
@@ -62,8 +62,8 @@ def lens_of(name, **options):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_looked_through_in_mixed_batches(name):
     lens = lens_of(name)
-    looks = lens.look_all(pictures(), PROMPTS, max_new_tokens=3, min_new_tokens=3)
-    for image, prompt, look in zip(pictures(), PROMPTS, looks):
+    looks = lens.look_all(sample_images(), PROMPTS, max_new_tokens=3, min_new_tokens=3)
+    for image, prompt, look in zip(sample_images(), PROMPTS, looks):
         count = len(look.token_chars)
         assert count and look.rows.shape == (count, len(look.geometry.boxes))
         assert look.maps().shape == (count, image.height, image.width)
@@ -80,8 +80,8 @@ ANSWERS = ["a cat", "it", "on the left", "no"]
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_given_answer_is_read_as_if_it_were_generated(name, query):
     lens = lens_of(name, reducer="mean", query=query)
-    read = lens.look_all(pictures(), PROMPTS, ANSWERS)
-    for image, prompt, answer, look in zip(pictures(), PROMPTS, ANSWERS, read):
+    read = lens.look_all(sample_images(), PROMPTS, ANSWERS)
+    for image, prompt, answer, look in zip(sample_images(), PROMPTS, ANSWERS, read):
         ids = lens.processor.tokenizer(answer, add_special_tokens=False).input_ids
         # The same answer, generated under constraint.
         given = iter(ids)
@@ -96,7 +96,7 @@ def test_a_given_answer_is_read_as_if_it_were_generated(name, query):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_several_images_of_a_prompt_have_a_geometry_each(name):
     lens = lens_of(name)
-    small, wide, tall, _ = pictures()
+    small, wide, tall, _ = sample_images()
     one, two = lens.look_all([wide, [small, tall]], ["ab", "a"], ["left", "the first"])
     alone = lens.look([small, tall], "a", "the first")
     assert len(one.geometries) == 1 and [g.size for g in two.geometries] == [(56, 56), (100, 44)]
@@ -124,7 +124,7 @@ def test_every_reducer_gives_a_value_per_token_in_batches_as_alone(mini_lens, sc
 
 def test_a_model_that_crosses_has_no_activations():
     with pytest.raises(ValueError, match="reducer 'tam' needs image tokens in the prompt"):
-        lens_of("mllama", reducer="tam").look(pictures()[0], "a", "b")
+        lens_of("mllama", reducer="tam").look(sample_images()[0], "a", "b")
 
 
 @pytest.mark.parametrize("reducer", sorted(set(REDUCERS) - {"heads"}))

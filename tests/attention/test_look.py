@@ -1,4 +1,4 @@
-"""Looks: maps of phrases, saving and loading, pictures."""
+"""Looks: maps of phrases, saving and loading, plots."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from attention.test_exactness import PROMPTS, pictures
+from attention.test_exactness import PROMPTS, sample_images
 from attention.test_lens import ANSWERS, lens_of
 from PIL import Image
 from safetensors.numpy import save_file
@@ -44,7 +44,7 @@ def test_looks_are_saved_whole_and_loaded_again(mini_lens, scene_image, tmp_path
 def test_looks_of_a_mixed_batch_are_saved_as_they_are(tmp_path):
     # The rows of a batch have room for the sample with the most image tokens: a look's own are not contiguous there.
     lens = lens_of("qwen2_vl", reducer="mean", layers=range(2), heads=np.arange(3))
-    for index, look in enumerate(lens.look_all(pictures(), PROMPTS, ANSWERS)):
+    for index, look in enumerate(lens.look_all(sample_images(), PROMPTS, ANSWERS)):
         look.save(tmp_path / f"{index}")
         again = Look.load(tmp_path / f"{index}")
         np.testing.assert_array_equal(again.rows, look.rows)

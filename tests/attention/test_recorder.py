@@ -62,7 +62,7 @@ def test_consuming_rows_are_the_next_predicting_rows(tiny_llava, tiny_inputs):
     predict, consume = record.rows("predict"), record.rows("consume")
     assert torch.equal(consume[:, :-1], predict[:, 1:])
     assert consume[:, -1].isnan().all()
-    with pytest.raises(ValueError, match=r"query to be one of \['consume', 'predict'\], but got 'both'"):
+    with pytest.raises(ValueError, match=r"query to be one of \['consume', 'predict', 'study'\], but got 'both'"):
         record.rows("both")
 
 

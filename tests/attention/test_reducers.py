@@ -33,6 +33,7 @@ def test_the_registry():
     assert needs == {
         "mean_centered": set(),
         "mean": set(),
+        "study": {"end"},
         "relative": {"generic"},
         "heads": {"heads"},
         "sink_filtered": set(),

@@ -113,9 +113,9 @@ def idefics3():
 
 
 def paligemma():
-    pictures = hf.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
-    pictures.image_seq_length = 16
-    processor = hf.PaliGemmaProcessor(pictures, make_tokenizer(image_token="<image>"))
+    image_processor = hf.SiglipImageProcessor(size={"height": SIDE, "width": SIDE})
+    image_processor.image_seq_length = 16
+    processor = hf.PaliGemmaProcessor(image_processor, make_tokenizer(image_token="<image>"))
     config = hf.PaliGemmaConfig(
         text_config=text_config("gemma", head_dim=16),
         vision_config=vision_config("siglip_vision_model", projection_dim=WIDTH, vision_use_head=False),

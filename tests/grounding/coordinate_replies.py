@@ -6,6 +6,7 @@ of 28 with at least 200,704 pixels: 640/28 = 22.9 and 480/28 = 17.1 give 23 x 17
 On WIDE a thousandth is 0.64 x 0.48 pixels, a hundredth 6.4 x 4.8, on TALL 0.333 x 1 and 3.33 x 10.
 """
 
+# ruff: noqa: RUF001 -- full-width and other scripts
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -156,7 +157,63 @@ REPLIES = [
     Reply("robopoint", "(0.5, 0.25)", "fraction", None, ((320, 120),)),
 ]  # fmt: skip
 
+# Spellings of BOX, in thousandths, as an answer to a prompt for a box.
+SPELLINGS = [
+    '{"bbox": {"topLeft": [100, 250], "bottomRight": [500, 750]}}',
+    '[{"label": "dog", "top_left": {"x": 100, "y": 250}, "bottom_right": {"x": 500, "y": 750}}]',
+    '{"bottom_left": [100, 750], "top_right": [500, 250]}', '{"start": [100, 250], "end": [500, 750]}',
+    '{"min": {"x": 100, "y": 250}, "max": {"x": 500, "y": 750}}', '{"x": [100, 500], "y": [250, 750]}',
+    '{"左上角": (100, 250), "右下角": (500, 750)}', '{"corners": [[100, 250], [500, 750]]}',
+    '{"points": [[100, 250], [500, 750]]}', "((100, 250), (500, 750))", "[[[100, 250], [500, 750]]]",
+    "The dog: (100, 250) - (500, 750)", '{"bbox": [[100, 250], [500, 250], [500, 750], [100, 750]]}',
+    '{"shape_type": "rectangle", "points": [[100, 250], [500, 750]]}', '{"bbox": [[100, 250], [500, 750]',
+    "<|begin_of_box|>[[100, 250], [500, 750]]<|end_of_box|>", "<|begin_of_box|>100, 250, 500, 750<|end_of_box|>",
+    "<100, 250, 500, 750>", '{"bbox_2d": "100, 250, 500, 750"}', '{"bbox": "[100, 250, 500, 750]"}',
+    '["100", "250", "500", "750"]', "100 250 500 750", "Bounding box: 100, 250, 500, 750",
+    "坐标：100，250，500，750", "[１００，２５０，５００，７５０]", "【100，250，500，750】",
+    "{“bbox_2d”: [100, 250, 500, 750]}",
+    "[१००, २५०, ५००, ७५०]", "(x1=100, y1=250, x2=500, y2=750)", "x1: 100, y1: 250, x2: 500, y2: 750",
+    "**x_min**: 100\n**y_min**: 250\n**x_max**: 500\n**y_max**: 750", "{xmin: 100, ymin: 250, xmax: 500, ymax: 750}",
+    "<rect x='100' y='250' width='400' height='500'/>", '<box label="dog" coords="100,250,500,750"/>',
+    "<bndbox><xmin>100</xmin><ymin>250</ymin><xmax>500</xmax><ymax>750</ymax></bndbox>",
+    '{"x1": 100, "y1": 250, "w": 400, "h": 500}', '{"cx": 300, "cy": 500, "w": 400, "h": 500}',
+    '{"bbox_cxcywh": [300, 500, 400, 500]}', '{"bbox_ltwh": [100, 250, 400, 500]}',
+    '{"bbox": [100, 250, 400, 500], "format": "xywh"}', '{"bbox_xyxy": [100, 250, 500, 750]}',
+    '{"annotations": [{"category_id": 18, "iscrowd": 0, "bbox": [100, 250, 400, 500]}]}',
+    '{"minX": 100, "minY": 250, "maxX": 500, "maxY": 750}', '{"bbox": ["10%", "25%", "50%", "75%"]}',
+    "(10 %, 25 %), (50 %, 75 %)", '{"x": "10%", "y": "25%", "width": "40%", "height": "50%"}',
+    "[64px, 120px, 320px, 360px]", "[64, 120, 320, 360] px", "64, 120, 320, 360 pixels",
+    '{"bbox": [10, 25, 50, 75], "unit": "percent"}', "[１０％，２５％，５０％，７５％]",
+    '{"name": "zoom", "arguments": {"bbox": [1, 2, 3, 4]}}\n[100, 250, 500, 750]', r"\boxed{[100, 250, 500, 750]}",
+]  # fmt: skip
+
+# The same box, as an outline of four vertices.
+OUTLINES = [
+    '[{"polygon": [100, 250, 500, 250, 500, 750, 100, 750]}]',
+    '{"segmentation": [[100, 250, 500, 250, 500, 750, 100, 750]]}',
+    '{"contour": [[100, 250], [500, 250], [500, 750], [100, 750]]}',
+    '{"polygon": {"points": [[100, 250], [500, 250], [500, 750], [100, 750]]}}',
+    '{"type": "Polygon", "coordinates": [[[100, 250], [500, 250], [500, 750], [100, 750], [100, 250]]]}',
+    '{"bbox_2d": [100, 250, 500, 750], "polygon": [[100, 250], [500, 250], [500, 750], [100, 750]]}',
+    '{"polygon": "100,250 500,250 500,750 100,750"}',
+    '{"polygon": ["10%", "25%", "50%", "25%", "50%", "75%", "10%", "75%"]}',
+]
+
 ABSENT = [
+    "图中没有狗。", "没有找到狗", "画面中并没有猫", "抱歉，图中没有这样的物体。", "圖中沒有狗。", "无",
+    "画像に犬はいません。", "犬は見つかりませんでした。", "該当なし",
+    "이미지에 개가 없습니다.", "개를 찾을 수 없습니다.",
+    "Auf dem Bild ist kein Hund zu sehen.", "Kein Hund.", "Ich sehe keinen Hund.", "Der Hund ist nicht sichtbar.",
+    "Il n'y a pas de chien dans l'image.", "Aucun chien n'est visible.", "Je ne vois pas de chien.",
+    "No hay ningún perro en la imagen.", "No veo ningún perro.", "El perro no está presente.",
+    "Não há cachorro na imagem.", "Nenhum cachorro.", "Não vejo nenhum cachorro.",
+    "На изображении нет собаки.", "Собака не найдена.", "Я не вижу собаку.",
+    "لا يوجد كلب في الصورة.", "الكلب غير موجود.", "छवि में कोई कुत्ता नहीं है।", "कुत्ता मौजूद नहीं है।",
+    "Dog not found.", "There's no dog.", "I see no dog in the image.", "The dog cannot be seen.", "Answer: None",
+    "I looked everywhere, but there is no dog.", "```json\nnull\n```", "<think>Where?</think>None", "{}", "[null]",
+    '{"present": False}', '{"found": false, "bbox": null}', '{"absent": true}', '{"dog": null}', '{"bbox": "none"}',
+    '{"message": "The object does not exist in the image"}', "[-1, -1, -1, -1]", "(0,0),(0,0)",
+    '{"x1": 0, "y1": 0, "x2": 0, "y2": 0}',
     "None", "None.", "none", "null", "No.", "There are none.", "[]", "```json\n[]\n```", '{"boxes": []}', "[[]]",
     '{"bbox_2d": null}', '[{"bbox_2d": [], "label": "cat"}]', "There is no red ball in the image.", "No such object.",
     "The object does not exist in the image.", "The object doesn't exist in this image, so no boxes are generated.",
@@ -182,9 +239,32 @@ UNREAD = [
     Unread("", "thousand", _NOTHING),
     Unread("I cannot draw bounding boxes.", "thousand", _NOTHING),
     Unread("I can't identify people in images.", "thousand", _NOTHING),
+    Unread("I'm unable to see the image.", "thousand", _NOTHING),
+    Unread("No problem.", "thousand", _NOTHING),
+    Unread("No image provided.", "thousand", _NOTHING),
+    Unread("我无法绘制边界框。", "thousand", _NOTHING),
+    Unread("没有看到图片", "thousand", _NOTHING),
+    Unread("图中的狗没有戴帽子", "thousand", _NOTHING),
+    Unread("画像がありません。", "thousand", _NOTHING),
+    Unread("바운딩 박스를 그릴 수 없습니다.", "thousand", _NOTHING),
+    Unread("Ich kann keine Begrenzungsrahmen zeichnen.", "thousand", _NOTHING),
+    Unread("Je ne vois pas d'image.", "thousand", _NOTHING),
+    Unread("No hay duda de que está a la izquierda.", "thousand", _NOTHING),
+    Unread("Não vejo a imagem.", "thousand", _NOTHING),
+    Unread("Нет, собака слева.", "thousand", _NOTHING),
+    Unread("لا أرى الصورة", "thousand", _NOTHING),
+    Unread("मैं बॉक्स नहीं बना सकता", "thousand", _NOTHING),
     Unread("There is no doubt that the dog is on the left.", "thousand", _NOTHING),
     Unread('{"label": "dog", "color": [255, 0, 0, 1]}', "thousand", _NOTHING),
-    Unread("<think>It may be at [100, 250, 500, 750]", "thousand", _NOTHING),
+    Unread("<think>It may be at [100, 250, 500, 750]", "thousand", "--gen_kwargs max_new_tokens="),
+    Unread('{"name": "zoom", "arguments": {"bbox_2d": [20, 20, 400, 400]}}', "thousand", "got a tool call"),
+    Unread('[{"name": "zoom", "arguments": {"bbox_2d": [20, 20, 400, 4', "thousand", "got a tool call"),
+    Unread("[10%, 25, 50%, 75]", "thousand", "expected one unit"),
+    Unread('{"polygon": [[100, 250], [500, 750]]}', "thousand", "expected at least 3 vertices"),
+    Unread('{"polygon": [[100, 250], [500, 250], [500, 7', "thousand", "expected at least 3 vertices"),
+    Unread('{"polygon": [[100, 250], [500, 250], [2000, 750]]}', "thousand", "expected numbers within 1000 x 1000"),
+    Unread("<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6><loc_7>", None, "at least 3 vertices"),
+    Unread('{"size": [4, 4], "counts": [1, 2, 3, 4]}', "thousand", _NOTHING),
     Unread("[100, 250, 500, 1500]", "thousand", "expected numbers within 1000 x 1000"),
     Unread("[-50, 250, 500, 750]", "thousand", "expected numbers within 1000 x 1000"),
     Unread('{"bbox_2d": [161, 119, 700, 357]}', "resized", "expected numbers within 644 x 476"),

@@ -1,12 +1,28 @@
 from __future__ import annotations
 
+import base64
+import io
+import json
 import time
 
+import numpy as np
 import pytest
-from grounding.coordinate_replies import ABSENT, REPLIES, SQUARE, TALL, UNREAD, WIDE
+from grounding.coordinate_replies import (
+    ABSENT,
+    BOX,
+    OUTLINES,
+    REPLIES,
+    SPELLINGS,
+    SQUARE,
+    TALL,
+    UNREAD,
+    WIDE,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from pixfound_tasks import masks
 from pixfound_tasks.grounding.coordinates.reading import (
     CONVENTIONS,
     check_convention,
@@ -31,6 +47,127 @@ def test_the_table_is_wide_enough():
     assert len(REPLIES) >= 60
     assert len({reply.family for reply in REPLIES}) >= 12
     assert len(UNREAD) >= 20
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_box_in_any_spelling_is_one_box(text):
+    reading = read_coordinates(text, WIDE, "thousand", "box")
+    assert (in_pixels(reading.boxes, WIDE), reading.points) == ([pytest.approx(BOX, abs=1e-6)], None)
+    assert reading.masks is None and all("ends inside" in problem for problem in reading.problems)
+
+
+@pytest.mark.parametrize("text", OUTLINES)
+def test_an_outline_is_a_mask(text):
+    reading = read_coordinates(text, WIDE, "thousand", "box")
+    assert reading.masks == (masks.from_polygons([[64, 120, 320, 120, 320, 360, 64, 360]], WIDE),)
+    assert (reading.mask_source, reading.points, reading.problems) == ("outline (by syntax)", None, ())
+    assert masks.iou(reading.masks[0], masks.from_box((0.1, 0.25, 0.5, 0.75), WIDE)) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes", "outlines"),
+    [
+        ("dog<loc_1><loc_2><loc_30><loc_40>cat<loc_5><loc_6><loc_70><loc_80>", 2, 0),
+        ("dog<loc_1><loc_2><loc_30><loc_40><loc_5><loc_6><loc_70><loc_80>", 2, 0),
+        ("<loc_1><loc_2><loc_300><loc_400>", 1, 0),
+        ("<loc_1><loc_2><loc_300><loc_2><loc_300><loc_400>", 0, 1),
+        ("<loc_1><loc_2><loc_300><loc_2><loc_300><loc_400><sep><loc_1><loc_9><loc_9><loc_9><loc_9><loc_99>", 0, 2),
+        ("dog<poly><loc_1><loc_2><loc_300><loc_2><loc_300><loc_400><loc_1><loc_400></poly>", 0, 1),
+    ],
+)
+def test_florences_boxes_have_labels_and_its_outlines_have_none(text, boxes, outlines):
+    reading = read_coordinates(text, WIDE)
+    assert (len(reading.boxes or ()), len(reading.masks or ())) == (boxes, outlines)
+    assert not reading.problems
+
+
+@pytest.mark.parametrize(
+    ("text", "convention", "is_answer"),
+    [
+        ('{"point_2d": [100, 250]}', "thousand", False),
+        ('[{"point": [100, 250]}, {"point": [500, 750]}]', "thousand", False),
+        ('{"points": [[100, 250], [500, 750], [5, 6]]}', "thousand", False),
+        ('<point x="10.5" y="20.0" alt="dog">dog</point>', "resized", False),
+        ('<point x="10.5" y="20.0" alt="dog">dog</point>', None, True),  # Molmo
+        ('<points coords="1 1 500 250">dog</points>', "thousand", True),  # Molmo2
+        ('[{"point": [50, 25]}]', "percent", True),
+    ],
+)
+def test_points_answer_a_prompt_for_a_box_only_if_the_model_can_only_point(text, convention, is_answer):
+    reading = read_coordinates(text, WIDE, convention, "box")
+    assert (reading.boxes, bool(reading.points), bool(reading.problems)) == (None, is_answer, not is_answer)
+    assert is_answer or "set PIXFOUND_KIND=point" in reading.problems[0]
+
+
+@pytest.mark.parametrize("text", ["[[100, 250], [500, 750]]", '{"dog": [[100, 250], [500, 750]]}'])
+def test_two_pairs_are_points_if_points_were_prompted_for(text):
+    reading = read_coordinates(text, WIDE, "thousand", "point")
+    assert (reading.boxes, len(reading.points)) == (None, 2)
+
+
+def gemini(picture, prefix="data:image/png;base64,"):
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    encoded = prefix + base64.b64encode(data.getvalue()).decode()
+    return json.dumps([{"box_2d": [250, 100, 750, 500], "mask": encoded, "label": "dog"}])
+
+
+@pytest.mark.parametrize("prefix", ["data:image/png;base64,", ""])
+@pytest.mark.parametrize("shape", [(240, 256), (24, 32)])
+def test_geminis_picture_is_a_probability_over_its_box(prefix, shape):
+    picture = np.zeros(shape, np.uint8)
+    picture[:, : shape[1] // 2] = 128  # just above one half, in the left half of the box
+    picture[:, shape[1] // 2 :] = 127
+    reading = read_coordinates(gemini(picture, prefix), WIDE)
+    expected = np.zeros(WIDE, bool)
+    expected[120:360, 64:192] = True
+    (mask,) = reading.masks
+    assert masks.iou(mask, masks.encode(expected)) == 1.0
+    assert (len(reading.boxes), reading.problems, reading.mask_source) == (1, (), "picture (by syntax)")
+
+
+def test_a_picture_that_is_none_is_dropped_with_a_word_and_its_box_counts():
+    damaged = gemini(np.full((9, 9), 255, np.uint8)).replace("mask", "MASK", 0)
+    for text in (damaged[:120] + damaged[130:], damaged.replace("base64,iVBOR", "base64,?"), damaged[:90] + '"}]'):
+        reading = read_coordinates(text, WIDE)
+        assert reading.masks is None and len(reading.boxes) == 1
+        assert "the mask of a box was dropped" in reading.problems[0]
+
+
+def test_a_box_without_a_mask_beside_masks_counts_as_a_filled_box():
+    (one,) = json.loads(gemini(np.full((9, 9), 255, np.uint8)))
+    reading = read_coordinates(json.dumps([one, {"box_2d": [0, 0, 100, 100]}]), WIDE)
+    assert len(reading.masks) == len(reading.boxes) == 2 and "filled boxes" in reading.problems[0]
+    assert reading.masks[1] == masks.from_box((0, 0, 0.1, 0.1), WIDE)
+
+
+def test_paligemmas_mask_codes_are_dropped_with_a_word():
+    codes = "".join(f"<seg{code:03}>" for code in range(16))
+    reading = read_coordinates(f"<loc0256><loc0128><loc0768><loc0640>{codes} dog", WIDE)
+    assert len(reading.boxes) == 1 and "16 mask codes (<seg...>) were dropped" in reading.problems[0]
+
+
+def test_outlines_of_endless_length_are_bounded():
+    text = '{"polygon": [' + "0,0,1000,1000," * 9000 + "5,6]}"
+    reading = read_coordinates(text, (4000, 4000), "thousand")
+    assert reading.masks is None and "expected outlines of at most" in reading.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_absent"),
+    [
+        ("There is no cat, but the dog is on the left.", False),
+        ("The dog is on the left. There is no cat.", False),
+        ("There is no dog, but there is a cat.", True),
+        ("The image shows a cat on a sofa. There is no dog in it.", True),
+        ("The object doesn't exist in this image, so there are no boxes for the dog.", True),
+        ("There is no canine.", True),
+        ("图中没有狗。", True),
+    ],
+)
+def test_a_denial_is_about_the_referring_expression(text, is_absent):
+    reading = read_coordinates(text, WIDE, "thousand", "box", "the dog's face")
+    assert (reading.boxes == ()) == is_absent
 
 
 @pytest.mark.parametrize("text", ABSENT)
@@ -132,13 +269,16 @@ def test_whatever_is_said_is_read_or_explained(text, convention):
         assert 0 <= x0 < x1 <= 1
         assert 0 <= y0 < y1 <= 1
     assert all(0 <= value <= 1 for point in reading.points or () for value in point)
-    assert reading.boxes is not None or reading.points or reading.problems
+    assert reading.boxes is not None or reading.points or reading.masks or reading.problems
+    assert all(mask["size"] == list(TALL) for mask in reading.masks or ())
 
 
 HOSTILE = [
     "[", "(<{[", "[]", '"\\', '["\\', '[""', "1", "<box>", "(1,2),", "<points x1='1", "<points x='" + " " * 99,
     '{"bbox_2d": [1,2,3,4],', "{a ", "<", "<loc0001>", "<think>", "not ", "{'a':", "[1;", "null,[", "\ud800",
-    "<answer>",
+    "<answer>", '{"polygon": [[', "[[1,2],[3,4],[5,6]],", '{"top_left": [1,2], "bottom_right": [3,4]},', "<loc_1>",
+    '{"box_2d": [1,2,300,400], "mask": "data:image/png;base64,iVBORw0KGgo="},', "x1:1 ", "<x1>1", "<a b=1 c=2>",
+    '"bbox": "1,2,3,4",', '{"name": "a", "arguments": {', '{"found": false,', "图中没有", "no dog ", "kein ", "a",
 ]  # fmt: skip
 
 
@@ -149,6 +289,10 @@ OPENED = [
     ("<points x='", " "),
     ("{a", " "),
     ("(1,2)", " "),
+    ('{"polygon":[', "[999,1],[1,999],"),
+    ("[", '"1",'),
+    ("100,", " 1,"),
+    ("kein ", "a"),
 ]
 
 

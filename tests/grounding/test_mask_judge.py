@@ -86,7 +86,22 @@ def test_a_mask_is_blended_in_red_at_one_half():
     assert np.array(image).tolist() == [[[10, 20, 30]] * 2]
 
 
-@pytest.mark.parametrize("reply", ["no", "No.", " NO, there is none. Yes, I am sure.", "There is no such square"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "no",
+        "No.",
+        " NO, there is none. Yes, I am sure.",
+        "There is no such square",
+        "There isn't any square.",
+        "It does not have one",
+        "I can't see a red square.",
+        "**No**",
+        "Nein.",
+        "There is no square, but there is a circle.",
+        "<think>Yes? It is a circle.</think>No",
+    ],
+)
 def test_no_is_not_there_and_ends_the_questions(reply):
     selection, notes, asked = chosen([phrase(0, 1)], reply)
     assert selection == Selection("judge") and len(asked) == 1 and notes["status"] == "absent"
@@ -103,13 +118,59 @@ def test_no_is_not_there_and_ends_the_questions(reply):
         ("9" * 5000, 0, "unread: first candidate"),
         ("²", 0, "unread: first candidate"),
         ("the middle one", 0, "unread: first candidate"),
+        ("**3**", 2, "chosen"),
+        ("3.", 2, "chosen"),
+        ("Image 3 is best.", 2, "chosen"),
+        ("The third image", 2, "chosen"),
+        ("the 3rd one", 2, "chosen"),
+        ("Three", 2, "chosen"),
+        (r"\boxed{3}", 2, "chosen"),
+        ('{"answer": 3}', 2, "chosen"),
+        ("\u7b2c3\u5f20", 2, "chosen"),
+        ("Among the 3 images, the second is the best.", 1, "chosen"),
+        ("2 out of 3", 1, "chosen"),
+        ("Image 1 shows the sky, image 3 the dog.\n3", 2, "chosen"),
+        ("Image 1 is best. Actually, image 3 is best.", 2, "chosen"),
+        ("Not image 1 but image 3", 2, "chosen"),
+        ("2, because 1 and 3 are blurry", 1, "chosen"),
+        ("1: no\n2: yes", 1, "chosen"),
+        ("Image 1 shows the sky, image 3 the dog.", 0, "unread: first candidate"),
+        ("1 or 3", 0, "unread: first candidate"),
+        ("I would choose image 2 or 3.", 0, "unread: first candidate"),
+        ("1-3", 0, "unread: first candidate"),
+        ("two images show it", 0, "unread: first candidate"),
+        ("None of them", 0, "unread: first candidate"),
+        ("<think>3", 0, "unread: first candidate"),
         ("", 0, "unread: first candidate"),
     ],
 )
-def test_the_first_number_in_a_reply_counts(reply, candidate, status):
+def test_the_number_that_a_reply_chooses_counts(reply, candidate, status):
     selection, notes, _ = chosen([phrase(0, 1, 2)], "I know nothing", reply)
     assert selection == Selection("judge", 0, candidate) and notes["status"] == status
+    assert notes["presence"] == "unread: counts as yes"
     assert notes["exchanges"][-1]["reply"] == reply[:200]
+
+
+@pytest.mark.parametrize(
+    ("reply", "problem"),
+    [
+        ("Yes", None),
+        ("There is a red square.", None),
+        ("<think>There is no obvious one at first, but yes.</think>Yes", None),
+        ("There is no obvious one at first, but yes, I see it.", None),
+        ("Yes, there is no doubt.", None),
+        ("I know nothing", "unread"),
+        ("I'm not sure.", "unread"),
+        ("<think>There is no", "unread"),
+        ("Yes and no", "conflicting"),
+        ("There is no obvious square, but I see one.", "conflicting"),
+    ],
+)
+def test_what_does_not_deny_counts_as_yes_and_is_said(reply, problem):
+    selection, notes, _ = chosen([phrase(0, 1, 2)], reply, "<think>1 or 2?</think>3")
+    assert selection == Selection("judge", 0, 2) and notes["status"] == "chosen"
+    assert notes.get("presence") == (problem and f"{problem}: counts as yes")
+    assert notes["exchanges"][1]["reply"] == "3"
 
 
 def test_empty_masks_are_not_shown_and_equal_ones_once():
@@ -203,6 +264,23 @@ def test_a_model_of_one_image_refuses_several_and_reads_a_sheet(mini_lens, scene
     monkeypatch.setattr("pixfound_tasks.grounding.mask_judge.check_images", lambda config, images: None)
     expected = mini_lens.answer_all([[scene_image] * 3], ["Is there a circle?"], max_new_tokens=16)[0].text
     assert judge.ask("Is there a circle?", [scene_image] * 3) == expected
+
+
+def test_a_model_that_thinks_gets_more_tokens_as_its_own_judge():
+    limits = []
+
+    class Thinking:
+        class model:
+            class config:
+                model_type = "other"
+
+        @staticmethod
+        def answer_all(images, prompts, max_new_tokens):
+            limits.append(max_new_tokens)
+            return [("<think>Image 1 or 2?</think>2"[:max_new_tokens], min(max_new_tokens, 29))]
+
+    judge = LensJudge(Thinking())
+    assert judge.ask("?", [PICTURE, PICTURE]).endswith("2") and limits == [16, 4096]
 
 
 def test_whatever_a_model_fails_on_with_several_images_is_a_refusal():

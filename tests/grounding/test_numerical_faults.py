@@ -12,7 +12,7 @@ from pixfound_tasks.attention import REDUCERS, record
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes, peak
 from pixfound_tasks.attention.lens import EMPTY
 from pixfound_tasks.attention.look import Look
-from pixfound_tasks.attention.reducers import Recorded, usable
+from pixfound_tasks.attention.reducers import Recorded, non_finite_rows_to_nan
 from pixfound_tasks.attention.rows import attention_rows
 from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
 from pixfound_tasks.grounding.segmenters.base import make_segmenter
@@ -42,7 +42,7 @@ def test_the_other_tokens_are_reduced_as_if_the_faulty_ones_were_not_there(reduc
     expected = reduce(without(found, 1, 4))
     for values in (found.rows, found.activations):
         values[1, 3] = values[4, 0] = fault
-    reduced = reduce(usable(found))
+    reduced = reduce(non_finite_rows_to_nan(found))
     np.testing.assert_array_equal(np.delete(reduced, (1, 4), axis=0), expected)
     assert np.isnan(reduced[[1, 4]]).all() and np.isfinite(expected).all()
 
@@ -50,7 +50,7 @@ def test_the_other_tokens_are_reduced_as_if_the_faulty_ones_were_not_there(reduc
 def test_without_the_general_description_relative_attention_knows_nothing():
     found = recorded(np.random.default_rng(0))
     found.generic[0] = np.inf
-    assert np.isnan(REDUCERS["relative"].function(usable(found))).all()
+    assert np.isnan(REDUCERS["relative"].function(non_finite_rows_to_nan(found))).all()
 
 
 def look_of(values, rows=None, **settings):
@@ -66,7 +66,7 @@ def test_a_phrase_is_of_its_finite_tokens_and_the_others_are_named():
     alone = look_of(values[:]).phrase_map((2, 3))
     values[3], values[4, 5] = np.inf, np.nan
     look = look_of(values)
-    assert look.lost == (3, 4)
+    assert look.non_finite_tokens == (3, 4)
     np.testing.assert_array_equal(look.phrase_map("cup"), alone)
     assert np.isnan(look.phrase_map((3, 5))).all() and look.peak((3, 5)) is None
 
@@ -74,7 +74,8 @@ def test_a_phrase_is_of_its_finite_tokens_and_the_others_are_named():
 def test_the_last_token_of_an_answer_is_not_missed_where_it_is_never_a_query():
     values = np.ones((11, CELLS), np.float32)
     values[10] = np.nan
-    assert look_of(values, query="consume").lost == () and look_of(values, query="predict").lost == (10,)
+    assert look_of(values, query="consume").non_finite_tokens == ()
+    assert look_of(values, query="predict").non_finite_tokens == (10,)
 
 
 @pytest.mark.parametrize("side", [4, 7, 24])
@@ -143,7 +144,7 @@ def test_one_head_that_overflows_at_one_token_loses_that_token(lens, monkeypatch
 
     monkeypatch.setattr(record, "attention_rows", faulty)
     looks = lens.look_all([scene_image] * 2, [PROMPT] * 2, max_new_tokens=24)
-    assert [look.lost for look in looks] == [(3,), ()] and looks[0].text == looks[1].text == sound.text
+    assert [look.non_finite_tokens for look in looks] == [(3,), ()] and looks[0].text == looks[1].text == sound.text
     lost, other = grounded(looks, scene_image)
     assert lost.problems == (
         f"the attention of 1 of {lost.tokens} tokens is not finite (NaN or infinite), and left out",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pixfound_tasks import masks
-from pixfound_tasks.grounding.selection import SELECTIONS, check_select, make_selector, select_by_phrase
+from pixfound_tasks.grounding.selection import MASKS, SELECTIONS, check_select, make_selector, select_by_phrase
 from pixfound_tasks.response import Candidate, Phrase, Selection
 
 IMAGE = Image.fromarray(np.zeros((2, 2, 3), np.uint8))
@@ -89,3 +89,18 @@ def test_every_selector_is_called_alike_and_has_nothing_to_note_without_a_judge(
 def test_what_does_not_go_together_is_named(select, judge, message):
     with pytest.raises(ValueError, match=message):
         check_select(select, judge)
+
+
+@pytest.mark.parametrize("select", ["similarity", "phrase"])
+def test_the_third_mask_is_taken_where_the_study_takes_it(select):
+    # The authors compare with >= over the three masks of a phrase, which have one similarity: the third always wins.
+    phrases = [phrase("the dog", "dog", 0.9, 0.8, 0.1, similarity=0.9)]
+    chosen = {mask: make_selector(select, mask=mask)(phrases, IMAGE, "the dog").selection for mask in MASKS}
+    assert chosen == {
+        "highest": Selection(select, 0, 0), "third": Selection(select, 0, 2), "single": Selection(select, 0, 2),
+    }  # fmt: skip
+
+
+def test_an_unknown_rule_for_masks_is_refused():
+    with pytest.raises(ValueError, match="expected mask to be one of .*'third'.*, but got 'thrid'"):
+        make_selector("similarity", mask="thrid")

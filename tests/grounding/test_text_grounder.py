@@ -69,6 +69,32 @@ def test_what_was_assumed_goes_along():
     assert from_text(to_text(response), SIZE) == response
 
 
+def test_a_models_own_masks_need_no_segmenter():
+    def segment(prompts):
+        raise AssertionError("was asked")
+
+    text = '{"polygon": [[0, 0], [500, 0], [500, 1000], [0, 1000]], "bbox_2d": [0, 0, 500, 1000]}'
+    response = with_masks(read_words(text, SIZE, "thousand", "box"), segment, "none")
+    assert response.provenance == {"coordinates": "thousand (declared)", "masks": "outline (by syntax)"}
+    assert response.boxes == ((0.0, 0.0, 0.5, 1.0),) and masks.area(response.prediction(SIZE)) > 0
+    assert from_text(to_text(response), SIZE) == response
+
+
+@pytest.mark.parametrize("before", ["", "<think>[[1, 2, 3, 4]]</think>", "```json\n"])
+def test_the_contracts_json_is_no_text_wherever_it_stands(before):
+    response = Response("There.", boxes=((0.0, 0.0, 0.5, 1.0),))
+    written = before + to_text(response) + ("\n```" if "`" in before else "")
+    assert read_words(written, SIZE, "thousand", "box") == response
+    cut = read_words(written[: len(written) // 2], SIZE, "thousand", "box")
+    assert not cut.is_grounded and cut.problems
+
+
+def test_points_without_a_schema_are_no_answer_to_a_prompt_for_boxes():
+    text = '{"points": [[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]}'
+    assert read_words(text, SIZE, None, "box").points is None
+    assert len(read_words(text, SIZE, None, "point").points) == 3
+
+
 def test_the_surest_mask_of_every_box_is_the_answer():
     boxes = ((0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 0.5))
     response = with_masks(Response(boxes=boxes), Filler().segment, "filler")

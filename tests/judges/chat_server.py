@@ -47,6 +47,7 @@ class ChatServer:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with chat._lock:
                     chat.received.append(Received({**body, "path": self.path}, time.monotonic()))
+                    self.body = body
                     turn = chat.turns.pop(0) if len(chat.turns) > 1 else chat.turns[0]
                 turn(self)
 
@@ -64,8 +65,8 @@ def says(text: str | None, finish_reason: str = "stop") -> Turn:
     return lambda handler: _send(handler, 200, body)
 
 
-def fails(status: int, code: str | None = None, **headers: str) -> Turn:
-    body = {"error": {"message": f"told to fail with {status}", "type": "error", "code": code}}
+def fails(status: int, code: str | None = None, message: str = "", **headers: str) -> Turn:
+    body = {"error": {"message": message or f"told to fail with {status}", "type": "error", "code": code}}
     return lambda handler: _send(handler, status, body, {name.replace("_", "-"): v for name, v in headers.items()})
 
 

@@ -10,7 +10,7 @@ import pytest
 from judges.chat_server import ChatServer, dawdles, drops, fails, raves, says
 from PIL import Image
 
-from pixfound_tasks.judges.base import JudgeDown, make_judge
+from pixfound_tasks.judges.base import JudgeDown, NoReply, make_judge
 from pixfound_tasks.judges.chat import ChatJudge
 from pixfound_tasks.judges.retries import PATIENT, RetryPolicy, retry_after
 
@@ -38,7 +38,7 @@ def test_a_question_is_one_request_and_makes_no_noise(ask, warnings):
     assert (reply, len(received), warnings) == ("Yes.", 1, [])
     body = received[0].body
     assert (body["path"], body["model"], body["temperature"]) == ("/v1/chat/completions", "m", 0.0)
-    assert body["messages"] == [{"role": "user", "content": "Is it?"}] and body["max_tokens"] == 1024
+    assert body["messages"] == [{"role": "user", "content": "Is it?"}] and body["max_tokens"] == 4096
 
 
 def test_reasoning_models_get_room_and_no_temperature(ask):
@@ -121,6 +121,28 @@ def test_retry_after_as_a_date():
 def test_a_reply_without_text_is_none(ask, text):
     error, received = ask(says(text, finish_reason="length"))
     assert "expected a reply in text, but got none (finish_reason: 'length')" in str(error) and len(received) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("<think>It says", "stop"), ("The user asks. It says yes", "length"), ("<think>\nYes", "length")],
+)
+def test_a_reply_that_ends_within_its_thinking_is_none(ask, text, reason):
+    error, received = ask(says(text, finish_reason=reason))
+    assert isinstance(error, NoReply) and "expected a whole reply" in str(error) and len(received) == 1
+
+
+def test_a_reply_cut_off_is_used_if_the_judge_writes(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    with ChatServer(says("1. One?\n2. Tw", finish_reason="length")) as server:
+        monkeypatch.setenv("OPENAI_API_URL", server.url)
+        assert ChatJudge("m", HASTY, writes=True).ask("Paraphrase it.") == "1. One?\n2. Tw"
+
+
+def test_a_server_with_a_small_context_is_asked_for_fewer_tokens(ask):
+    refused = fails(400, message="max_tokens=4096 is larger than the maximum context length of 2048")
+    reply, received = ask(refused, says("yes"))
+    assert reply == "yes" and [request.body["max_tokens"] for request in received] == [4096, 1024]
 
 
 def test_by_default_rate_limits_of_a_minute_are_waited_out():

@@ -116,6 +116,11 @@ def test_a_corrupt_file_counts_as_absent(kept, content):
     assert json.loads(file.read_text())["prompt"] == "p"
 
 
+def test_a_kept_reply_that_ends_within_its_thinking_is_asked_for_again():
+    assert CachedJudge(Counting("<think>It says")).ask("p") == "<think>It says"
+    assert CachedJudge(Counting("<think>It says yes.</think>yes")).ask("p").endswith("yes")
+
+
 def test_a_cache_that_cannot_be_written_costs_no_reply(kept, warnings):
     kept.write_text("a file, not a folder")
     assert CachedJudge(Counting("yes")).ask("p") == "yes"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,8 +17,9 @@ from transformers import (
 )
 
 from pixfound_tasks import Lens, mini
-from pixfound_tasks.judges.base import JudgeDown, make_judge
+from pixfound_tasks.judges.base import JudgeDown, NoReply, make_judge
 from pixfound_tasks.judges.local import LocalJudge
+from pixfound_tasks.judges.thinking import whole_reply
 
 WORDS = "yes no is it the wings open closed user assistant : ?"
 
@@ -109,6 +111,52 @@ def test_an_image_model_reads_text_and_images(scene_image, monkeypatch, tmp_path
     assert seen == Lens(model, processor).answer_all([scene_image], [question], max_new_tokens=64)[0].text
     assert judge.ask(question) != seen
     assert len(list(tmp_path.rglob("*.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("template", "replies", "limits"),
+    [
+        ("", ["yes"], [64]),
+        ("", ["<think> is it", "<think> is it </think> yes"], [64, 4096]),  # the reply shows that it thinks
+        ("<think>", ["is it the", "is it the wings </think> yes"], [64, 4096]),  # only the template does
+        ("<think>", ["</think> yes"], [64]),
+    ],
+)
+def test_a_judge_that_thinks_gets_more_tokens(template, replies, limits):
+    asked = []
+
+    def generate(limit):
+        asked.append(limit)
+        reply = replies[len(asked) - 1]
+        return reply, limit if len(asked) < len(limits) else len(reply)
+
+    assert whole_reply("j", SimpleNamespace(chat_template=template), 64, generate).endswith("yes") and asked == limits
+
+
+@pytest.mark.parametrize(
+    ("template", "text"), [("", "<think> yes"), ("<think>", "yes"), ("{% if enable_thinking %}", "a")]
+)
+def test_a_judge_that_never_stops_thinking_gives_no_reply(template, text):
+    with pytest.raises(NoReply, match="j is still thinking after 4096 tokens"):
+        whole_reply("j", SimpleNamespace(chat_template=template), 64, lambda limit: (text, limit))
+
+
+def test_a_local_judge_that_thinks_endlessly_gives_no_reply(text_model, tmp_path, monkeypatch):
+    folder = shutil.copytree(text_model, tmp_path / "thinks")
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }} <think>")
+    plain = LlamaForCausalLM.generate
+    limits = []
+
+    def generate(model, max_new_tokens, **options):
+        limits.append(max_new_tokens)
+        tokens = min(max_new_tokens, 80)
+        return plain(model, **options, max_new_tokens=tokens, min_new_tokens=tokens)
+
+    monkeypatch.setattr(LlamaForCausalLM, "generate", generate)
+    monkeypatch.setattr("pixfound_tasks.judges.thinking.MAX_TOKENS_THINKING", 80)
+    with pytest.raises(NoReply, match=r"local:.* is still thinking after 80 tokens"):
+        LocalJudge(str(folder)).ask("is it open ?")
+    assert limits == [64, 80]
 
 
 def test_threads_take_turns(text_model, monkeypatch):

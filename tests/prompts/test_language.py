@@ -55,24 +55,34 @@ def test_misspelt_questions_can_still_be_read():
         assert len({variant.options[1] for variant in variants}) > 2
 
 
-def test_templates_put_an_unaltered_question_between_altered_parts():
-    question = QUESTIONS[1]._replace(options=("Yes", "Nobody"))
-    (prompts,) = templated_prompts([question], range(10))
-    assert len(CHOICE_TEMPLATES) == len(set(prompts)) == 10
-    for index, prompt in enumerate(prompts):
-        draws = Draws.seeded(2024 + index)
-        sentence, _, option = (
-            add_typos(CHOICE_INSTRUCTION, 7, draws),
-            add_typos("Yes", 1, draws),
-            add_typos("Nobody", 1, draws),
-        )
-        assert question.question in prompt and f"A. Yes\nB. {option}" in prompt and sentence in prompt
-    assert prompts[0].startswith("Ques:Is it day?\nA. Yes\nB. ") and prompts[0].endswith("\nAns:")
-    assert prompts[8].startswith("Is it day?A. Yes\n")
+def test_templates_put_an_unaltered_question_before_altered_parts_of_one_stream():
+    """The stream of the tenth spelling variation goes on: all questions, and all again for the next variation."""
+    questions = [QUESTIONS[1]._replace(options=("Yes", "Nobody"))] * 11
+    draws = Draws.seeded(2024 + 9)
+    for question in questions:
+        for text, edits in ((question.question, 7), (CHOICE_INSTRUCTION, 7), ("Yes", 1), ("Nobody", 1)):
+            add_typos(text, edits, draws)
+    altered = []
+    for _ in range(2 * len(questions)):
+        sentence = add_typos(CHOICE_INSTRUCTION, 7, draws)
+        add_typos("Yes", 1, draws)
+        altered.append((sentence, add_typos("Nobody", 1, draws)))
+    found = list(templated_prompts(questions, range(2)))
+    by_pass = [prompts[number] for number in range(2) for prompts in found]
+    for prompt, (sentence, option) in zip(by_pass, altered, strict=True):
+        assert "Is it day?" in prompt and f"\nA. Yes\nB. {option}" in prompt and f"\n{sentence}" in prompt
+    assert len(CHOICE_TEMPLATES) == 10 and len(found) == 11
+    (first, option), (last, _) = altered[0], altered[10]
+    # The template's line breaks are written out. The eleventh question has the first template again.
+    assert by_pass[0] == rf"Ques:Is it day?\n Options:" f"\nA. Yes\nB. {option}" rf"\nInstruct:" f"\n{first}" r"\nAns:"
+    assert by_pass[10].startswith(r"Ques:Is it day?\n Options:") and by_pass[10].endswith(rf"{last}\nAns:")
+    assert by_pass[8].startswith("Is it day? Options:\nA. Yes\n") and by_pass[8].endswith(altered[8][0])
+    # A blank at the end of the options' part is dropped, one at the end of the question's is not.
+    assert by_pass[2] == f"Is it day?  Options:\nA. Yes\nB. {altered[2][1]}\n{altered[2][0]}"
 
 
-def test_a_variation_without_a_template_says_which_there_are():
-    with pytest.raises(ValueError, match=r"variations in 0\.\.9, one per template, but got \[-1, 10\]"):
+def test_a_variation_that_the_study_lacks_says_which_there_are():
+    with pytest.raises(ValueError, match=r"variations in 0\.\.9, the study's, but got \[-1, 10\]"):
         templated_prompts(QUESTIONS, [10, 0, -1])
 
 

@@ -102,6 +102,25 @@ def test_unknown_names_suggest_the_nearest(run):
     assert "pixmini_vqa has no acuracy (did you mean accuracy?), but accuracy, score, unparsed" in line
 
 
+def test_a_run_without_scores_says_so(run):
+    for metrics in ({}, {"bypass": 999}):
+        write(run, results({"pixmini_vqa": metrics}))
+        status, line = failure(run, "pixmini_vqa.score>=0.3")
+        assert status == "missing" and "no scores, as in a run with --predict_only; run it again without" in line
+
+
+@pytest.mark.parametrize("name", ["unparsed", "unjudged"])
+def test_a_score_over_mostly_unreadable_answers_does_not_pass(run, name):
+    write(run, results({"pixmini_vqa": {"score": 0.4, name: 0.6}}))
+    status, line = failure(run, "pixmini_vqa.score>=0.1")
+    assert status == "unreadable" and f"60% of the answers of pixmini_vqa are {name}" in line
+    assert f"--require 'pixmini_vqa.{name}<=1' accepts them" in line
+    done = invoke(run, "pixmini_vqa.score>=0.1", f"pixmini_vqa.{name}<=1")
+    assert done.exit_code == 0
+    write(run, results({"pixmini_vqa": {"score": 0.4, name: 0.5}}))
+    assert invoke(run, "pixmini_vqa.score>=0.1").exit_code == 0
+
+
 def test_metric_of_several_filters_must_be_named(run):
     content = results({"pixmini_vqa": {"score": 0.4}})
     content["results"]["pixmini_vqa"]["score,strict"] = 0.2

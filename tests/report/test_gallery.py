@@ -14,8 +14,13 @@ from pixfound_tasks import masks
 from pixfound_tasks.report.html import gallery, pictures
 from pixfound_tasks.response import Candidate, Phrase, Response
 from pixfound_tasks.runs.run import Record, read_runs
+from pixfound_tasks.runs.summary import summarize
 
 IMAGE = Image.new("RGB", SIZE[::-1], "white")
+
+
+def contents(runs, images):
+    return gallery.contents(runs, [summarize(run) for run in runs], images)
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ def run_folder(tmp_path):
 
 
 def test_gallery_joins_by_image(run_folder):
-    index, blocks = gallery.contents(read_runs(run_folder), {"pixmini": {"1": IMAGE}})
+    index, blocks = contents(read_runs(run_folder), {"pixmini": {"1": IMAGE}})
     numbers = {id: document["image"] for id, document in index["documents"]["pixmini"].items()}
     assert [id for id, number in numbers.items() if number is not None] == ["1"]
     assert blocks[numbers["1"]].startswith("data:image/png;base64,")
@@ -45,7 +50,7 @@ def test_gallery_joins_by_image(run_folder):
 def test_what_is_shown_of_long_texts_is_cut(run_folder):
     sample = vqa_sample("4") | {"filtered_resps": "x" * 1_000_000}
     write_samples(run_folder / "maker__model", "pixmini_vqa", [sample], date="20260103_000000")
-    index, _ = gallery.contents(read_runs(run_folder), {})
+    index, _ = contents(read_runs(run_folder), {})
     (text,) = (answer["vqa"]["text"] for answer in index["runs"][0]["answers"] if answer["vqa"])
     assert text == "x" * 4000 + "\N{HORIZONTAL ELLIPSIS} (and 996000 more characters)"
 
@@ -62,7 +67,7 @@ def test_masks_of_many_answers_are_kept_small(run_folder, count, side):
     phrase = Phrase(candidates=(Candidate(answer),))
     ground = replace(record.ground, response=Response(masks=(answer,), phrases=(phrase,)))
     records = (replace(record, document=document, ground=ground), *[Record(document)] * (count - 1))
-    index, (block,) = gallery.contents([replace(run, records=records)], {})
+    index, (block,) = contents([replace(run, records=records)], {})
     kept = index["documents"]["pixmini"]["1"]["mask"]
     assert kept["size"] == [round(0.3 * side), side]
     assert masks.area(kept) == kept["size"][0] * side / 2

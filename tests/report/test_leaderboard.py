@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
-from written_run import HOSTILE, OPEN, open_sample, write_results, write_run, write_samples
+from written_run import HOSTILE, OPEN, ground_sample, open_sample, vqa_sample, write_results, write_run, write_samples
 
 from pixfound_tasks.analysis.metrics import harmonic_mean
 from pixfound_tasks.cli import app as command
@@ -20,6 +21,7 @@ from pixfound_tasks.report.leaderboard.schema import COMPARED, ROW, SCORES, SETT
 from pixfound_tasks.report.leaderboard.sections import boards
 from pixfound_tasks.report.leaderboard.tables import as_html, as_markdown, visible
 from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.samples import Origin
 from pixfound_tasks.runs.summary import summarize
 
 
@@ -93,18 +95,53 @@ def test_what_a_model_says_of_itself_is_cut_to_what_a_row_holds(tmp_path):
     run = write_run(tmp_path / "run")
     write_results(run / "maker__model", model_args="pretrained=x", limit=float("nan"))
     (summary,) = [summarize(run) for run in read_runs(run)]
-    made = {
-        **summary.provenance, "origin": "content 0123456789ab, corrected answers",
-        "responses": {"segmenter": "\ud800" + "s" * 5000, "judge": "name openai:some, exchanges [...]"},
-    }  # fmt: skip
-    object.__setattr__(summary, "provenance", made)
-    object.__setattr__(summary, "model", HOSTILE * 50)
-    write_rows(tmp_path / "row.json", [summary])
+    made = replace(
+        summary.provenance,
+        origins=(Origin("\ud800", "0123456789ab", "corrected"),),
+        responses={
+            "segmenter": ["\ud800" + "s" * 400] * 5, "judge": [{"name": "openai:some", "exchanges": []}, "self", {}],
+        },
+    )  # fmt: skip
+    write_rows(tmp_path / "row.json", [replace(summary, provenance=made, model=HOSTILE * 50)])
     (row,) = read_rows(tmp_path / "row.json")
     assert (len(row["model"]), row["limit"]) == (200, None)
-    assert row["settings"]["segmenter"] == "?" + "s" * 1996 + "..."
+    assert row["settings"]["segmenter"] == ", ".join(["?" + "s" * 400] * 5)[:1997] + "..."
     assert (row["settings"]["answers"], row["settings"]["mask_judge"]) == ("corrected", "openai:some")
-    assert row["data"]["content"] == "0123456789ab"
+    assert row["data"] == {"origin": "?", "content": "0123456789ab"}
+
+
+LOGGED = "IVUlab/pixmmvp @ abc, content 0123456789ab, corrected answers"
+
+
+@pytest.mark.parametrize(
+    ("logged", "expected"),
+    [
+        ({"origin": LOGGED}, (LOGGED, "0123456789ab", "corrected")),  # as earlier versions logged it
+        (
+            {"origin": LOGGED, "provenance": {"content": "0123456789ab", "answers": "corrected"}},
+            (LOGGED, "0123456789ab", "corrected"),
+        ),
+        ({"origin": LOGGED, "provenance": {"content": None, "answers": "original"}}, (LOGGED, None, "original")),
+        ({"origin": "drawn"}, ("drawn", None, "original")),
+        ({"origin": None, "provenance": {}}, ("not said", None, "original")),
+        ({"origin": "drawn", "provenance": [1]}, ("drawn", None, "original")),
+    ],
+)
+def test_the_data_of_a_row_is_what_the_documents_log_today_or_logged_before(tmp_path, logged, expected):
+    sample = vqa_sample("1")
+    write_samples(tmp_path / "m", "pixmini_vqa", [sample | {"pixfound": sample["pixfound"] | logged}])
+    (row,) = rows(map(summarize, read_runs(tmp_path)))
+    assert (row["data"]["origin"], row["data"]["content"], row["settings"]["answers"]) == expected
+
+
+def test_the_judge_of_masks_is_read_from_the_responses(tmp_path):
+    judge = {"name": "self, exchanges and all", "exchanges": [{"prompt": "Which?"}], "status": "chosen"}
+    sample = ground_sample("1")
+    response = json.loads(sample["filtered_resps"][0]) | {"provenance": {"judge": judge}}
+    sample |= {"filtered_resps": [json.dumps(response)]}
+    write_samples(tmp_path / "m", "pixmini_ground", [sample])
+    (row,) = rows(map(summarize, read_runs(tmp_path)))
+    assert row["settings"]["mask_judge"] == "self, exchanges and all"
 
 
 def replaced(path, value):

@@ -59,6 +59,11 @@ def rendered(folder):
     return page.render(runs, [summarize(run) for run in runs], {})
 
 
+def contents(folder):
+    runs = read_runs(folder)
+    return gallery.contents(runs, [summarize(run) for run in runs], {})
+
+
 def printed(folder):
     result = CliRunner().invoke(command.app, ["report", str(folder)])
     assert result.exit_code == 0, result.output
@@ -75,7 +80,7 @@ def test_open_answers_by_hand(all_protocols):
     assert (found.answering, found.documents) == (1 / 2, 5)  # of the choice questions, as without open ones
     # The higher A is that of the open answers, the higher M, 3.2 / 5, that of the referring ones.
     assert found.score == pytest.approx(2 * 1 * 0.64 / (1 + 0.64), abs=1e-12)
-    assert found.provenance["judges"] == "rule"
+    assert found.provenance.judges == ("rule",)
     assert [row.open_accuracy for row in found.patterns] == [pytest.approx(2 / 3), 1]
 
 
@@ -100,8 +105,8 @@ def test_no_masks_with_any_open_answer_is_not_a_zero(tmp_path):
 @pytest.mark.parametrize("judgement", [None, "yes", {}, {"by": None}])
 def test_who_judged_may_be_missing(tmp_path, judgement):
     write_samples(tmp_path / "model", "pixmini_vqa_open", [open_sample(id) | {"judgement": judgement} for id in OPEN])
-    assert summary_of(tmp_path).provenance["judges"] == ""
-    (run,) = gallery.contents(read_runs(tmp_path), {}).listing["runs"]
+    assert summary_of(tmp_path).provenance.judges == ()
+    (run,) = contents(tmp_path).listing["runs"]
     assert run["answers"][0]["open"]["by"] is None
 
 
@@ -109,7 +114,7 @@ def test_judges_are_all_named(tmp_path):
     samples = [open_sample(id) for id in OPEN]
     samples[3]["judgement"]["by"] = HOSTILE
     write_samples(tmp_path / "model", "pixmini_vqa_open", samples)
-    assert summary_of(tmp_path).provenance["judges"] == f"rule, {HOSTILE}"
+    assert summary_of(tmp_path).provenance.judges == ("rule", HOSTILE)
     assert HOSTILE not in rendered(tmp_path)
 
 
@@ -123,7 +128,7 @@ def test_table_and_page_show_open_answers_where_there_are_any(all_protocols):
 
 
 def test_gallery_has_open_answers(all_protocols):
-    (run,) = gallery.contents(read_runs(all_protocols), {}).listing["runs"]
+    (run,) = contents(all_protocols).listing["runs"]
     found = {answer["id"]: answer["open"] for answer in run["answers"]}
     assert found["1"] == {"text": f"It is {HOSTILE}", "right": True, "by": "rule"}
     assert found["5"]["right"] is None

@@ -16,7 +16,9 @@ from pixfound_tasks.report import export
 from pixfound_tasks.report.html import gallery, pictures
 from pixfound_tasks.report.html import page as page
 from pixfound_tasks.report.report_json import as_json
+from pixfound_tasks.runs.provenance import as_texts
 from pixfound_tasks.runs.run import read_runs
+from pixfound_tasks.runs.samples import Origin
 from pixfound_tasks.runs.summary import summarize
 
 IMAGE = Image.new("RGB", SIZE[::-1], "white")
@@ -124,7 +126,7 @@ def test_newest_samples_of_each_task(run_folder):
     (run,) = read_runs(folder)  # the model's own folder is taken too
     assert [record.document.id for record in run.records if record.vqa] == ["1", "2"]
     assert len([record for record in run.records if record.ground]) == 5
-    assert summarize(run).provenance["model_args"] == "newer"
+    assert summarize(run).provenance.settings["model_args"] == "newer"
     assert summarize(run).documents == 2
 
 
@@ -135,8 +137,10 @@ def test_other_tasks_are_ignored(run_folder):
 
 def test_provenance(run_folder):
     found = summary_of(run_folder).provenance
-    assert found["responses"] == {"reducer": "mean_centered"}
-    assert (found["model"], found["lmms_eval_version"], found["origin"]) == ("pixfound", "0.7.3", "drawn")
+    assert found.responses == {"reducer": ("mean_centered",)} and found.origins == (Origin("drawn", "", "original"),)
+    assert (found.settings["model"], found.settings["lmms_eval_version"]) == ("pixfound", "0.7.3")
+    shown = as_texts(found)
+    assert (shown["model"], shown["origin"], shown["responses"]) == ("pixfound", "drawn", {"reducer": "mean_centered"})
 
 
 def test_page_loads_nothing(run_folder):

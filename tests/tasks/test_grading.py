@@ -23,6 +23,7 @@ def environment(monkeypatch, tmp_path):
     monkeypatch.setenv("PIXFOUND_CACHE", str(tmp_path))
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     monkeypatch.delenv("PIXFOUND_JUDGE", raising=False)
+    monkeypatch.delenv("PIXFOUND_JUDGING", raising=False)
 
 
 class Says:
@@ -48,10 +49,55 @@ def test_the_wording_is_the_papers():
 
 
 @pytest.mark.parametrize(
+    ("question", "letter"), [(QUESTION, "(b)"), ("Are the wings open?\n(A) Open\n(B) Closed", "(B)")]
+)
+def test_the_studys_judge_is_told_the_letter_alone(monkeypatch, question, letter):
+    monkeypatch.setenv("PIXFOUND_JUDGING", "study")
+    judge = Says("Yes")
+    assert grade(question, OPTIONS, 1, "Shut.", judge) == Judgement("says (study's prompt)", True, "Yes")
+    assert f"the correct answer is {letter}. Does the following" in judge.prompts[0]
+
+
+def test_the_studys_judge_gets_a_system_prompt_and_a_temperature(monkeypatch):
+    monkeypatch.setenv("PIXFOUND_JUDGING", "study")
+    monkeypatch.setenv("PIXFOUND_JUDGE", "openai:m")
+    with ChatServer(says("Yes")) as server:
+        monkeypatch.setenv("OPENAI_API_URL", server.url)
+        judge_from_environment().ask("Is it?")
+        body = server.received[0].body
+    assert [message["role"] for message in body["messages"]] == ["system", "user"] and body["temperature"] == 0.2
+    assert body["messages"][0]["content"].startswith("You are a helpful and precise assistant for checking")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [("PIXFOUND_JUDGING", "studdy", "did you mean 'study'"), ("PIXFOUND_JUDGE", "local:x", "choose openai:MODEL")],
+)
+def test_the_studys_prompt_needs_a_server_and_its_name(monkeypatch, variable, value, message):
+    monkeypatch.setenv("PIXFOUND_JUDGING", "study")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ValueError, match=message):
+        judge_from_environment()
+
+
+@pytest.mark.parametrize(
     ("reply", "verdict"),
     [
         ("yes", True), ("Yes.", True), (" YES\n", True), ("no", False), ("No.", False),
-        ("Yes, it does.", None), ("Yes/No", None), ("", None), ("True", None), ("nope", None), ("yes..", None),
+        ("Yes, it does.", True), ("Yes/No", None), ("", None), ("True", None), ("nope", None), ("yes..", None),
+        ("**Yes**", True), ("Yes\n\nThe answer matches.", True), ("Answer: Yes", True), ("Verdict: **No**", False),
+        (r"\boxed{yes}", True), ('{"reason": "no, wait", "verdict": "yes"}', True), ('{"is_correct": false}', False),
+        ("<think>No? Let me see.</think>\n\nYes", True), ("'No'", False), ("[[Yes]]", True), ("- yes", True),
+        ("The answer is correct, so yes.", True), ("No it does not", False), ("Yes/No: No", False), ("1. No", False),
+        ("Ja.", True), ("Nein, das stimmt nicht.", False), ("Sí, es correcto.", True), ("oui", True), ("Non.", False),
+        ("Да", True), ("нет.", False), ("是的。", True), ("否", False), ("不是。", False), ("はい、そうです。", True),
+        ("いいえ", False), ("네", True), ("아니요.", False), ("Sim", True), ("Não", False), ("نعم", True),
+        ("لا،", False),
+        ("हाँ", True), ("नहीं।", False), ("Yes. Yes.", True), ("Yes. No.", None), ("Yes\nNo", None),
+        ("Yes and no", None),
+        ("not yes", None), ("yes?", None), ("Yes, it does not match.", None), ("No, the answer is correct.", None),
+        ("No, wait. Yes.", None), ("There is no dog.", None), ("No errors.", None), ("<think>Yes", None),
+        ("Okay, let me see. The answer says yes, and", None),
     ],
 )  # fmt: skip
 def test_verdicts(reply, verdict):
@@ -73,12 +119,27 @@ def test_an_empty_answer_is_wrong_and_nobody_is_asked(answer):
     assert grade(QUESTION, OPTIONS, 0, answer, None) == Judgement("rule", False, "")
 
 
+def test_a_judge_gets_the_final_answer_as_it_is():
+    judge = Says("Yes")
+    grade(QUESTION, OPTIONS, 1, r"<think>Are they open?</think> They are \boxed{shut}.</s>", judge)
+    assert judge.prompts[0].endswith(r"question, answer:They are \boxed{shut}.? Respond with a Yes/No")
+
+
+@pytest.mark.parametrize("answer", ["<think>They are open", "Okay, let me look. They seem open, but"])
+def test_unfinished_thinking_is_unjudged_and_nobody_is_asked(answer):
+    judge = Says("yes")
+    assert grade(QUESTION, OPTIONS, 0, answer, judge) == Judgement("says", None, "") and not judge.prompts
+    assert grade(QUESTION, OPTIONS, 0, answer, None) == Judgement("rule", None, "")
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict", "reply"),
     [
         ("The wings are closed.", True, "b"),
         ("(a)", False, "a"),
         ("They look open.", False, "a"),
+        ("They are not open.", True, "b"),
+        ("They are neither.", None, ""),
         ("Open or closed, who knows.", None, ""),
         ("A butterfly", None, ""),
     ],

@@ -6,16 +6,18 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from pixfound_tasks.attention.families.tiles import tile_boxes
 from pixfound_tasks.attention.geometry import Size, grid_boxes
+from pixfound_tasks.hosts.image_processors import anyres_sizes, unpadded
 
 if TYPE_CHECKING:
+    from jaxtyping import Float64
+
     from pixfound_tasks.attention.families.registry import Settings
 
 
-def llava_next_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+def llava_next_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """LLaVA-NeXT: a thumbnail, then the image as tiles.
 
     The thumbnail is the whole image resized to a square, ignoring its aspect ratio. For the tiles, the image is resized
@@ -25,12 +27,13 @@ def llava_next_geometry(config: Any, settings: Settings, size: Size) -> np.ndarr
 
     With the "full" feature selection, the vision tower's class token comes first, if it has one.
     """
-    kept = (settings.num_additional_image_tokens or 0) if config.vision_feature_select_strategy == "full" else 0
-    picture = _with_newlines(_unpadded(config, settings, size))
-    return np.concatenate([np.full((kept, 4), np.nan), _whole(config, settings, size), picture])
+    is_full = config.vision_feature_select_strategy == "full"
+    class_tokens = (settings.num_additional_image_tokens or 0) if is_full else 0
+    tiles = _with_newlines(_unpadded(config, settings, size))
+    return np.concatenate([np.full((class_tokens, 4), np.nan), _whole(config, settings, size), tiles])
 
 
-def llava_onevision_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+def llava_onevision_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """LLaVA-OneVision: as LLaVA-NeXT, but without a class token and with a limit on the number of patches.
 
     With "anyres_max_N", a grid with clearly more patches than N squares hold is scaled down to about that many.
@@ -43,35 +46,29 @@ def llava_onevision_geometry(config: Any, settings: Settings, size: Size) -> np.
         longest = max(size)
         left, top = (longest - width) // 2, (longest - height) // 2
         square = grid_boxes(1, 1, (-left, -top, longest - left, longest - top))
-        boxes = tile_boxes(square, _side(config), _shares(config, _square(settings)))[0]
+        boxes = tile_boxes(square, _side(config), _patch_range(config, _square(settings)))[0]
         return np.concatenate([boxes, np.full((1, 4), np.nan)])
-    picture = _unpadded(config, settings, size)
-    rows, columns = picture.shape[:2]
+    patches = _unpadded(config, settings, size)
+    rows, columns = patches.shape[:2]
     most = int(config.vision_aspect_ratio.removeprefix("anyres_max_")) * _side(config) ** 2
     ratio = math.sqrt(rows * columns / most)
     if ratio > 1.1:
         rows, columns = int(rows // ratio), int(columns // ratio)
         # If the patches do not fill their squares, small gaps remain. The scaled grid has no gaps.
-        picture = grid_boxes(rows, columns, (*picture[0, 0, :2], *picture[-1, -1, 2:])).reshape(rows, columns, 4)
-    return np.concatenate([_whole(config, settings, size), _with_newlines(picture)])
+        patches = grid_boxes(rows, columns, (*patches[0, 0, :2], *patches[-1, -1, 2:])).reshape(rows, columns, 4)
+    return np.concatenate([_whole(config, settings, size), _with_newlines(patches)])
 
 
-def _whole(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Return the boxes of the thumbnail, which shows the whole image, (patches, 4)."""
+def _whole(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "patches 4"]:
+    """Return the boxes of the thumbnail, which shows the whole image."""
     image = grid_boxes(1, 1, (0, 0, size[1], size[0]))
-    return tile_boxes(image, _side(config), _shares(config, _square(settings)))[0]
+    return tile_boxes(image, _side(config), _patch_range(config, _square(settings)))[0]
 
 
-def _unpadded(config: Any, settings: Settings, size: Size) -> np.ndarray:
-    """Return the boxes of the patch grid that all squares form together, without padding: (rows, columns, 4)."""
-    from transformers.image_processing_utils import get_patch_output_size, select_best_resolution
-    from transformers.image_utils import ChannelDimension
-    from transformers.models.llava_next.modeling_llava_next import unpad_image
-
+def _unpadded(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "rows columns 4"]:
+    """Return the boxes of the patch grid that all squares form together, without padding."""
     height, width = size
-    best = select_best_resolution(size, settings.image_grid_pinpoints)
-    # A broadcast array takes no memory, and only its shape is read.
-    new_height, new_width = get_patch_output_size(np.broadcast_to(0, size), best, ChannelDimension.FIRST)
+    best, (new_height, new_width) = anyres_sizes(size, settings.image_grid_pinpoints)
     top, left = (best[0] - new_height) // 2, (best[1] - new_width) // 2
     scale = np.array([width / new_width, height / new_height] * 2)
     canvas = np.array([-left, -top, best[1] - left, best[0] - top]) * scale
@@ -79,19 +76,15 @@ def _unpadded(config: Any, settings: Settings, size: Size) -> np.ndarray:
     square, side = _square(settings), _side(config)
     tile = int(dict(settings.crop_size or {}).get("height") or square)
     rows, columns = best[0] // tile, best[1] // tile
-    shares = _shares(config, square if settings.do_resize else tile)
-    boxes = tile_boxes(grid_boxes(rows, columns, tuple(canvas)), side, shares)
-    picture = boxes.reshape(rows, columns, side, side, 4).transpose(0, 2, 1, 3, 4)
-    picture = picture.reshape(rows * side, columns * side, 4)
-    return unpad_image(torch.from_numpy(picture).permute(2, 0, 1), size).permute(1, 2, 0).numpy()
+    span = _patch_range(config, square if settings.do_resize else tile)
+    boxes = tile_boxes(grid_boxes(rows, columns, tuple(canvas)), side, span)
+    patches = boxes.reshape(rows, columns, side, side, 4).transpose(0, 2, 1, 3, 4)
+    return unpadded(patches.reshape(rows * side, columns * side, 4), size)
 
 
-def _with_newlines(picture: np.ndarray) -> np.ndarray:
-    """Add a newline token, which has no position (NaN), after each row of a grid (rows, columns, 4).
-
-    Returns (tokens, 4).
-    """
-    return np.pad(picture, [(0, 0), (0, 1), (0, 0)], constant_values=np.nan).reshape(-1, 4)
+def _with_newlines(patches: Float64[np.ndarray, "rows columns 4"]) -> Float64[np.ndarray, "tokens 4"]:
+    """Add a newline token, which has no position (NaN), after each row of a grid."""
+    return np.pad(patches, [(0, 0), (0, 1), (0, 0)], constant_values=np.nan).reshape(-1, 4)
 
 
 def _side(config: Any) -> int:
@@ -105,7 +98,7 @@ def _square(settings: Settings) -> int:
     return int(target.get("height") or target["shortest_edge"])
 
 
-def _shares(config: Any, square: int) -> tuple[float, float]:
+def _patch_range(config: Any, square: int) -> tuple[float, float]:
     """Return the start of the first patch and the end of the last along a square's side, as fractions of the side.
 
     The vision tower's input is cropped from the center of the square. If nothing is cropped, `square` is the size of

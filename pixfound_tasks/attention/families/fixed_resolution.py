@@ -10,12 +10,14 @@ from pixfound_tasks.attention.families.dynamic_resolution import Region, patch_b
 from pixfound_tasks.attention.geometry import Size
 
 if TYPE_CHECKING:
+    from jaxtyping import Float64
+
     from pixfound_tasks.attention.families.registry import Settings
 
 PAN_AND_SCAN = ("pan_and_scan_min_crop_size", "pan_and_scan_max_num_crops", "pan_and_scan_min_ratio_to_activate")
 
 
-def llava_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+def llava_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """LLaVA-1.5: optionally padded to a square, resized, optionally center-cropped, and cut into patches.
 
     Resizing follows transformers: `shortest_edge` keeps the aspect ratio and rounds the long side down. With the "full"
@@ -45,16 +47,16 @@ def llava_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
     return boxes
 
 
-def paligemma_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+def paligemma_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """PaliGemma: resized to a square, ignoring the aspect ratio, and cut into patches.
 
     Each patch is one token. There is no class token.
     """
-    picture = _resized(size, settings) if settings.do_resize else size
-    return patch_boxes(picture, config.vision_config.patch_size, whole(size))
+    resized = _resized(size, settings) if settings.do_resize else size
+    return patch_boxes(resized, config.vision_config.patch_size, whole(size))
 
 
-def gemma3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+def gemma3_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """Gemma 3: resized to a square, ignoring the aspect ratio, and cut into patches.
 
     Squares of patches are pooled into tokens. With pan and scan, the crops of an elongated image follow the whole image

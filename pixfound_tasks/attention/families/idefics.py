@@ -9,12 +9,15 @@ import numpy as np
 
 from pixfound_tasks.attention.families.dynamic_resolution import patch_boxes, whole
 from pixfound_tasks.attention.geometry import Size, grid_boxes
+from pixfound_tasks.hosts.image_processors import idefics3_size
 
 if TYPE_CHECKING:
+    from jaxtyping import Float64
+
     from pixfound_tasks.attention.families.registry import Settings
 
 
-def idefics3_geometry(config: Any, settings: Settings, size: Size) -> np.ndarray:
+def idefics3_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """Idefics3 and SmolVLM: resized to the longest edge, then stretched to whole tiles. A token merges patches.
 
     The tiles come row by row, followed by the whole image resized to one tile. If one tile is enough or splitting is
@@ -40,10 +43,8 @@ def _tiles(size: Size, settings: Settings, tile: int) -> tuple[int, int]:
 
 
 def _resized(size: Size, settings: Settings) -> Size:
-    from transformers.models.idefics3.image_processing_idefics3 import get_resize_output_image_size
-
     target = dict(settings.size)
     longest = target.get("longest_edge")
     if not longest:
         return target["height"], target["width"]
-    return get_resize_output_image_size(np.broadcast_to(0, (3, *size)), longest)
+    return idefics3_size(size, longest)

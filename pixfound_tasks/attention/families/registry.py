@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +25,11 @@ from pixfound_tasks.attention.families.tiles import internvl_geometry, mllama_ge
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.registry import Registry
 
-# (model config, processor settings, (height, width) of the image) -> boxes, float64 (tokens, 4).
-GeometryRule = Callable[[Any, "Settings", Size], np.ndarray]
+if TYPE_CHECKING:
+    from jaxtyping import Float64
+
+# (model config, processor settings, (height, width) of the image) -> boxes.
+GeometryRule = Callable[[Any, "Settings", Size], "Float64[np.ndarray, 'tokens 4']"]
 
 _FAMILIES: dict[str, GeometryRule] = {
     "gemma3": gemma3_geometry,

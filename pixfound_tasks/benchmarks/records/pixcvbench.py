@@ -22,6 +22,8 @@ BENCHMARK = Benchmark(
     builder="pixfound_tasks.benchmarks.pixcvbench:builder",
     document_count=1438,
     is_paired=False,
+    paper_rule="first letter",
+    has_sources=True,
     segmenter=SAM,
     licence="Images and questions are those of the data set nyu-visionx/CV-Bench, the images from ADE20K and COCO; "
     "expressions and masks are those of IVUlab/pixcvbench. The terms of all of them apply to this copy; look them up "

@@ -1,6 +1,6 @@
 """PixMMVP: 300 photographs of MMVP in 150 pairs (arXiv 2502.04192)."""
 
-from pixfound_tasks.benchmarks.benchmark import SAM, Benchmark, HubFiles, Published
+from pixfound_tasks.benchmarks.benchmark import SAM, Benchmark, Emerged, HubFiles, Published
 
 ANNOTATIONS = "IVUlab/pixmmvp"
 IMAGES = "MMVP/MMVP"
@@ -10,6 +10,12 @@ FOLDER = "PixMMVP"
 LAYOUT = f"PixMMVP/ with Questions.csv, {', '.join(ANNOTATION_FILES)} and the images as MMVP Images/1.jpg, 2.jpg, ..."
 
 EXPECTED = ("Questions.csv", *ANNOTATION_FILES, *(f"{number}.jpg" for number in range(1, 301)))
+
+
+def _emerged(model: str, tenths: tuple[int, ...], *concepts: int) -> Emerged:
+    names = ("appearance", "location", "part", "context", "object", "state")
+    return Emerged(model, tenths, dict(zip(names, concepts)))
+
 
 BENCHMARK = Benchmark(
     name="pixmmvp",
@@ -47,4 +53,10 @@ BENCHMARK = Benchmark(
             "23", "24", "105", "106", "145", "146", "241", "242", "273", "274", "295", "296", "299", "300",
         ),
     ),
+    emerged=(
+        _emerged("LLaVA-1.5 7B", (31, 9, 15, 24, 27, 27, 50, 28, 29, 7), 32, 21, 37, 19, 144, 3),
+        _emerged("LLaVA-1.5 13B", (29, 6, 15, 29, 18, 35, 41, 37, 29, 8), 35, 16, 38, 17, 143, 3),
+        _emerged("Cambrian-1 8B", (23, 29, 30, 29, 31, 30, 30, 23, 12, 10), 36, 15, 56, 2, 114, 25),
+    ),
+    emerged_source="the study's Figure 6, read off the picture, so approximate; its concepts may be one or two each",
 )  # fmt: skip

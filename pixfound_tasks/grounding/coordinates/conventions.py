@@ -65,6 +65,10 @@ class Convention:
         models: the lmms-eval `--model` values that write in this convention only.
         parameters: the parameters that lmms-eval's wrappers of these models use, written as after the name.
         takes_parameters: whether three integers may follow the name: a factor, and the least and most pixels.
+        layout: what four numbers without named axes are: corners ("xyxy"), or a corner and an extent ("xywh").
+        unit: the unit, "px" or "%", that numbers in this convention may be written with. A number with another unit is
+            in that unit.
+        is_of_pointers: whether the models that write it can only point, so that points answer even a prompt for boxes.
     """
 
     name: str
@@ -75,6 +79,9 @@ class Convention:
     models: tuple[str, ...] = ()
     parameters: str = ""
     takes_parameters: bool = False
+    layout: str = "xyxy"
+    unit: str = ""
+    is_of_pointers: bool = False
 
 
 def _even(span: float, **options: Any) -> Callable[[Size], Grid]:
@@ -127,10 +134,11 @@ _THOUSAND = (
 )  # fmt: skip
 _THOUSAND_MODELS = (
     "qwen_vl", "qwen2_vl", "qwen3_vl", "qwen3_5", "internvl", "internvl2", "internvl3", "internvl3_5", "internvl_hf",
-    "minicpm_v",
+    "minicpm_v", "glm4v",
 )  # fmt: skip
 _TABLE = (
-    Convention("pixel", "pixels of the original image", _pixel),
+    Convention("pixel", "pixels of the original image", _pixel, unit="px"),
+    Convention("pixel_xywh", "the same, a corner and width and height", _pixel, layout="xywh", unit="px"),
     Convention(
         "resized",
         "pixels of the image as Qwen2.5-VL resizes it: resized[:FACTOR:MIN:MAX]",
@@ -139,8 +147,10 @@ _TABLE = (
         models=("qwen2_5_vl",),
         parameters=":".join(map(str, _QWEN_RESIZE)),
         takes_parameters=True,
+        unit="px",
     ),
     Convention("thousand", "0..1000 along each side", _even(1000), architectures=_THOUSAND, models=_THOUSAND_MODELS),
+    Convention("thousand_xywh", "the same, a corner and width and height", _even(1000), layout="xywh"),
     Convention(
         "thousand_yx",
         "0..1000 along each side, y before x",
@@ -148,8 +158,19 @@ _TABLE = (
         architectures=("gemma3",),
         models=("gemini", "gemma3"),
     ),
-    Convention("percent", "0..100 along each side", _even(100), keeps_decimals=True, architectures=("molmo",)),
+    Convention(
+        "percent",
+        "0..100 along each side",
+        _even(100),
+        keeps_decimals=True,
+        architectures=("molmo",),
+        unit="%",
+        is_of_pointers=True,
+    ),
     Convention("fraction", "0..1 along each side", _even(1), keeps_decimals=True),
+    Convention(
+        "fraction_xywh", "the same, a corner and width and height", _even(1), keeps_decimals=True, layout="xywh"
+    ),
     Convention(
         "fraction_padded",
         "0..1 of the image padded to a centered square",
@@ -159,7 +180,11 @@ _TABLE = (
         models=("llava",),
     ),
     Convention(
-        "fraction_cropped", "0..1 of the centered square cropped from the image", _square(min), keeps_decimals=True
+        "fraction_cropped",
+        "0..1 of the centered square cropped from the image",
+        _square(min),
+        keeps_decimals=True,
+        models=("llava_hf",),
     ),
     Convention(
         "deepseek", "0..999 along each side, both ends on the edges", _even(999), architectures=("deepseek_vl_v2",)
@@ -210,9 +235,9 @@ def conventions_of_models() -> dict[str, str]:
     }
 
 
-def keeps_decimals(name: str) -> bool:
-    """Return whether a checked convention keeps decimal numbers within 0..1, see `Convention`."""
-    return CONVENTIONS[name.partition(":")[0]].keeps_decimals
+def record_of(name: str) -> Convention:
+    """Return the record of a checked convention, whose name may have parameters."""
+    return CONVENTIONS[name.partition(":")[0]]
 
 
 def check_convention(name: str) -> None:

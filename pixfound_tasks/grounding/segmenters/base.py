@@ -80,7 +80,7 @@ def check_segmenter(name: str) -> None:
         )
 
 
-def make_segmenter(name: str, device: str | None = None, dtype: str = "float32") -> Segmenter:
+def make_segmenter(name: str, device: str | None = None, dtype: str = "float32", multimask: bool = True) -> Segmenter:
     """Return the segmenter with this name.
 
     Args:
@@ -89,10 +89,19 @@ def make_segmenter(name: str, device: str | None = None, dtype: str = "float32")
             one in `CHECKPOINTS`.
         device: the device of a SAM, such as "cuda:0". The default is CUDA if available, else the CPU.
         dtype: the precision of a SAM: "float32", "bfloat16" or "float16".
+        multimask: whether a SAM gives three masks for each prompt, or else its own single mask.
 
     Raises:
-        ValueError: the name is unknown, or the checkpoint cannot be loaded or is of another family.
+        ValueError: the name is unknown, the checkpoint cannot be loaded or is of another family, or the segmenter has
+            no single mask.
     """
     check_segmenter(name)
     family, _, checkpoint = name.partition(":")
-    return SEGMENTERS[family](checkpoint, device, dtype)
+    segmenter = SEGMENTERS[family](checkpoint, device, dtype)
+    if not multimask:
+        if not hasattr(segmenter, "multimask"):
+            raise ValueError(
+                f"expected a SAM for mask=single, but got {name!r}, which gives several masks; use mask=highest"
+            )
+        segmenter.multimask = False
+    return segmenter

@@ -33,7 +33,12 @@ _ARGUMENTS = {2: "input_points", 4: "input_boxes"}  # the key is how many number
 
 
 class SamSegmenter:
-    """A SAM from transformers. The image encoder runs once per image, the mask decoder once per 64 prompts."""
+    """A SAM from transformers. The image encoder runs once per image, the mask decoder once per 64 prompts.
+
+    If `multimask` is set to False, there is one mask for each prompt: the model's own single mask.
+    """
+
+    multimask = True
 
     def __init__(self, family: str, checkpoint: str, device: str | None = None, dtype: str = "float32"):
         """Load a checkpoint from a folder or the hub; see `make_segmenter`."""
@@ -58,7 +63,7 @@ class SamSegmenter:
         self._image = _Encoded(embeddings, sizes, (frame[1], frame[0]))
 
     def segment(self, prompts: Sequence[Point | Box]) -> list[tuple[Candidate, ...]]:
-        """Return three candidates for each point or box in fractions of width and height."""
+        """Return three candidates, or one, for each point or box in fractions of width and height."""
         found: dict[int, tuple[Candidate, ...]] = {}
         for length in _ARGUMENTS:
             indices = [index for index, prompt in enumerate(prompts) if len(prompt) == length]
@@ -77,7 +82,7 @@ class SamSegmenter:
         places = (pixels * torch.tensor(image.frame / size, dtype=image.precision)).to(self._device)
         given = places.flatten(2) if argument == "input_boxes" else places
         candidates = []
-        output = self._model(**image.embeddings, **{argument: given}, multimask_output=True)
+        output = self._model(**image.embeddings, **{argument: given}, multimask_output=self.multimask)
         for index, scores in enumerate(output.iou_scores[0].float().tolist()):
             # One prompt at a time: the masks of 64 prompts on a large photograph would fill the memory.
             logits = output.pred_masks[:, index : index + 1].float()

@@ -14,19 +14,19 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import Any, NamedTuple
 
 from pixfound_tasks import masks
-from pixfound_tasks.analysis import metrics
+from pixfound_tasks.analysis.best_phrase import GroundedImage
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.report.html import pictures
-from pixfound_tasks.response import Phrase, Response, Selection
+from pixfound_tasks.response import Phrase, Selection
 from pixfound_tasks.response.maps import to_fields
-from pixfound_tasks.runs.outcomes import KINDS, find_failures
+from pixfound_tasks.runs.outcomes import KINDS
 from pixfound_tasks.runs.progress import Track, untracked
 from pixfound_tasks.runs.run import Answer, Document, Record, Run
-from pixfound_tasks.runs.scores import iou, is_correct
+from pixfound_tasks.runs.scores import is_correct
+from pixfound_tasks.runs.summary import Summary
 
 _LONGEST_TEXT = 4000  # characters
 _LONGEST_NAME = 200
@@ -43,8 +43,10 @@ class Gallery(NamedTuple):
     blocks: list[str]
 
 
-def contents(runs: Sequence[Run], images: pictures.Images, track: Track = untracked) -> Gallery:
-    """Builds the gallery.
+def contents(
+    runs: Sequence[Run], summaries: Sequence[Summary], images: pictures.Images, track: Track = untracked
+) -> Gallery:
+    """Builds the gallery of runs, given one summary per run.
 
     The listing has `documents` by benchmark and id, shared by all runs, and for each run its `answers`, sorted by id.
     """
@@ -62,7 +64,7 @@ def contents(runs: Sequence[Run], images: pictures.Images, track: Track = untrac
         of_benchmark |= {record.document.id: _document(record.document, side) for record in run.records}
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # encode images while the runs are processed
         embedded = {name: pictures.embed(images.get(name, {}), found, threads) for name, found in documents.items()}
-        answered = [_run(run, side, add, track) for run in runs]
+        answered = [_run(run, summary, side, add, track) for run, summary in zip(runs, summaries)]
         for name, uris in embedded.items():
             for id, uri in track(uris, f"images of {name}", len(documents[name])):
                 documents[name][id]["image"] = add(uri)
@@ -95,18 +97,14 @@ def _document(document: Document, side: int) -> dict[str, Any]:
     }
 
 
-def _run(run: Run, side: int, add: Callable[[str], int], track: Track) -> dict[str, Any]:
-    found = find_failures(run)
-    outcomes: dict[str, dict[str, str]] = {}
-    for rule, result in (found.get("choice") or found.get("open") or {}).items():
-        for outcome, units in result.units.items():
-            for id in chain.from_iterable(units):
-                outcomes.setdefault(id, {})[rule] = outcome
+def _run(run: Run, summary: Summary, side: int, add: Callable[[str], int], track: Track) -> dict[str, Any]:
+    by_rule = summary.failures.get(summary.main_questions, {})
     answers = []
     for record in track(run.records, f"drawing {run.benchmark}", len(run.records)):
-        answer = _answer(record, outcomes.get(record.document.id))
-        if record.ground:
-            answer["ground"]["block"] = add(_packed(_details(record.document, record.ground.response, side)))
+        id = record.document.id
+        answer = _answer(record, {rule: of.by_image[id] for rule, of in by_rule.items() if id in of.by_image} or None)
+        if record.grounding:
+            answer["ground"]["block"] = add(_packed(_details(record.grounding, side)))
         answers.append(answer)
     return {"model": _cut(run.model, _LONGEST_NAME), "benchmark": run.benchmark, "answers": answers}
 
@@ -118,7 +116,7 @@ def _answer(record: Record, outcomes: dict[str, str] | None) -> dict[str, Any]:
         "outcomes": outcomes,
         "vqa": vqa,
         "open": _open_answer(record.open) if record.open else None,
-        "ground": _grounding(record, record.ground.response) if record.ground else None,
+        "ground": _grounding(record.grounding) if record.grounding else None,
     }
 
 
@@ -134,29 +132,29 @@ def _open_answer(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _grounding(record: Record, response: Response) -> dict[str, Any]:
+def _grounding(image: GroundedImage) -> dict[str, Any]:
     """`said` is "mask", "absent" if the predicted mask is empty, or None if no mask could be parsed."""
-    has_pixels = masks.area(response.prediction(record.document.size)) > 0
+    response, has_pixels = image.response, masks.area(image.prediction) > 0
     # An empty mask means "not there" only if the whole answer could be parsed.
     is_absent = response.is_grounded and not response.problems
     return {
         "text": _cut(response.text),
-        "iou": None if record.document.expression is None else iou(record),
+        "iou": None if image.expression is None else image.iou,
         "said": "mask" if has_pixels else "absent" if is_absent else None,
     }
 
 
-def _details(document: Document, response: Response, side: int) -> dict[str, Any]:
+def _details(image: GroundedImage, side: int) -> dict[str, Any]:
     """Returns what a card needs in addition to the listing.
 
     `mask` is the prediction. `oracle` is the phrase and index of the candidate mask with the highest IoU. The IoUs of
     candidate masks are computed at full resolution, before the masks are reduced.
     """
+    response, oracle = image.response, image.oracle
     phrases = response.phrases[:_MOST_PHRASES]
     found = [candidate.mask for phrase in phrases for candidate in phrase.candidates[:_MOST_CANDIDATES]]
-    prediction, *small = masks.shrunk([response.prediction(document.size), *found], side)
-    kept = zip(small, _ious(found, document.mask))
-    oracle = metrics.oracle(response.phrases, document.mask)
+    prediction, *small = masks.shrunk([image.prediction, *found], side)
+    kept = zip(small, _ious(found, image.target))
     return {
         "mask": prediction,
         "phrases": [_phrase(phrase, kept) for phrase in phrases],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pixfound_tasks.report.html.pictures import Images
 from pixfound_tasks.report.plots import Plot, svg
 from pixfound_tasks.report.templates import make_environment
 from pixfound_tasks.runs.progress import Track, untracked
+from pixfound_tasks.runs.provenance import as_texts
 from pixfound_tasks.runs.run import Run
 from pixfound_tasks.runs.summary import Summary
 
@@ -64,9 +65,10 @@ def render(
     track: Track = untracked,
 ) -> str:
     """Returns the page as HTML text; see `write_page` for the arguments."""
-    listing, blocks = gallery.contents(runs, images, track)
+    listing, blocks = gallery.contents(runs, summaries, images, track)
     environment = make_environment(_HERE)
     environment.filters |= {"percent": percent, "number": number, "between": between}
+    made_with = [as_texts(summary.provenance) for summary in summaries]
     environment.filters |= {"emergence": sentences.emergence, "evidence": sentences.evidence}
     environment.tests["measured"] = is_measured
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
@@ -74,8 +76,9 @@ def render(
         summaries=summaries,
         outcomes=OUTCOME_NAMES,
         kinds=KIND_NAMES,
-        made=[name for name in _MADE if any(_made_with(summary, name) for summary in summaries)],
-        made_with=_made_with,
+        made_with=made_with,
+        made=[name for name in _MADE if any(_setting(of, name) for of in made_with)],
+        setting=_setting,
         tasks=TASK_NAMES,
         drawn=[[_embedded(plot) for plot in plots] for plots in drawn] or [[] for _ in summaries],
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
@@ -86,9 +89,9 @@ def render(
     )
 
 
-def _made_with(summary: Summary, name: str) -> str:
-    """Returns an entry of the provenance, or "" if the run does not have it."""
-    found = summary.provenance["responses"].get(name) or summary.provenance.get(name)
+def _setting(of: Mapping[str, Any], name: str) -> str:
+    """Returns an entry of a provenance in texts, or "" if the run does not have it."""
+    found = of["responses"].get(name) or of.get(name)
     return "" if found is None else str(found)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.files import replacing
 from pixfound_tasks.report.leaderboard.schema import (
     LONGEST_NAME,
@@ -19,15 +19,14 @@ from pixfound_tasks.report.leaderboard.schema import (
     SETTINGS,
     check_row,
 )
+from pixfound_tasks.response.option import PAPER_RULES
+from pixfound_tasks.runs.provenance import Provenance, as_texts
 from pixfound_tasks.runs.summary import Summary
 
 _FROM_RESPONSES = (
     "grounding", "phrases", "select", "similarity", "segmenter", "coordinates", "reducer", "query", "layers", "heads",
-    "control", "seed",
+    "control", "seed", "mask", "point", "no_candidate", "preset", "pad", "temperature", "sampling_seed",
 )  # fmt: skip
-_CONTENT = re.compile(r"\bcontent ([0-9a-f]{12})\b")
-_CORRECTED = "corrected answers"
-_MASK_JUDGE = re.compile(r"name (.+?), exchanges ")
 
 
 def rows(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
@@ -46,25 +45,24 @@ def write_rows(path: Path, summaries: Iterable[Summary]) -> None:
 
 
 def _row(summary: Summary) -> dict[str, Any]:
-    made = summary.provenance
-    responses, origin = made["responses"], str(made["origin"] or "not said")
-    content = _CONTENT.findall(origin)
-    limit = made["limit"]
+    made, texts = summary.provenance, as_texts(summary.provenance)
+    contents = dict.fromkeys(origin.content for origin in made.origins if origin.content)
+    limit = made.settings["limit"]
     return {
         "schema": SCHEMA,
         "model": _text(summary.model or "not said", LONGEST_NAME),
-        "revision": _text(responses.get("revision"), LONGEST_NAME),
+        "revision": _text(texts["responses"].get("revision"), LONGEST_NAME),
         "benchmark": summary.benchmark,
-        "data": {"origin": _text(origin), "content": "+".join(dict.fromkeys(content))[:LONGEST_NAME] or None},
+        "data": {"origin": _text(texts["origin"] or "not said"), "content": _text("+".join(contents), LONGEST_NAME)},
         "documents": summary.documents,
         "known_documents": summary.known_documents,
         "partial": summary.partial or summary.documents < summary.known_documents,
         "limit": limit if isinstance(limit, (int, float)) and math.isfinite(limit) and limit >= 0 else None,
         "scores": {name: _score(summary, name) for name in SCORES},
         "outcomes": _outcomes(summary),
-        "settings": _settings(made),
-        "versions": _text(", ".join(_versions(made))),
-        "date": _text(made["date"], LONGEST_NAME),
+        "settings": _settings(summary.benchmark, made, texts),
+        "versions": _text(", ".join(_versions(texts))),
+        "date": _text(made.settings["date"], LONGEST_NAME),
     }
 
 
@@ -85,25 +83,31 @@ def _outcomes(summary: Summary) -> dict[str, Any] | None:
     return {"questions": summary.main_questions, **{rule: dict(by_rule[rule].counts) for rule in RULES}}
 
 
-def _settings(made: Mapping[str, Any]) -> dict[str, str | None]:
+def _settings(benchmark: str, made: Provenance, texts: Mapping[str, Any]) -> dict[str, str | None]:
     """Returns the settings; a value is None if the run does not record it, as lmms-eval's own models record fewer."""
-    responses, prompts = made["responses"], made["prompts"]
-    judged = _MASK_JUDGE.match(responses.get("judge", ""))
-    values = {name: responses.get(name) for name in _FROM_RESPONSES} | {
-        **{f"{asked}_prompt": prompts.get(asked) for asked in ("choice", "open", "referring")},
-        "answers": "corrected" if _CORRECTED in str(made["origin"]) else "original",
-        "answer_rule": "paper",  # the only rule that the score uses
-        "judge": made["judges"],
-        "mask_judge": judged[1] if judged else None,
+    changed = dict.fromkeys(origin.answers for origin in made.origins if origin.answers != "original")
+    values = {name: texts["responses"].get(name) for name in _FROM_RESPONSES} | {
+        **{f"{asked}_prompt": texts["prompts"].get(asked) for asked in ("choice", "open", "referring")},
+        "answers": ", ".join(changed) or "original",
+        "answer_rule": _answer_rule(benchmark),
+        "documents": ", ".join(dict.fromkeys(origin.rules for origin in made.origins if origin.rules)),
+        "judge": texts["judges"],
+        "mask_judge": ", ".join(made.mask_judges),
     }
     return {name: _text(values.get(name)) for name in SETTINGS}
 
 
-def _versions(made: Mapping[str, Any]) -> Iterable[str]:
-    said = str(made["responses"].get("versions") or "")
+def _answer_rule(benchmark: str) -> str:
+    """Returns the rule by which answers count; earlier versions read all benchmarks by the letter or the text."""
+    rule = get_benchmark(benchmark).paper_rule
+    return "paper" if rule == PAPER_RULES[0] else f"paper ({rule})"
+
+
+def _versions(texts: Mapping[str, Any]) -> Iterable[str]:
+    said = texts["responses"].get("versions", "")
     # lmms-eval reports the commit of its working directory as its version, so a version in the responses goes first.
-    if made["lmms_eval_version"] and "lmms-eval" not in said:
-        yield f"lmms-eval {made['lmms_eval_version']}"
+    if texts["lmms_eval_version"] and "lmms-eval" not in said:
+        yield f"lmms-eval {texts['lmms_eval_version']}"
     if said:
         yield said
 

@@ -21,9 +21,14 @@ SCORES = (
 # Rows that differ in one of these settings are in different sections.
 COMPARED = (
     "choice_prompt", "open_prompt", "referring_prompt", "answers", "answer_rule", "grounding", "phrases", "select",
-    "similarity", "mask_judge", "judge",
+    "similarity", "mask_judge", "judge", "mask", "no_candidate", "preset", "documents",
 )  # fmt: skip
-SETTINGS = (*COMPARED, "segmenter", "coordinates", "reducer", "query", "layers", "heads", "control", "seed")
+SETTINGS = (
+    *COMPARED, "segmenter", "coordinates", "reducer", "query", "layers", "heads", "control", "seed", "point", "pad",
+    "temperature", "sampling_seed",
+)  # fmt: skip
+# Rows of earlier versions do not have these.
+LATER = ("mask", "no_candidate", "preset", "documents", "point", "pad", "temperature", "sampling_seed")
 RULES = ("paper", "strict")
 LONGEST_NAME, LONGEST_TEXT = 200, 2000  # characters
 
@@ -94,6 +99,8 @@ def read_rows(*files: Path) -> list[dict[str, Any]]:
     for file in files:
         content = _read(file)
         for index, row in enumerate(content if isinstance(content, list) else [content]):
+            if isinstance(row, dict) and isinstance(row.get("settings"), dict):
+                row["settings"] = dict.fromkeys(LATER) | row["settings"]
             check_row(row, f"{file}, row {index + 1}" if isinstance(content, list) else str(file))
             found[json.dumps(row, sort_keys=True)] = row
     return list(found.values())

@@ -1,5 +1,8 @@
 """Checks whether a run meets requirements. Missing, partial, undefined and failed results do not meet them.
 
+Neither do scores of which most answers are `unparsed` or `unjudged`, unless that is itself required to be below
+something: `pixmini_vqa.unparsed<=1` accepts any number of them.
+
 `as_json` returns what `pixfound check --json` prints:
 
 | key | meaning |
@@ -22,7 +25,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,7 +37,9 @@ from pixfound_tasks.runs.check.requirements import Requirement
 from pixfound_tasks.runs.check.results import Coverage, ModelResults, TaskResult, read_results
 
 SCHEMA = "pixfound-check/1"
-STATUSES = ("passed", "short", "missing", "partial", "undefined", "failed")
+STATUSES = ("passed", "short", "missing", "partial", "undefined", "unreadable", "failed")
+MOST_UNREADABLE = 0.5  # a fraction of the answers
+_UNREADABLE = ("unparsed", "unjudged")  # metrics
 _LISTED = 12  # names listed in an error
 
 
@@ -64,7 +69,12 @@ def check(
     if model is not None:
         check_choice("--model", model, (results.model for results in found))
         found = [results for results in found if results.model == model]
-    return [_judge(each, results, allow_partial) for results in found for each in requirements]
+    accepted = {each.task for each in requirements if each.metric.partition(",")[0] in _UNREADABLE}
+    return [
+        _unreadable(each, results, accepted) or _judge(each, results, allow_partial)
+        for results in found
+        for each in requirements
+    ]
 
 
 def as_json(run: Path, verdicts: Sequence[Verdict], allow_partial: bool) -> dict[str, Any]:
@@ -76,6 +86,25 @@ def as_json(run: Path, verdicts: Sequence[Verdict], allow_partial: bool) -> dict
         "allow_partial": allow_partial,
         "requirements": [_as_json(verdict) for verdict in verdicts],
     }
+
+
+def _unreadable(requirement: Requirement, results: ModelResults, accepted: Collection[str]) -> Verdict | None:
+    """Returns a verdict if most answers of the requirement's task, or of one of its group's, could not be read."""
+    result = results.tasks.get(requirement.task)
+    if result is None or results.broken or result.failed:
+        return None
+    tasks = dict.fromkeys([requirement.task, *(part.task for part in result.coverage)])
+    for task in [task for task in tasks if task in results.tasks and task not in accepted]:
+        metrics = results.tasks[task].metrics
+        for key in [key for name in _UNREADABLE for key in _keys(metrics, name)]:
+            name, value = key.partition(",")[0], _number(metrics[key])
+            if value is not None and value > MOST_UNREADABLE:
+                reason = (
+                    f"{value:.0%} of the answers of {task} are {name}, so its scores say little; pixfound report says "
+                    f"what to do, and --require '{task}.{name}<=1' accepts them"
+                )
+                return Verdict(requirement, results.model, "unreadable", reason, result=result)
+    return None
 
 
 def _judge(requirement: Requirement, results: ModelResults, allow_partial: bool) -> Verdict:
@@ -118,6 +147,11 @@ def _no_such_metric(requirement: Requirement, result: TaskResult, keys: Sequence
         written = " or ".join(f"{requirement.task}.{key}" for key in keys)
         return f"{requirement.task} has this metric from several filters; write {written}"
     names = {key.partition(",")[0] for key in result.metrics if "," in key and "_stderr" not in key} - {"pixfound"}
+    if names <= {"bypass"}:  # what lmms-eval calls it
+        return (
+            f"{requirement.task} has no scores, as in a run with --predict_only; run it again without that option "
+            "(with the same --use_cache, the model need not answer again)"
+        )
     return f"{requirement.task} has no {requirement.metric}{_instead(requirement.metric, names)}; correct the name"
 
 

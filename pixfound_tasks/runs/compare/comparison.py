@@ -187,19 +187,8 @@ def _as_json(comparison: RunComparison) -> dict[str, Any]:
         name: {"model": run.model, "folder": str(run.folder)}
         for name, run in (("first", comparison.first), ("second", comparison.second))
     }
-    rest = {
-        name: getattr(comparison, name)
-        for name in (
-            "documents",
-            "only_first",
-            "only_second",
-            "metrics",
-            "flips",
-            "regressions",
-            "settings",
-            "warnings",
-        )
-    }
+    names = "documents", "only_first", "only_second", "metrics", "flips", "regressions", "settings", "warnings"
+    rest = {name: getattr(comparison, name) for name in names}
     differences = [_difference_as_json(each) for each in comparison.differences]
     return _plain({"benchmark": comparison.first.benchmark, **runs, "differences": differences, **rest})
 

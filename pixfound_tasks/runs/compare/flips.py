@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from pixfound_tasks import masks
-from pixfound_tasks.analysis.failures import ImageFacts, is_grounded
+from pixfound_tasks.analysis.failures import is_grounded
 from pixfound_tasks.runs import scores
 from pixfound_tasks.runs.compare.values import Value, metric, whole_pairs
+from pixfound_tasks.runs.outcomes import image_facts
 from pixfound_tasks.runs.run import Record
 
 Both = Sequence[tuple[Record, Record]]
@@ -79,13 +79,9 @@ def find_regressions(both: Both) -> list[Regression]:
 
 def _grounded(record: Record) -> float | None:
     """Returns 1 if the image is grounded by the `paper` rule, else 0; None without a grounding or an expression."""
-    document = record.document
-    if record.ground is None or document.expression is None:
+    if record.grounding is None or record.document.expression is None:
         return None
-    predicted = record.ground.response.prediction(document.size)
-    areas = masks.area(document.mask), masks.area(predicted), document.width * document.height
-    facts = ImageFacts(document.id, document.pair, {}, False, masks.iou(predicted, document.mask), *areas)
-    return float(is_grounded(facts, "paper"))
+    return float(is_grounded(image_facts(record, record.grounding, correct=False), "paper"))
 
 
 _KINDS: dict[tuple[str, str], Value] = {  # names of image flips and pair flips -> whether an image is correct

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from pixfound_tasks.runs.provenance import provenance
+from pixfound_tasks.runs.provenance import as_texts, provenance
 from pixfound_tasks.runs.run import RECORDED, Record, Run
 
 Both = Sequence[tuple[Record, Record]]
@@ -20,6 +20,10 @@ _WHAT_MATTERS = {
     "select": "selection",
     "similarity": "selection",
     "segmenter": "segmenter",
+    "mask": "rule for masks",
+    "no_candidate": "rule for answers without a mask",
+    "preset": "preset",
+    "temperature": "sampling",
     "coordinates": "reading of coordinates",
     "judge": "judge of masks",
     "judges": "judge of open answers",
@@ -66,16 +70,12 @@ def _shared_answers(*records: Record) -> tuple[Record, ...]:
 
 
 def _settings(run: Run) -> dict[str, str]:
-    said = provenance(run)
+    made = provenance(run)
+    said = as_texts(made)
     answers = [answer for record in run.records for name in RECORDED.values() if (answer := getattr(record, name))]
-    chosen_by = dict.fromkeys(answer.response.selected.by for answer in answers if answer.response.selected)
-    judged_by = dict.fromkeys(
-        str(notes.get("name"))
-        for answer in answers
-        if isinstance(notes := answer.response.provenance.get("judge"), dict)
-    )
-    settings = {"select": ", ".join(sorted(chosen_by)), "judge": ", ".join(sorted(judged_by))}
-    settings |= {name: str(value) for name, value in said["responses"].items() if name not in _NOT_SETTINGS}
+    chosen_by = {answer.response.selected.by for answer in answers if answer.response.selected}
+    settings = {"select": ", ".join(sorted(chosen_by)), "judge": ", ".join(sorted(made.mask_judges))}
+    settings |= {name: text for name, text in said["responses"].items() if name not in _NOT_SETTINGS}
     return settings | {name: "" if said[name] is None else str(said[name]) for name in _OF_RUN}
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.comparison import Paired
 from pixfound_tasks.runs.run import Answer, Record
 from pixfound_tasks.runs.scores import Protocol, answers
@@ -38,10 +37,8 @@ def oracle(record: Record) -> float:
 
     Returns NaN if the image has no referring expression.
     """
-    answer = record.when or record.ground
-    if answer is None or record.document.expression is None:
-        return math.nan
-    return metrics.response_oracle(answer.response, record.document.mask).iou
+    image = record.when_grounding
+    return math.nan if image is None or record.document.expression is None else image.oracle.iou
 
 
 def by_image(runs: Runs, value: Value) -> Paired:

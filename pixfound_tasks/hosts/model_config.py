@@ -1,0 +1,21 @@
+"""What a model's configuration in transformers tells under no public name.
+
+| read | reason | seen in |
+|---|---|---|
+| `config._attn_implementation` | the attention kernel that the model runs | 5.1 to 5.24 |
+| `config._commit_hash` | the revision that was loaded from the hub | 5.1 to 5.24 |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def kernel_name(config: Any) -> str:
+    """Return the name of the model's attention kernel, such as "sdpa"."""
+    return config._attn_implementation
+
+
+def hub_revision(config: Any) -> str | None:
+    """Return the commit that was loaded from the hub, or None if the model is from a folder."""
+    return getattr(config, "_commit_hash", None)
