@@ -35,7 +35,10 @@ _MOST_ITEMS = 1000  # per list: a model in a loop repeats the same box endlessly
 _MOST_PROBLEMS = 20
 _MOST_TOKENS = 1 << 31  # limits characters too; larger numbers could overflow numpy's 64 bits
 # Parts of a response or of masks as JSON. If the whole is no JSON, it was cut, and its numbers are not an answer.
-_REMAINS = re.compile(r'"schema"\s*:\s*"pixfound/|"counts"\s*:\s*(?:"|\[)')
+_REMAINS = re.compile(
+    r'"schema"\s*:\s*"pixfound/|"counts"\s*:\s*(?:"|\[)|\A(?!\s*[\[{`]).*?","(?:masks|boxes|points|scores|phrases)":\[',
+    re.DOTALL,
+)
 _CODE_BLOCK = re.compile(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 

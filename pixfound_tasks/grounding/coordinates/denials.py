@@ -17,6 +17,18 @@ _APOLOGY = re.compile(
 )
 _DENIAL = re.compile("|".join(DENIALS))
 _EXCUSE = re.compile("|".join(EXCUSES))
+# Something of the object is not seen, or something about it is denied.
+_PARTIAL = re.compile(
+    r"\b(?:not|n't|cannot) (?:\w+ ){0,3}"
+    r"(?:fully|entirely|completely|in full|from the (?:front|side|back)|the whole|happy)\b"
+    r"|\b(?:visible|shown|seen) (?:fully|entirely|completely|in full|from the (?:front|side|back))\b"
+    r"|\bthe \w+'s \w+ but\b|\bvisible enti\u00e8rement|\u6ca1\u6709[^\u3002,\uff0c]{1,20}\u7684[^\u3002]{1,20}\u5728"
+)
+# What comes after a denial and says that something else is there.
+_TURNS = re.compile(
+    r"\b(?:but|however|though)\b(?! (?:there is|there are|it is|i)\b.{0,20}\b(?:no|not)\b)"
+    r"|, (?:the|a|an) \w+ (?:is|lies|sits|stands)\b|\bonly (?:a|an|its|the)\b"
+)
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _CLAUSE_END = re.compile(r"[,;:\u2014\uff0c]| but | however | while | although ")
 _GENERIC = frozenset("object such target none nothing it thing null".split())
@@ -30,9 +42,12 @@ def is_denial(text: str, expression: str | None = None) -> bool:
     counts too, and a denial does not if only another part of the reply names the object, as in "There is no cat, but
     the dog is on the left". Refusals ("I cannot draw boxes") and replies that name another object first do not count.
     """
+    if _PARTIAL.search(text[:_SEARCHED].lower().replace("\u2019", "'")):
+        return False
     sentences = _SENTENCE_END.split(_FENCE.sub("", text.strip()[:_SEARCHED]))
     if not expression:
-        return bool(_DENIAL.search(_plain(sentences[0])))
+        denial = _DENIAL.search(_plain(sentences[0]))
+        return denial is not None and not _TURNS.search(_plain(sentences[0]), denial.end())
     named = {word.rstrip("s") for word in _WORD.findall(expression.lower())} - _STOP_WORDS
     denied = [clause for sentence in sentences if (clause := _denying_clause(_plain(sentence))) is not None]
     if any(_names(clause, named | _GENERIC) for clause in denied):

@@ -62,6 +62,7 @@ from pixfound_tasks.grounding.coordinates.denials import is_denial
 from pixfound_tasks.grounding.coordinates.masks_in_text import draw
 from pixfound_tasks.grounding.coordinates.meaning import is_nothing, meant
 from pixfound_tasks.grounding.coordinates.placing import UNDECLARED, Placed, Unread, place
+from pixfound_tasks.grounding.coordinates.prose import after_revision, with_statements
 from pixfound_tasks.grounding.coordinates.scanning import scan
 from pixfound_tasks.grounding.coordinates.syntax import NUMBER
 from pixfound_tasks.masks import Rle, Size, check_size
@@ -148,6 +149,7 @@ def read_coordinates(
         return Reading(None, None, declared, (UNFINISHED,))
     scanned = _scanned(answer.text)
     found, problems = meant(scanned, convention, kind)
+    found = with_statements(found, answer.text)
     nothings = [item for item in found if is_nothing(item)]
     found = [item for item in found if not is_nothing(item)]
     placed: list[Placed] = []
@@ -173,6 +175,8 @@ def read_coordinates(
 
 def _scanned(answer: str) -> Scan:
     plain = answer.translate(_ASCII)
+    if (revised := after_revision(plain)) and (scanned := scan(revised)).found:
+        return scanned
     bare = _BARE.fullmatch(plain) if len(plain) <= _LONGEST_BARE else None
     return scan(f"[{bare['numbers']}]{bare['unit']}" if bare else plain)
 
