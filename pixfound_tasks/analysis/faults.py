@@ -47,7 +47,8 @@ FAULTS = {
         Fault(
             "full",
             "have masks that cover nearly the whole image",
-            "check the mask files, whose ground must be 0, or PIXFOUND_COORDINATES and PIXFOUND_SEGMENTER",
+            "look at them in the report; another segmenter or PIXFOUND_COORDINATES may suit, and mask files need 0 as "
+            "their ground",
         ),
         Fault(
             "empty",

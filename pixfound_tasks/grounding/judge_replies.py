@@ -44,7 +44,8 @@ _NUMBER = re.compile(
 _QUANTITY = re.compile(rf" {_THING}s\b")
 _OF_ALL = re.compile(r"(?:\bof|/|\bamong|\bfrom|\ball) ?(?:the )?$")
 _REJECTED = re.compile(
-    r"(?:\b(?:than|not|unlike|instead of|compared (?:to|with)|over|except|neither|nor)|n't)(?: (?:the|in|is|best))*"
+    r"\b(?:second best|runner-?up|worst|next best|least)\b[^.\n;\d]{0,20}$"
+    r"|(?:\b(?:than|not|unlike|instead of|compared (?:to|with)|over|except|neither|nor)|n't)(?: (?:the|in|is|best))*"
     rf"(?: {_THING})? ?$"
 )
 _WORSE = re.compile(r"[^.\n;,\d]{0,30}(?:\b(?:no|not|worse|worst|wrong|incorrect|neither)\b|n't\b)")
@@ -55,6 +56,12 @@ _ANNOUNCED = re.compile(
 )
 _OPENS = re.compile(rf"(?:\A|[\n.:!?])[^\w\n]*(?:{_THING} )?$")
 _ENDS = re.compile(r"[^\w\n]*(?:\n|\Z)")
+# What follows takes back what came before; a reason compares; a remark in brackets rates.
+_REVISED = re.compile(r"\b(?:wait|actually|correction|scratch that)\b[,:.]*(?=[^\n]*\d)")
+_REASON = re.compile(r"\b(?:because|since|though|although|whereas|while)\b[^.\n;]*")
+_ASIDE = re.compile(r"\((?:score|confidence|rating)\b[^()\n]{0,40}\)")
+_WORD_YES = re.compile(r"\byes\b")
+_RATED = re.compile(r"^\W*(\d+)\W{0,3}: ?[a-z]", re.MULTILINE)
 _LISTED = re.compile(rf"[\s,()]*(?:or|and|/|&|-|to|,)[\s,()]*(?:or |else |the |{_THING} )*")
 
 
@@ -97,8 +104,15 @@ def chosen_number(reply: str, count: int) -> int | None:
     one. Of "1 or 3", none is chosen. Never raises.
     """
     final = final_answer(reply).text
-    text = plain(json_answer(final) or final).lower()
-    numbers = _numbers(text)
+    text = _ASIDE.sub(" ", plain(json_answer(final) or final).lower())
+    revised = _REVISED.split(text)[-1]
+    numbers: list[_Number] = []
+    for part in (_REASON.sub(" ", revised), revised, text):
+        if numbers := _numbers(part):
+            text = part
+            break
+    if len({match[1] for match in _RATED.finditer(text)}) > 1 and not _WORD_YES.search(text):
+        return None  # every image is described, and none chosen
     listed = {
         number
         for first, second in zip(numbers, numbers[1:])

@@ -27,6 +27,26 @@ _DENIES = re.compile(
     rf"{_SUBJECT} (?:(?:is|does|was)(?: not|n't)\b(?! (?:wrong|incorrect|false))|(?:is|was) (?:wrong|incorrect)\b)"
 )
 _AFFIRMS = re.compile(rf"{_SUBJECT} (?:is (?:correct|right)\b|does\b(?! not)|matches\b|correctly\b)")
+# A yes or a no that the judge quotes, one that it makes depend on something, and explanations of the contrary.
+_QUOTED = re.compile(
+    r"\b(?:response|student|model|assistant|(?:predicted|given|correct|expected|reference) answer|ground truth|both)\b"
+    r"[^.\n;]{0,20}?\b(?:is|was|says?|said|answered|answers|be)\b\W{0,3}(?:\([a-z]\) ?)?(?:yes|no)\b"
+    r"|\bcorrect answer: (?:\([a-z]\) ?)?(?:yes|no)\b"
+)
+_HEDGED = re.compile(
+    r"\b(?:maybe|almost|perhaps|possibly|partially|to answer|would say|(?:can't|cannot|can not) say)[, ] ?(?:yes|no)\b"
+    r"|\b(?:yes|no),? if\b"
+)
+_YES_BUT = re.compile(
+    r"[,.:]? [^.\n]{0,120}(?<!not )(?<!n't )\b(?:incorrect|wrong|differs?|different|mismatch|contradicts?)\b"
+)
+_NO_BUT = re.compile(
+    r"[,.: -]+(?:(?:it|they|this|that|the (?:answer|response)) (?:is|are) |it's )?"
+    r"(?:correct|the same|right|identical)\b"
+)
+_WHOLE = re.compile(
+    r"(?:the (?:answer|response) is |it is |it's )?(?:(?P<yes>correct|y)|(?P<no>incorrect|wrong|n))[.!]?"
+)
 _AROUND = 60  # characters before a word that are searched
 
 
@@ -41,17 +61,21 @@ def read_verdict(reply: str) -> YesNo:
     """Read a judge's reply to a yes/no question: its final answer, or the answer in its JSON. Never raises.
 
     "Yes, it does.", "**Answer:** no", `{"verdict": "yes"}` and their like in ten languages are verdicts. If a reply
-    says both, or explains the contrary ("Yes, it does not match"), it has no verdict.
+    says both, or explains the contrary ("Yes, it does not match"), it has no verdict. What it quotes ("the response is
+    no") and what it makes depend on something ("yes if ...") are no verdicts.
     """
     final = final_answer(reply)
     if not final.is_finished:
         return YesNo(None)
     text = plain(json_answer(final.text) or final.text).lower()
+    if whole := _WHOLE.fullmatch(text.strip()):
+        return YesNo(whole["yes"] is not None)
+    text = _HEDGED.sub(" ", _QUOTED.sub(" ", text))
     read = read_yes_no(text)
     text = text.lstrip("( ")
     opening = _WORD.match(text)
-    contrary = _DENIES if read.verdict else _AFFIRMS
-    if opening and read.verdict is not None and contrary.match(text, opening.end()):
+    contrary = (_DENIES, _YES_BUT) if read.verdict else (_AFFIRMS, _NO_BUT)
+    if opening and read.verdict is not None and any(each.match(text, opening.end()) for each in contrary):
         return YesNo(None, True)
     return read
 
