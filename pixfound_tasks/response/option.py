@@ -64,6 +64,23 @@ class _Reading(NamedTuple):
 _CONFLICT = _Reading(is_conflicting=True)
 
 
+# "B rather than A", in words that other readers do not know; and counts that are no number.
+_RATHER = re.compile(r"\b[A-Z]\s?(?:ではなく|가 아니라)\s?([A-Z])\b")
+_OVER = re.compile(r"\b([Cc]hoose|[Pp]refer|[Pp]ick|[Ss]elect) ([A-Z]) (?:over|to|rather than) [A-Z]\b")
+_RANGE = re.compile(
+    r"\b\w+ ?(?:-|\u2013|\bor\b|\bto\b) ?(?:\d+|one|two|three|four|five|six|more|fewer|less)\b(?! more)"
+    r"|(?:\b(?:at (?:least|most)|up to|(?:more|less|fewer|no more|no less) than|half of|between)\b|[<>\u2264\u2265~])"
+    r" ?\w+"
+    r"|\b\d+ ?\+|\b\w+ (?:pairs|dozens?|groups) of\b",
+    re.IGNORECASE,
+)
+
+
+def _without_comparisons(text: str, options: Sequence[str]) -> str:
+    text = _OVER.sub(r"\1 \2", _RATHER.sub(r"\1", text))
+    return _RANGE.sub(" ", text) if options and all(option.isdecimal() for option in options) else text
+
+
 def lenient_choice(answer: str, options: Sequence[str]) -> int | None:
     """The one option that an answer names, also within a sentence; None if it names no option or several.
 
@@ -89,7 +106,7 @@ def lenient_choice(answer: str, options: Sequence[str]) -> int | None:
     for around in ("", " .,:;()\n", " .,:;!()\n"):
         if (whole := text.lower().strip(around) if around else text.lower()) in lowered:
             return lowered.index(whole)
-    text = _without_list(text, lowered)
+    text = _without_list(_without_comparisons(text, lowered), lowered)
     parts = revisions(text, says_no=_are_yes_no(lowered))
     return _combined([_read(part, lowered) for part in reversed(parts)], len(options))
 

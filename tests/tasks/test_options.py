@@ -227,3 +227,21 @@ def test_long_answers_take_linear_time(unit):
     start = time.perf_counter()
     lenient_choice(unit * (10_000_000 // len(unit)), ["0", "1"] if unit == "1 " else OPTIONS)
     assert time.perf_counter() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "chosen"),
+    [
+        ("A\u3067\u306f\u306a\u304fB", ("Open", "Closed"), 1),
+        ("A\uac00 \uc544\ub2c8\ub77c B", ("Open", "Closed"), 1),
+        ("Choose A over B", ("Open", "Closed"), 0),
+        ("I prefer A to B", ("Open", "Closed"), 0),
+        *((answer, "0123", None) for answer in (
+            "The answer is 2 or 3", "2-3", "2+", "At least 2", "There are two or more dogs", "up to 3",
+            "No more than one", "two pairs of dogs", "half of 2",
+        )),
+        *((answer, "0123", 2) for answer in ("2", "I see two dogs", "C) 2", "The answer is 2.")),
+    ],
+)  # fmt: skip
+def test_comparisons_and_counts_that_are_no_number(answer, options, chosen):
+    assert lenient_choice(answer, tuple(options)) == chosen
