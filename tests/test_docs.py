@@ -88,6 +88,10 @@ def test_add_a_benchmark(tmp_path):
     assert len(list((tmp_path / "mylab" / "task_yamls").glob("sides*.yaml"))) == 13
 
 
+def test_add_a_model_family(tmp_path):
+    follow(recipe("Add a model family"), tmp_path)
+
+
 def test_add_a_coordinate_convention(tmp_path):
     follow(recipe("Add a coordinate convention"), tmp_path)
 
