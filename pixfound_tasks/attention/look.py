@@ -69,11 +69,11 @@ class Look:
     def non_finite_tokens(self) -> tuple[int, ...]:
         """The tokens whose attention was computed but is not finite, which can happen in half precision.
 
-        `phrase_map` leaves them out. With `query="consume"`, the last token of a generated answer is not among them,
-        because its attention was never computed.
+        `phrase_map` leaves them out. Not among them are the last token of a generated answer with `query="consume"` and
+        the first token of a given answer with `query="study"`, because their attention was never computed.
         """
         missing = np.flatnonzero(~np.isfinite(self.values).all(axis=1))
-        never = len(self.values) - 1 if self.settings.get("query") == "consume" else None
+        never = {"consume": len(self.values) - 1, "study": 0}.get(str(self.settings.get("query")))
         return tuple(int(token) for token in missing if token != never)
 
     def phrase_map(self, span: Span, image: int = 0, method: Method = "bicubic") -> Float32[np.ndarray, "height width"]:
