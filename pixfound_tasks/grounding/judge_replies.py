@@ -28,6 +28,11 @@ _BUT_ONE = re.compile(r"\b(?:but|however|although|though)\b.{0,80}\b(?:one|it|so
 _AFFIRMS = re.compile(
     r"(?:there (?:is|are)|it (?:does|is|has)|i (?:can )?see|(?:the|this) (?:image|picture) (?:has|shows|contains))\b"
 )
+# What is lacking is another thing, or a part: "a dog with no collar", "there is a dog but no cat".
+_OF_ANOTHER = re.compile(
+    r"\b(?:with|but) no\b|\bmissing (?:an?|its|his|her|the)\b|\bnot missing\b"
+    r"|^\W*there(?: is|'s| are) (?!no\b|not\b|nothing\b|none\b)\w+|\b(?:is|are) present\b.*\bnot\b"
+)
 _SENTENCE = re.compile(r"[.!?\n]")
 
 _ORDINALS = (
@@ -91,9 +96,13 @@ def read_presence(reply: str) -> Presence:
     if is_conflicting:
         return Presence(True, "conflicting: counts as yes")
     text = plain(answer).lower()
+    is_said = False
     for sentence in _SENTENCE.split(text):
         if (_LACKS.search(sentence) or is_denial(sentence)) and not _UNSURE.search(sentence):
+            if is_said or _OF_ANOTHER.search(sentence):
+                return Presence(True, "conflicting: counts as yes")
             return Presence(True, "conflicting: counts as yes") if _BUT_ONE.search(sentence) else Presence(False)
+        is_said = is_said or _OF_ANOTHER.search(sentence) is not None
     return Presence(True, "" if _AFFIRMS.match(text) else "unread: counts as yes")
 
 

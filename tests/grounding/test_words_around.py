@@ -31,6 +31,9 @@ BOX = (0.1, 0.25, 0.5, 0.75)
         "Initially I thought [0, 0, 9, 9], but the correct box is [100, 250, 500, 750]",
         "[0, 0, 9, 9]\nWait, that is wrong. Corrected: [100, 250, 500, 750]",
         "Not [0, 0, 9, 9]. Final answer: [100, 250, 500, 750]",
+        # Numbers of other things.
+        '{"bbox_2d": [100, 250, 500, 750], "crop": [0, 0, 640, 480]}',
+        '{"image_bbox": [0, 0, 1000, 1000], "bbox_2d": [100, 250, 500, 750], "id": [1, 2, 3, 4]}',
         # Nothing of the kind.
         "Final answer: [100, 250, 500, 750]",
         "The bounding box is [100, 250, 500, 750].",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pixfound_tasks.grounding.judge_replies import chosen_number
+from pixfound_tasks.grounding.judge_replies import chosen_number, read_presence
 from pixfound_tasks.response.yes_no import read_verdict
 
 VERDICTS = [
@@ -76,3 +76,27 @@ def test_a_verdict_is_what_the_judge_says_itself(reply, verdict):
 @pytest.mark.parametrize(("reply", "number"), NUMBERS)
 def test_a_choice_is_the_image_that_is_declared_best(reply, number):
     assert chosen_number(reply, 4) == number
+
+
+PRESENCE = [
+    ("The picture shows a dog with no collar", True),
+    ("A dog with no leash", True),
+    ("There is a dog but no cat", True),
+    ("There's a dog. It does not have a collar.", True),
+    ("The dog is missing a leg", True),
+    ("It's not missing; I see it.", True),
+    ("A dog is present, although not visible fully", True),
+    ("There isn't any dog.", False),
+    ("It does not have one", False),
+    ("There is no dog.", False),
+    ("No", False),
+    ("Yes", True),
+    ("I don't see a dog.", False),
+    ("The image has no dog.", False),
+    ("There are no dogs.", False),
+]
+
+
+@pytest.mark.parametrize(("reply", "is_there"), PRESENCE)
+def test_what_lacks_something_is_there(reply, is_there):
+    assert read_presence(reply).is_there is is_there

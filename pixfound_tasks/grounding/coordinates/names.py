@@ -65,7 +65,8 @@ UNIT_NAMES = {
 FIXED_KEYS = {"box_2d": "thousand_yx"}
 # Lists under these keys are not coordinates.
 OTHER_KEYS = frozenset(
-    "color colour rgb rgba size shape image_size image_shape resolution score scores confidence counts".split()
+    "color colour rgb rgba size shape image_size image_shape resolution score scores confidence counts crop crop_box "
+    "image_bbox image_box image_rect embedding embeddings id ids index original_size".split()
 )
 # An empty list under these keys means "not there".
 PLACE_KEY = re.compile(r"box|point|coord|object|detect|location|region|instance|result|mask|polygon|answer|match")
