@@ -17,6 +17,7 @@ from PIL import Image
 
 from pixfound_tasks import masks
 from pixfound_tasks.grounding.coordinates.reading import CONVENTIONS, read_coordinates
+from pixfound_tasks.grounding.judge_replies import chosen_number
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.models.png_masks import UnreadableMask, read_png
 from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases
@@ -34,7 +35,9 @@ from pixfound_tasks.response import (
     from_text,
     to_text,
 )
+from pixfound_tasks.response.final_answer import final_answer
 from pixfound_tasks.response.option import is_correct_answer, lenient_choice
+from pixfound_tasks.response.yes_no import read_verdict
 from pixfound_tasks.runs.run import RunError, read_runs
 from pixfound_tasks.runs.summary import summarize
 from pixfound_tasks.tasks import choice, emergence, evidence, referring
@@ -46,12 +49,19 @@ REPLIES = (
     '[{"bbox_2d": [12, 20, 90, 100], "label": "it"}]', "<box>[[1, 2, 30, 40]]</box>", '<point x="3.1" y="4">it</point>',
     "<|det|>[[1, 2, 30, 40]]<|/det|>", "<loc0001><loc0002><loc0300><loc0400> it", "{<12><30><45><60>}",
     '<points coords="1 1 250 300">it</points>', "<|box_start|>(1,2),(30,40)<|box_end|>", "There is no such object.",
+    '{"bbox": {"top_left": [1, 2], "bottom_right": [30, 40]}}', "[10%, 20%, 30%, 40%] (in pixels)",
+    '[{"polygon": [[1, 2], [30, 2], [30, 40]]}]', "<think>[1, 2, 3, 4]</think>Not [1, 2, 3, 4]. Answer: [5, 6, 7, 8]",
+    '{"box_2d": [1, 2, 30, 40], "mask": "data:image/png;base64,iVBORw0KGgo="}', "\u56fe\u4e2d\u6ca1\u6709\u72d7\u3002",
     '{"x": 1, "y": 2, "width": 30, "height": 40}', "it<patch_index_0012><patch_index_0300>", "[0.1, 0.2, 0.5, 0.6]",
 )  # fmt: skip
 ANSWERS = (
     "The answer is: (b) Closed.",
     "(A)",
     "Option B, since a dog's face is open and the other half-eaten one isn't.",
+    "<think>It may be A.</think>\\boxed{B}</s>",
+    "It may be A[/THINK]<answer>**B**</answer>",
+    "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>",
+    'Okay, let me see. Not A, so B. No wait, {"answer": "A"}',
 )
 
 
@@ -146,7 +156,7 @@ def coordinates() -> Target:
         found = read_coordinates(text, SIZE, conventions[data[0] % len(conventions)] if data else None)
         numbers = [number for place in (*(found.boxes or ()), *(found.points or ())) for number in place]
         assert all(0 <= number <= 1 for number in numbers)
-        assert found.boxes is not None or found.points or found.problems
+        assert found.boxes is not None or found.points or found.masks or found.problems
 
     return Target(call, [bytes([place]) + text.encode() for place, text in enumerate((*REPLIES, *ANSWERS))])
 
@@ -156,6 +166,10 @@ def words() -> Target:
         text = text_of(data)
         assert all(text[slice(*phrase.chars)] == phrase.text for phrase in rule_phrases(text))
         content_words(text), named_words(text)
+        for keep_boxes in (True, False):
+            start, stop = final_answer(text, keep_boxes).chars
+            assert 0 <= start <= stop <= len(text)
+        assert read_verdict(text).verdict in (None, True, False) and chosen_number(text, 4) in (None, 1, 2, 3, 4)
         assert lenient_choice(text, OPTIONS) in (None, 0, 1) and is_correct_answer(text, OPTIONS, 0) in (True, False)
 
     return Target(call, [text.encode() for text in ANSWERS])
