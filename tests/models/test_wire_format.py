@@ -82,3 +82,11 @@ def test_the_host_scores_the_same_whatever_the_text_holds(monkeypatch, grounding
     assert grounding == "box" or usual["miou"] > 0.3
     for before, after in (("</think>", ""), ("<think>", ""), ("<think>", "</think>"), ('"{', '}"')):
         assert run(before, after) == usual
+
+
+def test_the_reported_response_keeps_its_mask(shared):
+    replies = json.loads((shared / "data" / "replies.json").read_text())
+    (reported,) = (reply["input"] for reply in replies if reply["id"] == "R1")
+    assert len(from_text(reported, (4, 4)).masks) == 1
+    # As the host cut it before, it is a fault and no mask.
+    assert from_text(strip_reasoning_tags(reported, TAGS), (4, 4)).masks is None
