@@ -59,6 +59,7 @@ FAULTS = {
 }
 
 
+MOST_UNREADABLE = 0.5  # if a larger fraction of the answers cannot be read, the score over them says little
 UNREADABLE = ("failed", "unfinished", "undeclared", "unparsed", "unjudged")  # at most one of them per answer
 
 

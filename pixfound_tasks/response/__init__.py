@@ -3,7 +3,8 @@
 Plain text is a response. A grounded response is one JSON object, a superset of what lmms-eval's `sam3` prints. Points
 are `(x, y)` and boxes `(x_min, y_min, x_max, y_max)`, in fractions of the image's width and height. `chars` and
 `tokens` are half-open ranges in the answer's text and in its tokens. A phrase may have a coarse `map` of its attention
-(see `maps`). No score depends on it, so readers may ignore it.
+(see `maps`), and a response the `draft` of a model that thinks before it answers. No score depends on them, so readers
+may ignore them.
 """
 
 from pixfound_tasks.response.maps import CoarseMap, coarse_map

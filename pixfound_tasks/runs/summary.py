@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.emergence import Emergence
-from pixfound_tasks.analysis.faults import UNREADABLE, shares, warnings
+from pixfound_tasks.analysis.faults import MOST_UNREADABLE, UNREADABLE, shares, warnings
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.runs import scores
@@ -94,7 +94,11 @@ class Summary:
     @property
     def unreadable(self) -> list[str]:
         """The tasks most of whose answers are missing or could not be read."""
-        ends = (end for end, found in self.faults.items() if sum(found.get(name, 0) for name in UNREADABLE) > 0.5)
+        ends = (
+            end
+            for end, found in self.faults.items()
+            if sum(found.get(name, 0) for name in UNREADABLE) > MOST_UNREADABLE
+        )
         return [f"{self.benchmark}_{end}" for end in ends]
 
     @property

@@ -4,7 +4,8 @@ A document has the columns of `prompts.variants`. `score`, `spread`, `worst` and
 `analysis.sensitivity.Statistics` over the scores of all variations, without the original.
 
 `score_spelling` and the like are the same over the variations of one type. A variation without a score (no complete
-pair, no expression) is left out. Answers are compared with the options as the benchmark writes them, without typos.
+pair, no expression) is left out. Answers are compared with the options as the benchmark writes them, without typos;
+with PIXFOUND_VARIATIONS=study, with those of the varied prompt.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pixfound_tasks.analysis.faults import MOST_UNREADABLE
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.hosts.incompatibilities import failure_hint
 from pixfound_tasks.runs.check.requirements import Requirement
@@ -38,7 +39,6 @@ from pixfound_tasks.runs.check.results import Coverage, ModelResults, TaskResult
 
 SCHEMA = "pixfound-check/1"
 STATUSES = ("passed", "short", "missing", "partial", "undefined", "unreadable", "failed")
-MOST_UNREADABLE = 0.5  # a fraction of the answers
 _UNREADABLE = ("unparsed", "unjudged")  # metrics
 _LISTED = 12  # names listed in an error
 
