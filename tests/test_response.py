@@ -76,6 +76,7 @@ def test_a_bare_list_of_masks_is_read():
 def test_boxes_and_points_stand_in_for_masks():
     boxes = from_text('{"boxes": [{"x_min": 0, "y_min": 0, "x_max": 0.5, "y_max": 2}]}', SIZE)
     assert boxes.boxes == ((0.0, 0.0, 0.5, 1.0),)  # clamped
+    assert boxes.problems == ("expected fractions in 0..1, but got [0.0, 0.0, 0.5, 2.0]; clamped",)
     assert boxes.prediction(SIZE) == LEFT
     assert masks.area(from_text('{"points": [[0.5, 0.5]]}', SIZE).prediction(SIZE)) == 1
 

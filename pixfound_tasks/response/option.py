@@ -18,6 +18,11 @@ from pixfound_tasks.response.yes_no import read_yes_no
 # In the authors' order. Splitting at "answer is" leaves the colon, so "the answer is: (a)" matches no option.
 _ANNOUNCEMENTS = ("answer is", "answer is:", "answer:")
 _AFTER_LETTER = re.compile(r"[).:, \n-]*")
+_VERDICT = re.compile(
+    r"(?<![\w'])([A-Z])\)? ?[:=-] ?(true|false|correct|incorrect|right|wrong|yes|no)(?= ?(?:[.,;:!\n]|$))",
+    re.IGNORECASE,
+)
+_POSITIVE = frozenset("true correct right yes".split())
 _DENIES = re.compile(r"\bno\b(?! longer| more| one| doubt| question| wonder)")
 _AT_END = re.compile(r" ?(?:[.,;:!\n]|$)")
 
@@ -106,9 +111,22 @@ def lenient_choice(answer: str, options: Sequence[str]) -> int | None:
     for around in ("", " .,:;()\n", " .,:;!()\n"):
         if (whole := text.lower().strip(around) if around else text.lower()) in lowered:
             return lowered.index(whole)
+    if verdicts := _verdicts(text, lowered):
+        return verdicts.index(True) if sum(verdicts) == 1 else None
     text = _without_list(_without_comparisons(text, lowered), lowered)
     parts = revisions(text, says_no=_are_yes_no(lowered))
     return _combined([_read(part, lowered) for part in reversed(parts)], len(options))
+
+
+def _verdicts(text: str, options: Sequence[str]) -> list[bool]:
+    """Whether each option is correct, if the text says so of all of them: "A: false, B: true". Otherwise empty.
+
+    It is also empty for options that are such words themselves.
+    """
+    found = {match[1].lower(): match[2].lower() for match in _VERDICT.finditer(text)}
+    wanted = string.ascii_lowercase[: len(options)]
+    is_clear = len(options) > 1 and all(letter in found for letter in wanted) and not set(found.values()) & {*options}
+    return [found[letter] in _POSITIVE for letter in wanted] if is_clear else []
 
 
 def _combined(readings: Sequence[_Reading], count: int) -> int | None:

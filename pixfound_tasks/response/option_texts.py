@@ -33,7 +33,8 @@ _LIGHT = frozenset(
 _FINITE = frozenset("is are was were has have looks seems appears stands ist sind est es está é".split())
 _RAISED = re.compile(
     r"(?:\b(?:do|does|did|would) ?(?:n't|not)|\bcannot|\bcan't) (?:think|believe|look|seem|appear|feel|say|see)\b"
-    r"|\bno (?:evidence|sign|indication)\b|\b(?:not|n't) (?:true|correct|the case) that\b|\bdoubt\b"
+    r"|\b(?:in )?no (?:evidence|sign|indication|way|chance|case|circumstances)\b|\bby no means\b|\bnot at all\b"
+    r"|\b(?:not|n't) (?:true|correct|the case) that\b|\bdoubt\b"
     r"|^ ?(?:neither|none|nothing|nobody|no one)\b"
 )
 _UNSURE = re.compile(

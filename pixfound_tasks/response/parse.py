@@ -33,6 +33,7 @@ _SAM3_KEYS = {"masks", "boxes", "points", "scores"}
 
 _MOST_ITEMS = 1000  # per list: a model in a loop repeats the same box endlessly
 _MOST_PROBLEMS = 20
+_OUTSIDE = 0.01  # how far a fraction may lie outside 0..1 without a word
 _MOST_TOKENS = 1 << 31  # limits characters too; larger numbers could overflow numpy's 64 bits
 # Parts of a response or of masks as JSON. If the whole is no JSON, it was cut, and its numbers are not an answer.
 _REMAINS = re.compile(
@@ -179,7 +180,11 @@ class _Reader:
     def fractions(self, values: Any, count: int) -> tuple[float, ...]:
         if not isinstance(values, list) or len(values) != count:
             raise _Unreadable(f"expected {count} numbers, but got {str(values)[:40]!r}")
-        return tuple(min(max(self.number(value), 0.0), 1.0) for value in values)
+        numbers = [self.number(value) for value in values]
+        clamped = tuple(min(max(number, 0.0), 1.0) for number in numbers)
+        if max(abs(number - within) for number, within in zip(numbers, clamped)) > _OUTSIDE:
+            self.problems.append(f"expected fractions in 0..1, but got {str(numbers)[:60]}; clamped")
+        return clamped
 
     def point(self, value: Any) -> Point:
         x, y = self.fractions(value, 2)

@@ -34,6 +34,14 @@ BOX = (0.1, 0.25, 0.5, 0.75)
         # Numbers of other things.
         '{"bbox_2d": [100, 250, 500, 750], "crop": [0, 0, 640, 480]}',
         '{"image_bbox": [0, 0, 1000, 1000], "bbox_2d": [100, 250, 500, 750], "id": [1, 2, 3, 4]}',
+        # Corners by name, and a table.
+        "Top-left: (100, 250), bottom-right: (500, 750)",
+        "The upper left corner is at (100, 250) and the lower right corner at (500, 750).",
+        "bottom right (500, 750); top left (100, 250)",
+        "Top right [500, 250], bottom left [100, 750]",
+        "| object | x1 | y1 | x2 | y2 |\n|---|:---:|---|---|---|\n| dog | 100 | 250 | 500 | 750 |\n\nDone.",
+        "| x | y | width | height |\n|---|---|---|---|\n| 100 | 250 | 400 | 500 |",
+        "[100; 250; 500; 750]",
         # Nothing of the kind.
         "Final answer: [100, 250, 500, 750]",
         "The bounding box is [100, 250, 500, 750].",
@@ -67,7 +75,14 @@ def test_what_denies_something_else_is_no_denial(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["Sorry, but there is no dog.", "The dog is not visible.", "I could not find the dog, but there is no cat either."],
+    [
+        "Sorry, but there is no dog.",
+        "The dog is not visible.",
+        "I could not find the dog, but there is no cat either.",
+        "\u0421\u043e\u0431\u0430\u043a\u0438 \u043d\u0435\u0442.",
+        '{"exists": 0}',
+        "<box></box>",
+    ],
 )
 def test_a_denial_stays_one(text):
     assert read_words(text, SIZE, "thousand", "box").boxes == ()

@@ -109,6 +109,8 @@ NOT_THE_FIRST = [
     "Initially I'd say A. On closer inspection, it's B.", "Open... sorry, I mean closed",
     "Although A seems plausible, the answer is B.", "B. Option A would need an open mouth.",
     "The wings are closed; if they were open, you'd see the pattern.", "It seems closed, but I'm not sure.",
+    "A: false, B: true", "(A) - incorrect\n(B) - correct", "a: wrong; b: right", "There's no way it is open",
+    "It is by no means open.",
 ]  # fmt: skip
 UNREAD = [
     "A dog is in the picture.", "A butterfly", "I see a dog", "A person is standing.", "As an AI, I cannot see.", "C",
@@ -117,7 +119,7 @@ UNREAD = [
     "neither open nor closed", "not open and not closed", "The mouth is not fully open.", "half-open",
     "It is not clear whether it is open.", "Is it open?", "I'm not sure if it is open",
     "It's hard to say whether it is open.", "I cannot tell.", '{"answer": null}', "disclosed", "<think>B",
-    "<think>The answer is B. But wait", "Okay, let me look. It seems closed, but", "",
+    "<think>The answer is B. But wait", "Okay, let me look. It seems closed, but", "", "A: wrong, B: wrong",
 ]  # fmt: skip
 
 
@@ -185,6 +187,9 @@ def test_an_a_that_is_no_article_is_a_letter(answer):
         (['"Happy Easter"', '"Happy Easter!"'], '"Happy Easter!"', 1),
         (["Empty", "A painting hanging on it"], "The wall is not empty.", 1),
         (["A", "B"], "A", 0),
+        (["Yes", "No"], "A: Yes\nB: No", None),
+        (["Yes", "No"], "A: false, B: true", 1),
+        (["True", "False"], "A: False, B: True", None),
     ],
 )
 def test_options_of_other_kinds(options, answer, choice):

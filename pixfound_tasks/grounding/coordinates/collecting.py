@@ -81,8 +81,8 @@ class Collector:
             self.result.empties += frame.is_empty and not self.stack
         if frame.key not in OTHER_KEYS and (frame.kind != "{" or self.is_set(frame)):
             is_place = PLACE_KEY.search(frame.key or "box") or (self.stack and len(self.stack[-1].keys) == 1)
-            self.result.empties += frame.is_empty and frame.kind == "[" and bool(is_place)
-            for group in frame.groups:
+            self.result.empties += frame.is_empty and frame.kind in "[<" and bool(is_place)
+            for group in _joined(frame.groups):
                 self.read_group(group, frame, end)
             if frame.kind != "{" and frame.fields:
                 self.add(read_fields(frame.fields))
@@ -196,6 +196,12 @@ class Collector:
         if frame.tag and TAGS[frame.tag].has_corners:
             return True
         return frame.kind == "(" and not frame.key and not (self.stack and self.stack[-1].kind == "[")
+
+
+def _joined(groups: list[list[str]]) -> list[list[str]]:
+    """The groups of a bracket, or one group if semicolons separate its numbers: `[100; 250; 500; 750]`."""
+    is_one = len(groups) in (2, 4) and all(len(group) == 1 for group in groups)
+    return [[number for group in groups for number in group]] if is_one else groups
 
 
 def _is_outline(item: Found | Pairs) -> bool:

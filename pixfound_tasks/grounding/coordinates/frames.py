@@ -84,6 +84,7 @@ class Frame:
             self.keys.add(value)
         elif kind == "number" and self.pending:
             self.fields[plain(self.pending)] = value
+            self.denials += value == "0" and self._is_presence
         elif kind == "number":
             self.groups[-1].append(value)
         elif kind == "string":
@@ -107,7 +108,7 @@ class Frame:
         if word in _NOTHING:
             self.nothings += bool(PLACE_KEY.search(self.pending)) or len(self.keys) == 1
         elif word in ("false", "no"):
-            self.denials += bool(PRESENCE_KEY.search(self.pending) and not ABSENCE_KEY.search(self.pending))
+            self.denials += self._is_presence
         elif word in ("true", "yes"):
             self.denials += bool(ABSENCE_KEY.search(self.pending))
         elif self.pending in _UNIT_KEYS:
@@ -118,6 +119,11 @@ class Frame:
             self.shape = word if word in _SHAPES else ""
         elif self.pending in _STATEMENT_KEYS or PLACE_KEY.search(self.pending):
             self.statements.append(value[:_LONGEST_STATEMENT])
+
+    @property
+    def _is_presence(self) -> bool:
+        """Whether the pending key says that the object is there."""
+        return bool(PRESENCE_KEY.search(self.pending) and not ABSENCE_KEY.search(self.pending))
 
     def string_list(self, value: str) -> list[str]:
         """The numbers of a string under the key of a place, such as `"bbox": "100, 250, 500, 750"`."""

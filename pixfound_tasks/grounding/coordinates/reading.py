@@ -63,6 +63,7 @@ from pixfound_tasks.grounding.coordinates.masks_in_text import draw
 from pixfound_tasks.grounding.coordinates.meaning import is_nothing, meant
 from pixfound_tasks.grounding.coordinates.placing import UNDECLARED, Placed, Unread, place
 from pixfound_tasks.grounding.coordinates.prose import after_revision, with_statements
+from pixfound_tasks.grounding.coordinates.rewriting import rewritten
 from pixfound_tasks.grounding.coordinates.scanning import scan
 from pixfound_tasks.grounding.coordinates.syntax import NUMBER
 from pixfound_tasks.masks import Rle, Size, check_size
@@ -174,7 +175,7 @@ def read_coordinates(
 
 
 def _scanned(answer: str) -> Scan:
-    plain = answer.translate(_ASCII)
+    plain = rewritten(answer.translate(_ASCII))
     if (revised := after_revision(plain)) and (scanned := scan(revised)).found:
         return scanned
     bare = _BARE.fullmatch(plain) if len(plain) <= _LONGEST_BARE else None
