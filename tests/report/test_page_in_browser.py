@@ -118,7 +118,7 @@ def test_filters_and_order(opened):
     choose(opened, "Order", "lowest")  # IoUs 0.8, 0, 0.4, 1, 1
     assert shown(opened) == ["2", "3", "1", "4", "5"]
     choose(opened, "Run", "1")
-    assert shown(opened) == ["1", "4"] and not opened.find_elements("css selector", ".toolbar button:not(.clear)")
+    assert shown(opened) == ["1", "4"] and not opened.find_elements("css selector", ".toolbar button:not(.clear, .copy)")
     assert complaints(opened) == []
 
 
@@ -207,6 +207,38 @@ def test_an_address_opens_an_image_and_a_phrase(browser, written):
     wait(browser, "return document.querySelector('.card .inspector')")
     assert looked_at(browser) == "red square"
     assert find(browser, ".card.target").get_attribute("data-id") == "1"
+
+
+def test_the_address_holds_all_that_the_reader_chose(opened):
+    """A reload shows the same: filters, order, hidden layers, the run, the image and its phrase."""
+    opened.find_elements("css selector", ".toolbar button")[0].click()  # both right: images 1 and 2
+    choose(opened, "Order", "lowest")
+    layers(opened, "map", "point")
+    find(opened, '.card[data-id="1"] .phrase').click()
+    opened.refresh()
+    wait(opened, "return document.querySelector('.card .inspector')")
+    assert shown(opened) == ["2", "1"] and looked_at(opened) == "red square"
+    checked = opened.find_elements("css selector", ".toolbar label input:checked")
+    assert [each.find_element("xpath", "..").text for each in checked] == ["Map", "Point"]
+    choose(opened, "Run", "1")  # it has no outcomes, and image 1 has no phrase there
+    opened.refresh()
+    scroll_to_gallery(opened)
+    assert find(opened, "select[aria-label=Run]").get_attribute("value") == "1"
+    assert shown(opened) == ["1", "4"]
+    assert complaints(opened) == []
+
+
+def test_an_address_with_unknown_values_shows_all(browser, written):
+    open_page(browser, written)
+    browser.get(f"{written.as_uri()}#run=9&outcome=none&sort=x&image=77&hide=x&constructor=1")
+    browser.refresh()
+    scroll_to_gallery(browser)
+    assert shown(browser) == ["1", "2", "3", "4", "5"]
+    assert complaints(browser) == []
+
+
+def test_a_card_says_that_the_outcome_is_its_pairs(opened):
+    assert find(opened, '.card[data-id="1"] .outcome').text == "Pair: Both right"
 
 
 def test_nothing_is_asked_of_the_network(opened, written):

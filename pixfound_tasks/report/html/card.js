@@ -65,7 +65,7 @@ function cardHead({ id, doc, outcome, outcomeName, link }) {
   const anchor = element("a", "", apart(`Image ${id}`));
   anchor.href = link;
   const pair = doc.pair === null ? null : element("span", "", `Pair ${doc.pair + 1}`);
-  const badge = outcome ? element("span", "outcome", element("i", outcome), outcomeName) : null;
+  const badge = outcome ? element("span", "outcome", element("i", outcome), doc.pair === null ? null : "Pair: ", outcomeName) : null;
   const kinds = [doc.pattern, doc.source, doc.task].filter(Boolean).flatMap((kind) => [" · ", apart(kind)]).slice(1);
   return element("div", "card-head", anchor, pair, badge, element("span", "pattern", ...kinds));
 }

@@ -34,6 +34,20 @@ function hash(id, phrase) {
   return `#${fields}`;
 }
 
+// The address of everything that the reader chose. An image that the filters leave out is not part of it.
+function remember() {
+  const fields = new URLSearchParams({ run: state.run });
+  for (const [name, initial] of Object.entries(INITIAL)) if (state[name] !== initial) fields.set(name, state[name]);
+  const hidden = Object.keys(LAYERS).filter((name) => !state.layers[name]);
+  if (hidden.length) fields.set("hide", hidden);
+  if (marked !== null) {
+    fields.set("image", marked);
+    const { phrase } = lookOf({ id: marked });
+    if (phrase !== null) fields.set("phrase", phrase);
+  }
+  history.replaceState(null, "", `#${fields}`);
+}
+
 function lookOf({ id }) {
   return looks.get(`${state.run}/${id}`) || { phrase: null, candidate: null };
 }
@@ -51,7 +65,8 @@ function change(card, changes) {
   const sample = samples.get(card);
   const look = { ...lookOf(sample), ...changes };
   looks.set(`${state.run}/${sample.id}`, look);
-  history.replaceState(null, "", hash(sample.id, look.phrase));
+  marked = sample.id;
+  remember();
   const scrolled = () => card.querySelector(".answer") || {};
   const { scrollTop } = scrolled();
   keepingFocus(card, () => draw(card));
@@ -80,16 +95,31 @@ function redraw() {
   for (const card of near) if (card.firstChild) draw(card);
 }
 
-// #run=0&image=12&phrase=1 opens that image's card with that phrase.
+// Whether a value from the address is one that the toolbar can set.
+function isKnown(name, value) {
+  if (value === null) return false;
+  const known = { outcome: Object.keys(data.outcomes), answer: ["true", "false"], rule: RULES, sort: ORDERS };
+  return !(name in known) || known[name].includes(value);
+}
+
+// #run=0&image=12&phrase=1 opens that image's card with that phrase. Filters, order and hidden layers may be there, too.
 function goToHash() {
   const fields = new URLSearchParams(location.hash.slice(1));
+  if (![...fields].length) return;
   const run = data.runs[Number(fields.get("run"))] ? Number(fields.get("run")) : 0;
   const answer = data.runs[run].answers.find((each) => each.id === fields.get("image"));
-  if (!answer) return;
-  if (fields.has("phrase")) looks.set(`${run}/${answer.id}`, { phrase: Number(fields.get("phrase")), candidate: null });
-  marked = answer.id;
-  set({ ...ANY, run });
-  grid.querySelector(".target").scrollIntoView();
+  if (answer && fields.has("phrase")) {
+    looks.set(`${run}/${answer.id}`, { phrase: Number(fields.get("phrase")), candidate: null });
+  }
+  marked = answer ? answer.id : null;
+  const hidden = (fields.get("hide") || "").split(",");
+  for (const name of Object.keys(LAYERS)) state.layers[name] = !hidden.includes(name);
+  const given = Object.keys(INITIAL).filter((name) => isKnown(name, fields.get(name))).map((name) => [name, fields.get(name)]);
+  state.run = run;
+  set({ ...INITIAL, ...Object.fromEntries(given) });
+  const card = grid.querySelector(".target");
+  if (card) card.scrollIntoView();
+  else if (given.length) document.getElementById("gallery").scrollIntoView();
 }
 
 buildToolbar();

@@ -2,6 +2,9 @@
 
 const ANY_KIND = Object.fromEntries(Object.keys(data.kinds).map((kind) => [kind, ""]));
 const ANY = { outcome: "", answer: "", text: "", ...ANY_KIND };
+const INITIAL = { ...ANY, rule: "paper", sort: "id" };
+const RULES = ["paper", "strict"];
+const ORDERS = ["id", "lowest", "highest"];
 const LAYERS = { truth: "Ground truth", prediction: "Prediction", candidate: "Candidate", map: "Map", point: "Point" };
 const toolbar = document.getElementById("toolbar");
 
@@ -9,8 +12,10 @@ function set(changes) {
   const isOtherRun = "run" in changes && changes.run !== state.run;
   Object.assign(state, isOtherRun ? ANY_KIND : {}, changes);
   if (!hasOutcomes()) state.outcome = "";
+  if (isOtherRun && !data.runs[state.run].answers.some(({ id }) => id === marked)) marked = null;
   keepingFocus(toolbar, buildToolbar);
   show();
+  remember();
 }
 
 function hasOutcomes() {
@@ -51,6 +56,7 @@ function layer(name, words) {
   box.addEventListener("change", () => {
     state.layers[name] = box.checked;
     redraw();
+    remember();
   });
   return element("label", "", box, element("i", `key ${name}`), words);
 }
@@ -64,6 +70,7 @@ function searchBox() {
   search.addEventListener("input", () => {
     state.text = search.value;
     show();
+    remember();
   });
   return search;
 }
@@ -72,12 +79,13 @@ function buildToolbar() {
   const run = data.runs[state.run];
   const documents = run.answers.map(({ id }) => data.documents[run.benchmark][id]);
   const runs = choice("run", data.runs.map((each, index) => [index, `${each.model} · ${each.benchmark}`]), "Run");
-  const rules = choice("rule", [["paper", "paper rule"], ["strict", "strict rule"]], "Rule for empty masks");
+  const rules = choice("rule", RULES.map((rule) => [rule, `${rule} rule`]), "Rule for empty masks");
   const outcomes = Object.entries(data.outcomes).map(([name, words]) =>
     button("", state.outcome === name, () => set({ outcome: state.outcome === name ? "" : name }), element("i", name), words));
   const kinds = Object.entries(data.kinds).map(([kind, words]) => kindChoice(kind, words, documents));
   const clear = button("clear", false, () => set(ANY), "Clear filters");
-  clear.removeAttribute("aria-pressed");
+  const copy = button("copy", false, copyLink, "Copy link");
+  for (const plain of [clear, copy]) plain.removeAttribute("aria-pressed");
   toolbar.replaceChildren(
     ...(data.runs.length > 1 ? [runs] : []),
     ...(hasOutcomes() ? [...outcomes, rules] : []),
@@ -86,7 +94,17 @@ function buildToolbar() {
     searchBox(),
     choice("sort", [["id", "By image"], ["lowest", "IoU, lowest first"], ["highest", "IoU, highest first"]], "Order"),
     ...Object.entries(LAYERS).map(([name, words]) => layer(name, words)),
-    element("span", "count"), clear);
+    element("span", "count"), clear, copy);
+}
+
+// The address shows the same images again: run, filters, order, layers, image and phrase.
+async function copyLink({ currentTarget: pressed }) {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    pressed.textContent = "Copied";
+  } catch {
+    pressed.textContent = "Copy the address of this page";
+  }
 }
 
 // The filters of an element: an object with names of `state`; `run` is an index of `data.runs`.
