@@ -7,6 +7,7 @@
 | `parts.csv` | one row per visual pattern, source and task |
 | `metrics.csv` | one row per metric of every task, as lmms-eval aggregated it |
 | `samples.csv` | one row per image: answers, IoU, outcome, best phrase |
+| `scores.svg`, `.png` | answering against grounding, of all models |
 | `BENCHMARK_MODEL_PLOT.svg`, `.png` | the plots |
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.files import replacing
+from pixfound_tasks.report.overview import score_map
 from pixfound_tasks.report.plots import Plot, png, svg
 from pixfound_tasks.report.report_json import as_json
 from pixfound_tasks.runs.run import Run
@@ -49,10 +51,12 @@ def write_files(
         folder / "samples.csv",
         chain.from_iterable(_sample_rows(run, summary) for run, summary in zip(runs, summaries)),
     )
-    for stem, plots in zip(_stems(summaries), drawn):
-        for plot in plots:
-            write(folder / f"{stem}_{plot.name}.svg", svg(plot.figure))
-            write(folder / f"{stem}_{plot.name}.png", png(plot.figure))
+    overall = score_map(summaries)
+    named = [(overall.name, overall)] if overall else []
+    named += [(f"{stem}_{plot.name}", plot) for stem, plots in zip(_stems(summaries), drawn) for plot in plots]
+    for name, plot in named:
+        write(folder / f"{name}.svg", svg(plot.figure))
+        write(folder / f"{name}.png", png(plot.figure))
 
 
 def write(path: Path, content: bytes) -> None:

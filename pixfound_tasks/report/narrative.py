@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pixfound_tasks.analysis.emergence import Emergence
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.report.formats import between, is_measured, percent
 from pixfound_tasks.runs.repeated import EvidenceFound
+from pixfound_tasks.runs.summary import Summary
+
+
+def headline(summary: Summary) -> str:
+    """Says in one sentence or a few how well a model answers, sees, and does both; "" if nothing was scored."""
+    of = summary.intervals
+    answering, grounding = _first(of, "answering", "open_answering"), _first(of, "grounding", "open_grounding")
+    said = []
+    if answering:
+        said.append(f"answers {_with(answering)} of the {summary.unit} correctly")
+    if grounding:
+        chance = of.get("chance_miou")
+        beside = f", where random points reach {_with(chance)}" if chance and is_measured(chance.value) else ""
+        said.append(f"finds what it is asked for with a mean IoU of {_with(grounding)}{beside}")
+    if not said:
+        return ""
+    score = of.get("score")
+    both = f" Both together: S is {_with(score)}." if score and is_measured(score.value) else ""
+    return f"{' and '.join(said)}.{both}{_failing(summary)}"
+
+
+def _first(intervals: Mapping[str, Interval], *names: str) -> Interval | None:
+    """The first of the intervals whose value was measured."""
+    return next((found for name in names if (found := intervals.get(name)) and is_measured(found.value)), None)
+
+
+def _failing(summary: Summary) -> str:
+    """Says which of the two one-sided failures is more frequent, and how frequent."""
+    found = summary.failures.get(summary.main_questions, {}).get("paper")
+    if not found or not found.total:
+        return ""
+    one_sided = {"grounding_only_failure": "answered but not grounded", "vqa_only_failure": "grounded but not answered"}
+    worst = max(one_sided, key=lambda name: found.counts[name])
+    return f" {_with(found.shares[worst])} of the {summary.unit} are {one_sided[worst]}." if found.counts[worst] else ""
 
 
 def emergence(when: Emergence) -> list[str]:

@@ -28,11 +28,17 @@ if TYPE_CHECKING:
     from pixfound_tasks.analysis.intervals import Interval
     from pixfound_tasks.analysis.sensitivity import Sensitivity
 
-OUTCOME_COLORS = dict(zip(OUTCOME_NAMES, ("#44aa99", "#88ccee", "#ddcc77", "#cc6677")))
 _BLUE, _ORANGE, _GREY, _INK = "#3b6fa5", "#d55e00", "#8a929d", "#1b1f24"
+# They differ in lightness and in pattern, for readers who do not tell the hues apart.
+_OUTCOME_LOOKS = dict(
+    zip(
+        OUTCOME_NAMES,
+        (("#08765f", "", "w"), ("#7fb7e6", "//", _INK), ("#f0c04c", "\\\\", _INK), ("#6e1f40", "..", "w")),
+    )
+)
 _BESIDE = ("-", "--", ":")  # lines of the models that are drawn beside a run
 _LONGEST = 60  # characters of a name
-_STYLE = {
+STYLE = {
     "font.size": 9, "font.family": "sans-serif", "text.color": _INK, "axes.labelcolor": "#5b6470",
     "axes.edgecolor": "#c9ced4", "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
     "axes.titleweight": "bold", "axes.titlelocation": "left", "xtick.color": "#5b6470", "ytick.color": "#5b6470",
@@ -51,7 +57,7 @@ class Plot(NamedTuple):
 
 def plots(summary: Summary) -> list[Plot]:
     """Draws the plots for which the summary has values."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         return list(_plots(summary))
 
 
@@ -80,7 +86,7 @@ def png(figure: Figure) -> bytes:
 
 def _saved(figure: Figure, kind: str, dpi: int | None = None, metadata: dict[str, None] | None = None) -> bytes:
     file = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure.savefig(file, format=kind, bbox_inches="tight", dpi=dpi, metadata=metadata)
     return file.getvalue()
 
@@ -105,11 +111,13 @@ def _outcomes(summary: Summary) -> Figure:
         left = 0.0
         for name, count in found.counts.items():
             share = 100 * count / max(found.total, 1)
-            axes.barh(
-                place, share, 0.7, left, color=OUTCOME_COLORS[name], label=OUTCOME_NAMES[name] if not place else None
-            )
+            color, hatch, ink = _OUTCOME_LOOKS[name]
+            label = None if place else OUTCOME_NAMES[name]
+            axes.barh(place, share, 0.7, left, color=color, hatch=hatch, edgecolor="white", linewidth=0, label=label)
             if share > 4:
-                axes.text(left + share / 2, place, str(count), ha="center", va="center")
+                axes.text(
+                    left + share / 2, place, str(count), ha="center", va="center", color=ink, backgroundcolor=color
+                )
             left += share
     axes.set(xlim=(0, 100), xlabel=f"percent of {summary.unit}")
     axes.set_yticks(range(len(bars)), [name for name, _ in bars])

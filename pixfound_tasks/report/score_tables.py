@@ -27,7 +27,7 @@ _COLUMNS = {  # heading -> field of a summary; columns without any value are lef
 
 
 def print_scores(summaries: Sequence[Summary]) -> None:
-    """Prints the scores of all runs, the judges of open answers, and the results of each analysis."""
+    """Prints the scores of all runs, the judges of answers, and the results of each analysis."""
     console = make_console()
     for each in summaries:
         for warning in each.warnings:
@@ -37,6 +37,8 @@ def print_scores(summaries: Sequence[Summary]) -> None:
         if judges := listed(each.provenance.judges):
             said = f"open answers judged by {judges}; {percent(each.unjudged)} % unjudged, which count as incorrect"
             console.print(Text(one_line(f"{each.model}, {each.benchmark}: {said}")))
+        if judges := listed(each.provenance.choice_judges):
+            console.print(Text(one_line(f"{each.model}, {each.benchmark}: choice answers judged by {judges}")))
     for has_any, table in (
         (any(_is_part(row) for each in summaries for row in each.patterns), _parts),
         (any(each.failures for each in summaries), _outcomes),

@@ -185,5 +185,7 @@ def test_files_beside_the_page(tmp_path):
         "choice": "{question} Options: {options} Say.", "referring": "Find {expression}."
     }  # fmt: skip
     page = (folder / "report" / "index.html").read_text()
-    assert page.count('src="data:image/svg+xml;base64,') == len(plots) - 1  # the outcomes are drawn by the page itself
+    assert page.count('src="data:image/svg+xml;base64,') == len(
+        plots
+    )  # with the map of scores; the outcomes are drawn by the page itself
     assert "Does the answer rest on the evidence?" in page and "Prompt sensitivity" in page

@@ -118,7 +118,9 @@ def test_filters_and_order(opened):
     choose(opened, "Order", "lowest")  # IoUs 0.8, 0, 0.4, 1, 1
     assert shown(opened) == ["2", "3", "1", "4", "5"]
     choose(opened, "Run", "1")
-    assert shown(opened) == ["1", "4"] and not opened.find_elements("css selector", ".toolbar button:not(.clear, .copy)")
+    assert shown(opened) == ["1", "4"] and not opened.find_elements(
+        "css selector", ".toolbar button:not(.clear, .copy)"
+    )
     assert complaints(opened) == []
 
 
@@ -239,6 +241,37 @@ def test_an_address_with_unknown_values_shows_all(browser, written):
 
 def test_a_card_says_that_the_outcome_is_its_pairs(opened):
     assert find(opened, '.card[data-id="1"] .outcome').text == "Pair: Both right"
+
+
+def test_the_first_screen_shows_what_was_found(browser, written):
+    """Of the images with the object, 1, 3 and 5 are answered correctly, with IoU 0.8, 0.4 and 1."""
+    open_page(browser, written)
+    wait(browser, "return document.querySelectorAll('.example .picture').length === 2")
+    told = [example.text.split("\n") for example in browser.find_elements("css selector", ".example")]
+    assert [(lines[0].split(" · ")[0], lines[-1]) for lines in told] == [
+        ("Answered and seen", "IoU 1.00"), ("Answered, not seen", "IoU 0.40"),
+    ]  # fmt: skip
+    headline = find(browser, ".headline")
+    assert "correctly and finds what it is asked for" in headline.text
+    assert headline.location["y"] < 500 and find(browser, ".first figure img").location["y"] < 900
+    find(browser, ".example").click()
+    wait(browser, "return document.querySelector('.card.target .question')")
+    assert find(browser, ".card.target").get_attribute("data-id") == "5"
+    assert complaints(browser) == []
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_nothing_is_wider_than_the_window(browser, written, width):
+    """On a phone, the rows of tables are stacked, and every value has its name."""
+    open_page(browser, written, width)
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    hidden = """
+        const tables = [...document.querySelectorAll('.scroll')].filter((each) => each.offsetParent);
+        return tables.filter((each) => each.scrollWidth > each.clientWidth + 1).length"""
+    if width == 390:
+        assert browser.execute_script(hidden) == 0
+        unnamed = "return [...document.querySelectorAll('.stacked td')].filter((cell) => !cell.dataset.label).length"
+        assert browser.execute_script(unnamed) == 0
 
 
 def test_nothing_is_asked_of_the_network(opened, written):

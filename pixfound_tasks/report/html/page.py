@@ -21,6 +21,7 @@ from pixfound_tasks.report.export import write
 from pixfound_tasks.report.formats import KIND_NAMES, OUTCOME_NAMES, TASK_NAMES, between, is_measured, number, percent
 from pixfound_tasks.report.html import gallery
 from pixfound_tasks.report.html.pictures import Images
+from pixfound_tasks.report.overview import examples, score_map
 from pixfound_tasks.report.plots import Plot, svg
 from pixfound_tasks.report.templates import make_environment
 from pixfound_tasks.runs.progress import Track, untracked
@@ -31,9 +32,13 @@ from pixfound_tasks.runs.summary import Summary
 Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
 # Settings in which runs may differ, in addition to prompts: keys of a summary's provenance.
-_MADE = ("revision", "segmenter", "select", "judges", "reducer", "query", "layers", "versions", "seed", "limit")
+_MADE = (
+    "revision", "segmenter", "select", "judges", "choice_judges", "reducer", "query", "layers", "versions", "seed",
+    "limit",
+)  # fmt: skip
 _SCRIPTS = (
     "masks.js", "maps.js", "card.js", "inspector.js", "records.js", "toolbar.js", "keyboard.js", "gallery.js",
+    "examples.js",
 )  # fmt: skip
 
 
@@ -68,12 +73,16 @@ def render(
     listing, blocks = gallery.contents(runs, summaries, images, track)
     environment = make_environment(_HERE)
     environment.filters |= {"percent": percent, "number": number, "between": between}
+    overall = score_map(summaries)
     made_with = [as_texts(summary.provenance) for summary in summaries]
-    environment.filters |= {"emergence": sentences.emergence, "evidence": sentences.evidence}
+    said = {"headline": sentences.headline, "emergence": sentences.emergence, "evidence": sentences.evidence}
+    environment.filters |= said
     environment.tests["measured"] = is_measured
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.jinja").render(
         summaries=summaries,
+        overall=overall and _embedded(overall),
+        examples=[[each._asdict() for each in examples(run)] for run in runs],
         outcomes=OUTCOME_NAMES,
         kinds=KIND_NAMES,
         made_with=made_with,

@@ -89,7 +89,7 @@ def _settings(benchmark: str, made: Provenance, texts: Mapping[str, Any]) -> dic
     values = {name: texts["responses"].get(name) for name in _FROM_RESPONSES} | {
         **{f"{asked}_prompt": texts["prompts"].get(asked) for asked in ("choice", "open", "referring")},
         "answers": ", ".join(changed) or "original",
-        "answer_rule": _answer_rule(benchmark),
+        "answer_rule": _answer_rule(benchmark, texts["choice_judges"]),
         "documents": ", ".join(dict.fromkeys(origin.rules for origin in made.origins if origin.rules)),
         "judge": texts["judges"],
         "mask_judge": ", ".join(made.mask_judges),
@@ -97,8 +97,10 @@ def _settings(benchmark: str, made: Provenance, texts: Mapping[str, Any]) -> dic
     return {name: _text(values.get(name)) for name in SETTINGS}
 
 
-def _answer_rule(benchmark: str) -> str:
-    """Returns the rule by which answers count; earlier versions read all benchmarks by the letter or the text."""
+def _answer_rule(benchmark: str, judges: str) -> str:
+    """Returns what grades choice answers; earlier versions read all benchmarks by the letter or the text."""
+    if judges:
+        return f"judge {judges}"
     rule = get_benchmark(benchmark).paper_rule
     return "paper" if rule == PAPER_RULES[0] else f"paper ({rule})"
 
