@@ -34,7 +34,7 @@ def report(
     with errors_shown(ValueError):
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"expected a folder to write the report to, but {folder} is a file; give another --out")
-    with errors_shown(RunError), progress_shown(f"writing {folder / 'index.html'} ...") as track:
+    with errors_shown(RunError), progress_shown(f"reading {', '.join(map(str, run))} ...") as track:
         runs = read_runs(*run, join=join, track=track)
         summaries = [summarize(each) for each in track(runs, "computing scores", len(runs))]
         drawn = [plots(summary) for summary in summaries]

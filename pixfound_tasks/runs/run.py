@@ -164,6 +164,9 @@ def _nothing_found(folder: Path) -> str:
     elif results:
         came = f"results without samples ({', '.join(sorted(results)[:3])})"
         todo = "run lmms-eval again with --log_samples"
+    elif inside := [each.name for each in sorted(folder.iterdir()) if each.is_dir() and any(sample_files(each))]:
+        came = f"folders with samples ({', '.join(inside[:3])})"
+        todo = f"give the folder of one or more runs, such as {folder / inside[0]}"
     else:
         came = "neither samples nor results"
         todo = "give the folder that was lmms-eval's --output_path in a run with --log_samples"

@@ -352,6 +352,13 @@ def test_benchmarks_have_tables_of_their_own():
     assert [board.benchmark for board in boards([mini, a_row()])] == ["pixmmvp", "pixmini"]
 
 
+def test_a_report_is_no_row(tmp_path):
+    write_run(tmp_path / "run")
+    CliRunner().invoke(command.app, ["report", str(tmp_path / "run")])
+    with pytest.raises(LeaderboardError, match="pixfound report RUN --leaderboard"):
+        read_rows(tmp_path / "run" / "report" / "report.json")
+
+
 def test_the_markdown_by_hand():
     line = as_markdown([a_row("maker/model_x", 0.5, 0.25)]).splitlines()
     assert line[-3] == "| # | Model | S | A | M | Outcomes | Images |"

@@ -175,7 +175,7 @@ def test_command_writes_page_and_numbers(run_folder):
     assert result.stdout.splitlines()[-1] == str(run_folder / "report" / "index.html")
     assert "partial: 5 of 120" in result.stdout
     assert "64.0" in result.stdout
-    assert result.stderr == f"writing {run_folder / 'report' / 'index.html'} ...\n"  # no bar where there is no terminal
+    assert result.stderr == f"reading {run_folder} ...\n"  # no bar where there is no terminal
     (values,) = json.loads((run_folder / "report" / "report.json").read_text())
     assert values["accuracy"] == 0.8
     assert values["when"]["location_bins"] == [4, *[0] * 9]
@@ -213,6 +213,11 @@ def test_missing_folder(tmp_path):
 
 def test_folder_without_a_run(tmp_path):
     assert "found neither samples nor results" in error_of(invoke("report", tmp_path))
+
+
+def test_a_folder_of_runs_names_them(run_folder):
+    said = error_of(invoke("report", run_folder.parent))
+    assert f"found folders with samples ({run_folder.name})" in said and str(run_folder) in said
 
 
 def test_run_without_samples(tmp_path):

@@ -98,12 +98,22 @@ def read_rows(*files: Path) -> list[dict[str, Any]]:
     found = {}
     for file in files:
         content = _read(file)
+        if _is_report(content):
+            raise LeaderboardError(
+                f"expected rows in {file}, but got the report.json of `pixfound report`; write rows with "
+                "`pixfound report RUN --leaderboard FILE`"
+            )
         for index, row in enumerate(content if isinstance(content, list) else [content]):
             if isinstance(row, dict) and isinstance(row.get("settings"), dict):
                 row["settings"] = dict.fromkeys(LATER) | row["settings"]
             check_row(row, f"{file}, row {index + 1}" if isinstance(content, list) else str(file))
             found[json.dumps(row, sort_keys=True)] = row
     return list(found.values())
+
+
+def _is_report(content: Any) -> bool:
+    first = content[0] if isinstance(content, list) and content else content
+    return isinstance(first, dict) and "schema" not in first and {"model", "provenance", "intervals"} <= first.keys()
 
 
 def _read(file: Path) -> Any:
