@@ -18,9 +18,12 @@ function button(className, isPressed, onClick, ...children) {
 const PIXELS = 2; // canvas pixels per CSS pixel
 
 // An image with its overlays: a map, masks as [mask, ink], and a point in fractions of width and height.
-function picture(doc, source, side, { map = null, masks = [], point = null }) {
+// `words` are for readers who do not see it.
+function picture(doc, source, side, { map = null, masks = [], point = null }, words) {
   const { width, height } = doc;
   const box = element("div", "picture");
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", words);
   box.style.aspectRatio = `${width} / ${height}`;
   if (source) {
     const image = element("img", Math.max(width, height) <= 128 ? "drawing" : "");
@@ -57,8 +60,22 @@ function fillCard(card, sample, view, change) {
   if (!phrase && layers.prediction && details && answer.ground.said) masks.push([details.mask, "prediction"]);
   const overlay = { masks, map: phrase && layers.map ? phrase.map : null, point: phrase && layers.point ? phrase.point : null };
   const facts = element("div", "facts", cardHead(sample), ...questionPart(doc, answer), ...groundingPart(sample, view, change));
-  card.replaceChildren(picture(doc, sample.image, 240, overlay), facts);
+  card.replaceChildren(picture(doc, sample.image, 240, overlay, inWords(sample, phrase, overlay)), facts);
   if (phrase) card.append(inspector(sample, phrase, view, change));
+}
+
+// What the picture of a card shows: "Image 18 with ground truth, prediction".
+function inWords({ id }, phrase, { masks, map, point }) {
+  const names = { truth: "the ground truth", prediction: "the prediction", candidate: "a candidate mask" };
+  const parts = masks.map(([, ink]) => names[ink]);
+  if (map) parts.push(`the attention of "${phrase.text}"`);
+  if (point) parts.push(`its point, ${place(point)}`);
+  return `Image ${id}${parts.length ? ` with ${parts.join(", ")}` : ""}`;
+}
+
+function place(point) {
+  const [x, y] = point.map((share) => `${(100 * share).toFixed(0)} %`);
+  return `${x} from the left, ${y} from the top`;
 }
 
 function cardHead({ id, doc, outcome, outcomeName, link }) {

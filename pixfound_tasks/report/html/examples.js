@@ -8,7 +8,7 @@ async function drawExample(link) {
   const details = await unpacked(answer.ground.block);
   const masks = [[doc.mask, "truth"], [details.mask, "prediction"]];
   const expression = apart(doc.expression, "span", "sought-for");
-  link.prepend(picture(doc, doc.image === null ? null : block(doc.image), 200, { masks }));
+  link.prepend(picture(doc, doc.image === null ? null : block(doc.image), 200, { masks }, `Image ${id} with the ground truth, the prediction`));
   link.append(expression, element("span", "label", `IoU ${answer.ground.iou.toFixed(2)}`));
 }
 

@@ -10,8 +10,7 @@ function startCandidate({ selected, phrases }, index) {
 function inspector(sample, phrase, view, change) {
   const { selected } = sample.details;
   const similarity = phrase.similarity === null ? "not measured" : phrase.similarity.toFixed(3);
-  const [x, y] = (phrase.point || []).map((share) => `${(100 * share).toFixed(0)} %`);
-  const point = phrase.point ? `${x} from the left, ${y} from the top` : "none";
+  const point = phrase.point ? place(phrase.point) : "none";
   const chosen = selected ? [" Selection by ", apart(selected.by), selected.phrase === null ? ": not there." : "."] : [];
   const tiles = phrase.candidates.map((candidate, index) => candidateTile(sample, phrase, candidate, index, view, change));
   return element("div", "inspector",
@@ -32,7 +31,7 @@ function candidateTile(sample, phrase, candidate, index, view, change) {
   const isSelected = selected && selected.phrase === view.phrase && selected.candidate === index;
   const isBest = oracle && oracle[0] === view.phrase && oracle[1] === index;
   const tile = button("candidate", view.candidate === index, () => change({ candidate: index }),
-    picture(doc, image, 110, { masks: [[candidate.mask, "candidate"]], point: phrase.point }),
+    picture(doc, image, 110, { masks: [[candidate.mask, "candidate"]], point: phrase.point }, `Candidate mask ${index + 1}`),
     element("span", "", `score ${candidate.score.toFixed(2)}`), element("span", "", `IoU ${candidate.iou.toFixed(2)}`),
     isSelected ? element("span", "tag", "selected") : null, isBest ? element("span", "tag best", "best IoU") : null);
   return tile;
