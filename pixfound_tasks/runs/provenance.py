@@ -27,6 +27,7 @@ class Provenance:
         settings: what lmms-eval recorded: `model`, `model_args`, `lmms_eval_version`, `date` and `limit`.
         origins: the sources of the data.
         judges: the names of the judges of open answers.
+        choice_judges: the names of the judges of choice answers; empty if the benchmark's rule graded them.
         prompts: the prompt templates of each protocol, the most frequent first, with `{question}`, `{options}` and
             `{expression}` in place of each document's text.
         responses: the provenance entries of the responses, with nested values as they came.
@@ -35,6 +36,7 @@ class Provenance:
     settings: Mapping[str, Any]
     origins: tuple[Origin, ...]
     judges: tuple[str, ...]
+    choice_judges: tuple[str, ...]
     prompts: Mapping[str, Sequence[str]]
     responses: Mapping[str, Sequence[Any]]
 
@@ -56,7 +58,8 @@ def provenance(run: Run) -> Provenance:
     return Provenance(
         settings={name: run.settings.get(name) for name in _SETTINGS},
         origins=tuple(dict.fromkeys(record.document.origin for record in run.records)),
-        judges=_judges(run.records),
+        judges=_judges(run.records, "open"),
+        choice_judges=_judges(run.records, "vqa"),
         prompts=_prompts(run.records),
         responses={name: tuple(seen.values()) for name, seen in values.items()},
     )
@@ -68,6 +71,7 @@ def as_texts(made: Provenance) -> dict[str, Any]:
         **made.settings,
         "origin": ", ".join(dict.fromkeys(filter(None, map(_origin, made.origins)))),
         "judges": listed(made.judges),
+        "choice_judges": listed(made.choice_judges),
         "prompts": {asked: listed(templates, " | ") for asked, templates in made.prompts.items()},
         "responses": {name: listed(list(map(_as_text, values))) for name, values in made.responses.items()},
     }
@@ -88,8 +92,8 @@ def _as_text(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _judges(records: Iterable[Record]) -> tuple[str, ...]:
-    judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, "open"))
+def _judges(records: Iterable[Record], protocol: scores.Protocol) -> tuple[str, ...]:
+    judgements = (answer.metrics.get("judgement") for answer in scores.answers(records, protocol))
     found = (judgement.get("by") for judgement in judgements if isinstance(judgement, dict))
     return tuple(dict.fromkeys(str(name) for name in found if name))
 

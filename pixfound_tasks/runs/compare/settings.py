@@ -11,7 +11,7 @@ from pixfound_tasks.runs.run import RECORDED, Record, Run
 
 Both = Sequence[tuple[Record, Record]]
 
-_OF_RUN = ("model", "model_args", "limit", "lmms_eval_version", "origin", "judges")
+_OF_RUN = ("model", "model_args", "limit", "lmms_eval_version", "origin", "judges", "choice_judges")
 # Settings that can change the scores of the same model.
 _WHAT_MATTERS = {
     "origin": "data",
@@ -27,6 +27,7 @@ _WHAT_MATTERS = {
     "coordinates": "reading of coordinates",
     "judge": "judge of masks",
     "judges": "judge of open answers",
+    "choice_judges": "judge of choice answers",
 }
 _NOT_SETTINGS = ("prompt", "judge", "model")  # entries about single documents; the model's name, which the run has too
 _CONTENTS = ("question", "options", "answer", "expression", "mask", "size")
