@@ -17,19 +17,30 @@ def report(
     leaderboard: Annotated[
         Path | None, typer.Option(help="File to write the scores to as rows for pixfound leaderboard.")
     ] = None,
+    table: Annotated[
+        str | None, typer.Option(metavar="STYLE", help="Only print the scores as a table: latex, markdown or csv.")
+    ] = None,
 ) -> None:
     """Print the scores of one or more runs, and write them as an HTML page, JSON and CSV."""
+    from pixfound_tasks.choices import check_choice
     from pixfound_tasks.report.console import errors_shown
     from pixfound_tasks.report.export import write_files
     from pixfound_tasks.report.html import pictures
     from pixfound_tasks.report.html.page import write_page
     from pixfound_tasks.report.leaderboard import LeaderboardError, write_rows
+    from pixfound_tasks.report.paper_tables import STYLES, paper_table
     from pixfound_tasks.report.plots import plots
     from pixfound_tasks.report.score_tables import print_scores
     from pixfound_tasks.runs.progress import progress_shown
     from pixfound_tasks.runs.run import RunError, read_runs
     from pixfound_tasks.runs.summary import summarize
 
+    if table is not None:
+        with errors_shown(ValueError):
+            check_choice("a style of tables", table, STYLES)
+        with errors_shown(RunError):
+            typer.echo(paper_table([summarize(each) for each in read_runs(*run, join=join)], table), nl=False)
+        return
     folder = out or run[0] / "report"
     with errors_shown(ValueError):
         if folder.exists() and not folder.is_dir():

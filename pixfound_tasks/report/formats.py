@@ -15,6 +15,16 @@ OUTCOME_NAMES = {
     "grounding_only_failure": "Grounding-only failure",
     "both_wrong": "Both wrong",
 }
+SCORE_FIELDS = {  # heading -> field of a summary; columns without any value are left out
+    "A\N{DAGGER}": "open_answering",
+    "A": "answering",
+    "accuracy": "accuracy",
+    "M\N{DAGGER}": "open_grounding",
+    "M": "grounding",
+    "oracle": "oracle_miou",
+    "chance": "chance_miou",
+    "S": "score",
+}
 KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "task": "task"}
 TASK_NAMES = {
     "vqa_lang": "wording of questions",

@@ -9,21 +9,18 @@ from rich.text import Text
 
 from pixfound_tasks.report import narrative as sentences
 from pixfound_tasks.report.console import make_console, make_table
-from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, between, is_measured, one_line, percent
+from pixfound_tasks.report.formats import (
+    OUTCOME_NAMES,
+    SCORE_FIELDS,
+    TASK_NAMES,
+    between,
+    is_measured,
+    one_line,
+    percent,
+)
 from pixfound_tasks.runs.breakdown import BreakdownRow
 from pixfound_tasks.runs.provenance import listed
 from pixfound_tasks.runs.summary import Summary
-
-_COLUMNS = {  # heading -> field of a summary; columns without any value are left out
-    "A\N{DAGGER}": "open_answering",
-    "A": "answering",
-    "accuracy": "accuracy",
-    "M\N{DAGGER}": "open_grounding",
-    "M": "grounding",
-    "oracle": "oracle_miou",
-    "chance": "chance_miou",
-    "S": "score",
-}
 
 
 def print_scores(summaries: Sequence[Summary]) -> None:
@@ -57,7 +54,7 @@ def print_scores(summaries: Sequence[Summary]) -> None:
 def _scores(summaries: Sequence[Summary]) -> Table:
     columns = {
         heading: field
-        for heading, field in _COLUMNS.items()
+        for heading, field in SCORE_FIELDS.items()
         if any(is_measured(getattr(each, field)) for each in summaries)
     }
     table = make_table("model", "benchmark", *columns, named=2)
