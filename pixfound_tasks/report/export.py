@@ -7,6 +7,7 @@
 | `parts.csv` | one row per visual pattern, source and task |
 | `metrics.csv` | one row per metric of every task, as lmms-eval aggregated it |
 | `samples.csv` | one row per image: answers, IoU, outcome, best phrase |
+| `variations.csv` | one row per variation of a document: prompt and answer, before and after; if such tasks were run |
 | `scores.svg`, `.png` | answering against grounding, of all models |
 | `BENCHMARK_MODEL_PLOT.svg`, `.png` | the plots |
 """
@@ -27,6 +28,7 @@ from pixfound_tasks.files import replacing
 from pixfound_tasks.report.overview import score_map
 from pixfound_tasks.report.plots import Plot, png, svg
 from pixfound_tasks.report.report_json import as_json
+from pixfound_tasks.runs.changes import changes
 from pixfound_tasks.runs.run import Run
 from pixfound_tasks.runs.scores import iou, is_correct
 from pixfound_tasks.runs.summary import Summary
@@ -51,6 +53,8 @@ def write_files(
         folder / "samples.csv",
         chain.from_iterable(_sample_rows(run, summary) for run, summary in zip(runs, summaries)),
     )
+    if any(run.repeated for run in runs):
+        _write_table(folder / "variations.csv", chain.from_iterable(map(_variation_rows, runs)))
     overall = score_map(summaries)
     named = [(overall.name, overall)] if overall else []
     named += [(f"{stem}_{plot.name}", plot) for stem, plots in zip(_stems(summaries), drawn) for plot in plots]
@@ -129,6 +133,17 @@ def _sample_rows(run: Run, summary: Summary) -> Iterator[dict[str, Any]]:
         }
         names = ("oracle_iou", "chance_iou", "phrase", "match", "concept", "token_location", "char_location")
         yield row | {name: getattr(found, name, None) for name in names}
+
+
+def _variation_rows(run: Run) -> Iterator[dict[str, Any]]:
+    for change in changes(run):
+        before, after = change.values
+        yield {
+            "model": run.model, "benchmark": run.benchmark, "task": change.task, "id": change.after.id,
+            "type": change.type, "variation": change.variation, "flipped": change.is_flip, "value_before": before,
+            "value_after": after, "prompt_before": change.before.prompt, "prompt_after": change.after.prompt,
+            "answer_before": change.before.text, "answer_after": change.after.text,
+        }  # fmt: skip
 
 
 def _write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

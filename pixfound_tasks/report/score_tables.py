@@ -29,7 +29,8 @@ def print_scores(summaries: Sequence[Summary]) -> None:
     for each in summaries:
         for warning in each.warnings:
             console.print(Text(one_line(f"Warning: {each.model}, {warning}"), "yellow"))
-    console.print(_scores(summaries))
+    if scored := [each for each in summaries if each.is_scored]:
+        console.print(_scores(scored))
     for each in summaries:
         if judges := listed(each.provenance.judges):
             said = f"open answers judged by {judges}; {percent(each.unjudged)} % unjudged, which count as incorrect"

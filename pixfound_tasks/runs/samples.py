@@ -19,6 +19,7 @@ from pixfound_tasks.runs.log_validation import check_asking, check_metrics, chec
 T = TypeVar("T")
 _RESPONSE_TEXTS = ("resps", "filtered_resps", "grounded")  # long texts, needed once only
 _CONTENT, _CORRECTED = re.compile(r"\bcontent ([0-9a-f]{12})\b"), "corrected answers"
+LONGEST_REPEATED = 1000  # characters; there are up to 20 variations of each document
 _USUAL = {"expressions": "clean", "images": "benchmark", "variations": "default"}
 _SAMPLES_FILE = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
 
@@ -84,7 +85,8 @@ class RepeatedSample:
     """One sample of a task that prompts several times per document.
 
     `score` is what the task logged: the values of an `evidence.Asking` or a `sensitivity.VariantPart`. `left_out`
-    counts the documents that the task leaves out, by reason.
+    counts the documents that the task leaves out, by reason. `prompt` and `text`, the answer, are cut to
+    `LONGEST_REPEATED` characters.
     """
 
     id: str
@@ -93,6 +95,8 @@ class RepeatedSample:
     score: tuple[Any, ...]
     left_out: Mapping[str, int]
     faults: tuple[str, ...] = ()
+    prompt: str = ""
+    text: str = ""
 
 
 def sample_files(folder: Path) -> list[tuple[Path, str]]:
@@ -180,7 +184,17 @@ def _repeated(sample: dict[str, Any], check_score: Callable[[Any, str], tuple[An
     fields = sample["pixfound"]
     id, pattern = str(fields["id"]), str(fields.get("pattern") or "")
     left_out = {reason: count(documents, reason) for reason, documents in dict(fields.get("left_out") or {}).items()}
-    return RepeatedSample(id, _pair(fields), pattern, check_score(sample["score"], id), left_out, _faults(sample))
+    score = check_score(sample["score"], id)
+    prompt, text = str(sample.get("input", ""))[:LONGEST_REPEATED], _answer_text(sample)[:LONGEST_REPEATED]
+    return RepeatedSample(id, _pair(fields), pattern, score, left_out, _faults(sample), prompt, text)
+
+
+def _answer_text(sample: dict[str, Any]) -> str:
+    """Returns what the model wrote; of a response in JSON, its text."""
+    text = _response_text(sample)
+    found = response.parse_json(text) if text.lstrip().startswith("{") else None
+    said = found.get("text") if isinstance(found, dict) and "schema" in found else None
+    return said if isinstance(said, str) else text
 
 
 def _faults(sample: Mapping[str, Any]) -> tuple[str, ...]:

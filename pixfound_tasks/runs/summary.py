@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,6 +79,12 @@ class Summary:
     faults: Mapping[str, Mapping[str, float]]
     metrics: Metrics
     provenance: Provenance
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether answers or groundings were scored; not so if only tasks with variations were run."""
+        scores = (self.answering, self.open_answering, self.grounding, self.open_grounding)
+        return any(not math.isnan(score) for score in scores)
 
     @property
     def unit(self) -> str:

@@ -24,6 +24,7 @@ from pixfound_tasks.report.html.pictures import Images
 from pixfound_tasks.report.overview import examples, score_map
 from pixfound_tasks.report.plots import Plot, svg
 from pixfound_tasks.report.templates import make_environment
+from pixfound_tasks.runs.changes import changes
 from pixfound_tasks.runs.progress import Track, untracked
 from pixfound_tasks.runs.provenance import as_texts
 from pixfound_tasks.runs.run import Run
@@ -31,9 +32,10 @@ from pixfound_tasks.runs.summary import Summary
 
 Drawn = Sequence[Sequence[Plot]]
 _HERE = Path(__file__).parent
+_MOST_FLIPS = 100  # shown per task; `variations.csv` has all
 # Settings in which runs may differ, in addition to prompts: keys of a summary's provenance.
 _MADE = (
-    "revision", "segmenter", "select", "judges", "choice_judges", "reducer", "query", "layers", "versions", "seed",
+    "model_args", "revision", "segmenter", "select", "judges", "choice_judges", "reducer", "query", "layers", "versions", "seed",
     "limit",
 )  # fmt: skip
 _SCRIPTS = (
@@ -82,6 +84,8 @@ def render(
     return environment.get_template("page.html.jinja").render(
         summaries=summaries,
         overall=overall and _embedded(overall),
+        has_images=any(run.records for run in runs),
+        flips=[_flips(run) for run in runs],
         examples=[[each._asdict() for each in examples(run)] for run in runs],
         outcomes=OUTCOME_NAMES,
         kinds=KIND_NAMES,
@@ -102,6 +106,18 @@ def _setting(of: Mapping[str, Any], name: str) -> str:
     """Returns an entry of a provenance in texts, or "" if the run does not have it."""
     found = of["responses"].get(name) or of.get(name)
     return "" if found is None else str(found)
+
+
+def _flips(run: Run) -> dict[str, Any]:
+    """Returns, by task, how many of all variations flipped an answer, and the first of them."""
+    found: dict[str, Any] = {}
+    for change in changes(run):
+        of = found.setdefault(change.task, {"count": 0, "flipped": 0, "shown": []})
+        of["count"] += 1
+        of["flipped"] += change.is_flip
+        if change.is_flip and len(of["shown"]) < _MOST_FLIPS:
+            of["shown"].append(change)
+    return found
 
 
 def _embedded(plot: Plot) -> dict[str, str]:
