@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := runs/demo
 
-.PHONY: demo test lint browser fuzz dist wheel-test matrix canary lock
+.PHONY: demo test lint browser fuzz dist wheel-test matrix canary coverage-models lock
 
 demo: $(VENV)/installed
 	rm -rf $(RUN)
@@ -44,6 +44,13 @@ matrix: $(VENV)/installed-dev
 # The newest releases of all dependencies, within the bounds and without the upper ones. Names the one that breaks it.
 canary: $(VENV)/installed-dev
 	$(VENV)/bin/python .ci/canary.py
+
+# Every image-text-to-text architecture of the installed transformers, in miniature: half an hour on one core. Fails if
+# recorded attention or a token's place is wrong. NEWEST=yes upgrades transformers before, PAGE names another file.
+PAGE ?= docs/coverage.md
+coverage-models: $(VENV)/installed-dev
+	$(if $(NEWEST),$(PIP) install --quiet --upgrade transformers)
+	$(VENV)/bin/python perf/coverage_models.py --write $(PAGE)
 
 # The newest versions that the bounds allow, of all that the repository installs; then those that reading runs needs.
 # A constraints file in pip's own configuration holds here too. Asks nothing of the lock there is: that may not install.

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 def as_rgb(image: Any) -> Image.Image:
     """Return an image as RGB; an RGB image without EXIF rotation is returned unchanged.
 
-    The image is rotated as its EXIF data says, put on white if it is transparent, and reduced from 16 to 8 bits.
+    The image is rotated as its EXIF data says, put on white if it is transparent, and reduced from 16 to 8 bits. Mode I
+    with levels up to 255 is taken as 8 bits.
 
     Args:
         image: a Pillow image of any mode, the path of an image file, or an array, uint8 (height, width, 3), or
@@ -20,7 +21,8 @@ def as_rgb(image: Any) -> Image.Image:
 
     Raises:
         TypeError: if it is anything else.
-        ValueError: if a file cannot be read as an image.
+        ValueError: if a file cannot be read as an image, or gray levels have no known black and white (mode F, or
+            levels beyond 16 bits).
     """
     if isinstance(image, (str, Path)):
         return read_image(Path(image))
@@ -33,6 +35,14 @@ def as_rgb(image: Any) -> Image.Image:
         )
     upright = ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
     return upright if upright.mode == "RGB" and not upright.has_transparency_data else _converted(upright)
+
+
+def without_alpha(image: Image.Image) -> Image.Image:
+    """Return an image as `Image.convert("RGB")` does, but with 16 bits reduced to 8 instead of cut off at 255.
+
+    Raises ValueError as `as_rgb` does.
+    """
+    return _converted(image) if image.mode.startswith(("I", "F")) else image.convert("RGB")
 
 
 def read_image(path: Path) -> Image.Image:
@@ -69,10 +79,25 @@ def _uint8(array: np.ndarray) -> np.ndarray:
 
 
 def _converted(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grayscale, in either byte order
-        return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     shown = image.convert("RGBA")
     ground = Image.new("RGBA", shown.size, "white")
     return Image.alpha_composite(ground, shown).convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> np.ndarray:
+    """Return the gray levels of a picture of mode I;16 (in either byte order) or I, reduced to 8 bits.
+
+    Mode I holds 32 bits, and is used for 16 as well as for 8: levels up to 255 are taken as 8 bits.
+    """
+    levels = np.asarray(image)
+    lowest, highest = levels.min(), levels.max()
+    if image.mode == "F" or lowest < 0 or highest > 65535:
+        raise ValueError(
+            f"expected gray levels in 0..65535, but got an image of mode {image.mode} from {lowest:g} to {highest:g}, "
+            "whose black and white are not known; scale it to 0..255 and convert it to uint8"
+        )
+    return (levels if image.mode == "I" and highest <= 255 else levels.astype(np.int64) >> 8).astype(np.uint8)

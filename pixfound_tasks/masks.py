@@ -18,6 +18,7 @@ Size = tuple[int, int]
 _GOES_ON = 32  # the bit of a character in COCO's text form that says that the number continues in the next character
 _AT_ONCE = 1 << 20  # characters; decoding takes about a hundred bytes for each
 _MERGED = 8  # masks per call
+_ROUNDED = 1e-6  # pixels that a whole number of pixels may lose as a fraction of the side
 _LONGEST_NUMBER = 7  # characters: 35 bits, which is more than the pixel count of any image
 
 
@@ -60,6 +61,14 @@ def encode(mask: np.ndarray) -> Rle:
 def decode(rle: Rle) -> np.ndarray:
     """Decode a trusted RLE to a mask, bool (height, width). Pass a model's output through `read_mask` first."""
     return coco.decode(rle).astype(bool)
+
+
+def run_ends(rle: Rle) -> tuple[np.ndarray, np.ndarray]:
+    """Return the half-open runs of a trusted RLE's pixels, starts and ends, counted down the columns."""
+    runs = _runs([rle["counts"]])
+    assert runs is not None
+    edges = np.cumsum(runs.lengths)
+    return edges[:-1:2], edges[1::2]
 
 
 def empty(size: Size) -> Rle:
@@ -119,11 +128,19 @@ def from_box(box: Sequence[float], size: Size) -> Rle:
     return encode(mask)
 
 
+def pixel_of(point: Sequence[float], size: Size) -> tuple[int, int]:
+    """Return the (row, column) of the pixel that contains the point `(x, y)`, in fractions of width and height.
+
+    A pixel's own corner is in it, although 29 / 224 * 224 is less than 29 in floating point.
+    """
+    column, row = (min(int(value * side + _ROUNDED), side - 1) for value, side in zip(point, size[::-1]))
+    return row, column
+
+
 def from_point(point: Sequence[float], size: Size) -> Rle:
     """Return the mask of the one pixel that contains the point `(x, y)`, in fractions of width and height."""
     mask = np.zeros(size, bool)
-    x, y = (min(int(value * side), side - 1) for value, side in zip(point, size[::-1]))
-    mask[y, x] = True
+    mask[pixel_of(point, size)] = True
     return encode(mask)
 
 

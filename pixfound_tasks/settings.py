@@ -37,8 +37,15 @@ OWN = (
     ),
     Setting(
         "PIXFOUND_CACHE",
-        "The folder for joined benchmarks and for judges' replies.",
+        "The folder for joined benchmarks, judges' replies and measured token geometry.",
         otherwise="`pixfound` in `XDG_CACHE_HOME`, else `~/.cache/pixfound`",
+    ),
+    Setting(
+        "PIXFOUND_CHOICEJUDGE",
+        "The judge of choice answers, whose verdict then is `accuracy` in place of the rule: `rule` (no judge), "
+        "`openai:MODEL` or `local:CHECKPOINT`. The study checks its sensitivity results in this way.",
+        default="rule",
+        check="pixfound_tasks.tasks.grading:check_choice_judge",
     ),
     Setting(
         "PIXFOUND_CONCEPTS",
@@ -73,16 +80,23 @@ OWN = (
     ),
     Setting(
         "PIXFOUND_JUDGING",
-        "How a judge of open answers is asked: `default`, or `study`, with the study's system prompt and temperature "
-        "and the correct option's letter alone (`openai:MODEL` only).",
+        "How the judges of `PIXFOUND_JUDGE`, `PIXFOUND_CHOICEJUDGE` and `PIXFOUND_CONCEPTS` are asked: `default`, or "
+        "`study`, with the study's prompts, temperature and reading of replies (`openai:MODEL` only).",
         default="default",
-        check="pixfound_tasks.tasks.grading:check_wording",
+        check="pixfound_tasks.prompts.judge:check_judging",
     ),
     Setting(
         "PIXFOUND_KIND",
         "The kind of referring prompt, a key of `REFERRING` in `pixfound_tasks/prompts/text.py`.",
         otherwise="by `--model`",
         check="pixfound_tasks.prompts.text:check_kind",
+    ),
+    Setting(
+        "PIXFOUND_OPENKIND",
+        "The kind of open question: `plain`, or `rga3`, with the study's request for one sentence at its end. A "
+        "benchmark's own prompts (PixCV-Bench) stay, as in the study.",
+        default="plain",
+        check="pixfound_tasks.prompts.text:check_open_kind",
     ),
     Setting(
         "PIXFOUND_PARAPHRASER",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle
-from pixfound_tasks.response.maps import CoarseMap, cell_means
+from pixfound_tasks.response.maps import CoarseMap, shares
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention.look import Look, Span
@@ -34,24 +35,46 @@ def map_mass(values: np.ndarray, target: Rle) -> MapMass:
     Raises:
         ValueError: if the map and the mask differ in size.
     """
-    if list(values.shape) != list(target["size"]):
-        raise ValueError(f"expected a map of the mask's size {list(target['size'])}, but got {list(values.shape)}")
+    _check_size(values.shape, target)
     inside = masks.decode(target)
     positive = np.nan_to_num(values.astype(np.float64), nan=0.0).clip(min=0)
-    total = positive.sum()
-    mass = float(positive[inside].sum() / total) if total > 0 and inside.any() else math.nan
-    return MapMass(mass, float(inside.mean()))
+    return _mass(float(positive.sum()), float(positive[inside].sum()), inside)
 
 
 def coarse_mass(found: CoarseMap, target: Rle) -> MapMass:
     """`map_mass` of a phrase's coarse map, as precise as its cells and levels are."""
-    inside = masks.decode(target)
     levels = np.frombuffer(found.levels, np.uint8).reshape(found.size).astype(np.float64)
-    total = levels.sum()
-    mass = float((levels * cell_means(inside, found.size)).sum() / total) if total > 0 and inside.any() else math.nan
-    return MapMass(mass, float(inside.mean()))
+    total, area = levels.sum(), masks.area(target) / math.prod(target["size"])
+    mass = float((levels * mask_means(target, found.size)).sum() / total) if total > 0 and area else math.nan
+    return MapMass(mass, area)
+
+
+def mask_means(target: Rle, size: tuple[int, int]) -> np.ndarray:
+    """`cell_means` of a mask. The mask is not decoded: runs are sums over whole columns and parts of two."""
+    height, width = target["size"]
+    down, across = shares(height, size[0]).T, shares(width, size[1]).T
+    down_to = np.vstack([np.zeros(size[0]), down.cumsum(axis=0)])
+    across_to = np.vstack([np.zeros(size[1]), across.cumsum(axis=0)])
+    across = np.vstack([across, np.zeros(size[1])])  # a run may end at the end of the image
+    (start_column, start), (end_column, end) = (np.divmod(edges, height) for edges in masks.run_ends(target))
+    whole = np.outer(down_to[-1], (across_to[end_column] - across_to[start_column]).sum(axis=0))
+    return np.asarray(whole + down_to[end].T @ across[end_column] - down_to[start].T @ across[start_column])
 
 
 def phrase_mass(look: Look, span: Span, target: Rle, image: int = 0) -> MapMass:
-    """`map_mass` of an answer's phrase over one image of its prompt, from what `save_attention` wrote."""
-    return map_mass(look.phrase_map(span, image), target)
+    """`map_mass` of an answer's phrase over one image of its prompt, from what `save_attention` wrote.
+
+    It is exact to float32 rounding: the map is summed, but not painted.
+    """
+    _check_size(look.geometries[image].size, target)
+    inside = masks.decode(target)
+    return _mass(*look.phrase_sums(span, inside, image), inside)
+
+
+def _check_size(size: Sequence[int], target: Rle) -> None:
+    if list(size) != list(target["size"]):
+        raise ValueError(f"expected a map of the mask's size {list(target['size'])}, but got {list(size)}")
+
+
+def _mass(total: float, within: float, inside: np.ndarray) -> MapMass:
+    return MapMass(within / total if total > 0 and inside.any() else math.nan, float(inside.mean()))

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pixfound_tasks.hosts.attention_modules import attention_modules, reads_encoder, text_decoder
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float32
 
@@ -157,17 +159,16 @@ def record_activations(model: Any, image_tokens: Bool[Tensor, "batch prompt"]) -
         ValueError: if image_tokens is invalid, or the model sees the image through cross-attention or has no
             language-model head. While the model runs: if it uses beam search or is otherwise not one plain generation.
     """
-    crosses = getattr(model.config.get_text_config(), "cross_attention_layers", None)
+    crosses = reads_encoder(model) or any(one.is_crossing for one in attention_modules(model))
     head = model.get_output_embeddings()
-    if crosses or getattr(model.config, "is_encoder_decoder", False) or head is None:
+    if crosses or head is None:
         raise ValueError(
             "reducer 'tam' needs image tokens in the prompt and a language-model head, but "
             f"{type(model).__name__} does not have both; choose another reducer"
         )
     record = ActivationRecord(image_tokens, head)
     # If the language model has its own head, its inner decoder gives the hidden states before that head.
-    decoder = model.get_decoder().get_decoder()
-    hook = decoder.register_forward_hook(lambda _module, _inputs, output: record.add(output[0]))
+    hook = text_decoder(model).register_forward_hook(lambda _module, _inputs, output: record.add(output[0]))
     try:
         yield record
     finally:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional
+
+from pixfound_tasks.attention.token_axes import Axis
+from pixfound_tasks.attention.token_grids import Method, as_grid, layers_by_shape, sample
+from pixfound_tasks.attention.token_layers import Layer, Patches, cut, filled_pixels
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32, Float64, Int
 
-Method = Literal["bicubic", "nearest"]
 Size = tuple[int, int]  # (height, width) in pixels
 
-_PAINTED_FLAT = 1e-5  # relative to the highest value; bicubic interpolation of a constant varies by about 4e-6
+PAINTED_FLAT = 1e-5  # relative to the highest value; bicubic interpolation of a constant varies by about 4e-6
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,29 @@ class TokenGeometry:
         Raises:
             ValueError: if the number of values differs from the number of tokens.
         """
-        if values.shape != (len(self.boxes),):
-            raise ValueError(f"expected one value for each of {len(self.boxes)} image tokens, but got {values.shape}")
-        placed = ~np.isnan(self.boxes[:, 0])
-        boxes, values = self.boxes[placed], np.asarray(values, np.float32)[placed]
-        canvas = np.full(self.size, np.nan, np.float32)
-        for layer in _layers(boxes):
-            grid = _grid(boxes[layer])
-            if grid is None:
-                painted = _fill(boxes[layer], values[layer], self.size)
+        height, width = self.size
+        return self.paint_part(values, slice(0, height), slice(0, width), method)
+
+    def paint_part(
+        self, values: Float[np.ndarray, " tokens"], rows: slice, columns: slice, method: Method = "bicubic"
+    ) -> Float32[np.ndarray, "height width"]:
+        """Return `paint(values, method)[rows, columns]`, for slices with start and stop, and paint no other pixel."""
+        values = self.check_values(values)
+        canvas = np.full((rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
+        for layer in self.layers:
+            if layer.grid is None or layer.y is None or layer.x is None:
+                painted = _fill(layer.boxes, values[layer.painted], rows, columns)
             else:
-                painted = _interpolate(values[layer][grid.tokens], grid, self.size, method)
+                x, y = layer.x.places[columns], layer.y.places[rows]
+                painted = _interpolate(values[layer.painted], x, y, method)
             canvas = np.where(np.isnan(painted), canvas, painted)
         return canvas
+
+    def check_values(self, values: Float[np.ndarray, " tokens"]) -> Float32[np.ndarray, " tokens"]:
+        """Return token values as float32. Raises ValueError if their number differs from the number of tokens."""
+        if values.shape != (len(self.boxes),):
+            raise ValueError(f"expected one value for each of {len(self.boxes)} image tokens, but got {values.shape}")
+        return np.asarray(values, np.float32)
 
     def cropped(self, size: Size) -> TokenGeometry:
         """Return the same tokens over the image of this size in the middle of the square that was padded around it."""
@@ -75,26 +86,41 @@ class TokenGeometry:
         Raises:
             ValueError: if these boxes form no grid.
         """
-        placed = np.flatnonzero(~np.isnan(self.boxes[:, 0]))
-        finest = placed[_layers(self.boxes[placed])[-1]]
-        grid = _grid(self.boxes[finest])
-        if grid is None:
+        finest = self.layers[-1]
+        if finest.grid is None:
             raise ValueError("expected the image tokens with the smallest boxes to form a grid, but they do not")
-        return finest[grid.tokens]
+        return finest.painted
 
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of a painted map, from the lowest to the highest."""
+        placed = np.flatnonzero(~np.isnan(self.boxes[:, 0]))
+        groups = [placed[group] for group in layers_by_shape(self.boxes[placed])]
+        return tuple(self._layer(tokens) for tokens in groups)
 
-class _Grid(NamedTuple):
-    """Boxes that lie in rows and columns.
+    def patches(self, values: Float32[np.ndarray, " tokens"], method: Method) -> Patches | None:
+        """Return the patches of the map of these values. Layers without a value, which are NaN, are left out.
 
-    Attributes:
-        tokens: indices of the boxes.
-        x: the left edge of each column and the right edge of the last.
-        y: the top edge of each row and the bottom edge of the last.
-    """
+        Returns None if a layer has both finite values and others. Then the patches of the map are not rectangles.
+        """
+        shown = tuple(layer for layer in self.layers if not np.isnan(values[layer.painted]).all())
+        if not all(np.isfinite(values[layer.painted]).all() for layer in shown):
+            return None
+        key = (method, *(id(layer) for layer in shown))
+        if key not in self._patches:
+            self._patches[key] = cut(shown, self.size, method)
+        return self._patches[key]
 
-    tokens: Int[np.ndarray, "rows columns"]
-    x: Float64[np.ndarray, " columns+1"]
-    y: Float64[np.ndarray, " rows+1"]
+    @cached_property
+    def _patches(self) -> dict[tuple[Method | int, ...], Patches]:
+        return {}
+
+    def _layer(self, tokens: Int[np.ndarray, " tokens"]) -> Layer:
+        boxes = self.boxes[tokens]
+        grid = as_grid(boxes)
+        if grid is None:
+            return Layer(tokens, boxes, None, None, None)
+        return Layer(tokens, boxes, grid, Axis(grid.y, self.size[0]), Axis(grid.x, self.size[1]))
 
 
 def grid_boxes(
@@ -116,79 +142,49 @@ def peak(values: Float[np.ndarray, "height width"], rank: int = 1, corner: bool 
     Raises:
         ValueError: if rank is below 1.
     """
-    if rank < 1:
-        raise ValueError(f"expected rank to be 1 (the highest pixel) or more, but got {rank}")
+    check_rank(rank)
     known = values[~np.isnan(values)]
-    if known.size < rank or np.ptp(known) <= _PAINTED_FLAT * np.abs(known).max():
+    if known.size < rank or np.ptp(known) <= PAINTED_FLAT * np.abs(known).max():
         return None
-    height, width = values.shape
     value = np.partition(known, -rank)[-rank]
     row, column = np.argwhere(values == value)[rank - 1 - np.count_nonzero(known > value)]
+    return as_fractions(row, column, values.shape, corner)
+
+
+def check_rank(rank: int) -> None:
+    """Raise ValueError if the rank of a pixel is below 1."""
+    if rank < 1:
+        raise ValueError(f"expected rank to be 1 (the highest pixel) or more, but got {rank}")
+
+
+def as_fractions(row: int, column: int, size: Size, corner: bool) -> tuple[float, float]:
+    """Return a pixel's center, or its upper left corner, as (x, y) fractions of width and height."""
+    height, width = size
     offset = 0.0 if corner else 0.5
     return float((column + offset) / width), float((row + offset) / height)
 
 
-def _layers(boxes: Float64[np.ndarray, "tokens 4"]) -> list[Int[np.ndarray, " _group"]]:
-    """Group boxes by shape. Returns the indices of each group, largest boxes first."""
-    shapes = boxes[:, 2:] - boxes[:, :2]
-
-    def by_shape() -> Iterator[np.ndarray]:
-        rest = np.arange(len(boxes))
-        while len(rest):
-            same = np.abs(shapes[rest] - shapes[rest[0]]).max(axis=1) < 1e-3
-            yield rest[same]
-            rest = rest[~same]
-
-    return sorted(by_shape(), key=lambda layer: -shapes[layer[0]].prod())
-
-
-def _grid(boxes: Float64[np.ndarray, "tokens 4"]) -> _Grid | None:
-    """Arrange boxes of the same shape as a grid. Returns None if they do not fill one."""
-    width, height = boxes[0, 2:] - boxes[0, :2]
-    x, y = _edges(boxes[:, 0], width), _edges(boxes[:, 1], height)
-    if x is None or y is None:
-        return None
-    tokens = np.full((len(y) - 1, len(x) - 1), -1)
-    tokens[np.searchsorted(y, boxes[:, 1] + height / 2) - 1, np.searchsorted(x, boxes[:, 0] + width / 2) - 1] = (
-        np.arange(len(boxes))
-    )
-    return None if (tokens < 0).any() else _Grid(tokens, x, y)
-
-
-def _edges(starts: Float64[np.ndarray, " boxes"], length: float) -> Float64[np.ndarray, " edges"] | None:
-    """Return the distinct starts of boxes along an axis, and the end of the last box.
-
-    Returns None if boxes overlap or lie apart. Gaps of up to half a box are accepted, because patches may not quite
-    fill their tiles.
-    """
-    starts = np.sort(starts)
-    different = starts[np.append(True, np.diff(starts) > 1e-3 * length)]
-    steps = np.diff(different) / length
-    if (steps < 1 - 1e-3).any() or (steps > 1.5).any():
-        return None
-    return np.append(different, different[-1] + length)
-
-
 def _interpolate(
-    cells: Float32[np.ndarray, "rows columns"], grid: _Grid, size: Size, method: Method
+    cells: Float32[np.ndarray, "rows columns"],
+    x: Float32[np.ndarray, " width"],
+    y: Float32[np.ndarray, " height"],
+    method: Method,
 ) -> Float32[np.ndarray, "height width"]:
-    """Interpolate the values of a grid's cells as a map. Pixels outside the grid are NaN."""
-    # Pixel centers in grid coordinates: -1 and 1 are the outer edges of the grid.
-    x, y = (
-        np.interp(np.arange(length) + 0.5, edges, np.linspace(-1, 1, len(edges)), left=np.nan, right=np.nan)
-        for length, edges in zip(size[::-1], (grid.x, grid.y))
-    )
-    places = torch.from_numpy(np.stack(np.meshgrid(x, y), axis=-1)).float()[None]
-    options: dict[str, Any] = {"mode": method, "padding_mode": "border", "align_corners": False}
-    painted = functional.grid_sample(torch.from_numpy(cells)[None, None], places.nan_to_num(), **options)
-    return np.where(places[0].isnan().any(dim=-1), np.float32(np.nan), painted[0, 0].numpy())
+    """Interpolate the values of a grid's cells as a map of pixels at places in the grid, see `pixel_places`.
+
+    Pixels outside the grid are NaN.
+    """
+    places = np.stack(np.meshgrid(x, y), axis=-1)
+    painted = sample(cells, np.nan_to_num(places), method)
+    return np.where(np.isnan(places).any(axis=-1), np.float32(np.nan), painted)
 
 
 def _fill(
-    boxes: Float64[np.ndarray, "tokens 4"], values: Float32[np.ndarray, " tokens"], size: Size
+    boxes: Float64[np.ndarray, "tokens 4"], values: Float32[np.ndarray, " tokens"], rows: slice, columns: slice
 ) -> Float32[np.ndarray, "height width"]:
     """Fill each box with its value: every pixel whose center lies in the box."""
-    canvas = np.full(size, np.nan, np.float32)
-    for (x0, y0, x1, y1), value in zip(np.ceil(boxes - 0.5).clip(0).astype(int), values):
+    canvas = np.full((rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
+    start = np.array([columns.start, rows.start] * 2)
+    for (x0, y0, x1, y1), value in zip((filled_pixels(boxes) - start).clip(0), values):
         canvas[y0:y1, x0:x1] = value
     return canvas

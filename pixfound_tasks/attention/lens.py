@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,12 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pixfound_tasks.attention.activations import record_activations
-from pixfound_tasks.attention.families.registry import token_geometries
-from pixfound_tasks.attention.geometry import TokenGeometry
+from pixfound_tasks.attention.geometry import Size, TokenGeometry
+from pixfound_tasks.attention.geometry_source import Found, GeometryMode, GeometrySource, check_mode, check_tokens
 from pixfound_tasks.attention.inputs import (
     answer_ids,
-    append_answers,
     check_chat_option,
     check_system,
     end_tokens,
@@ -27,19 +24,22 @@ from pixfound_tasks.attention.inputs import (
 )
 from pixfound_tasks.attention.localization_heads import choose_heads
 from pixfound_tasks.attention.look import Look
-from pixfound_tasks.attention.record import QUERIES, AttentionRecord, Heads, Query
+from pixfound_tasks.attention.measured.image_tokens import image_mask
+from pixfound_tasks.attention.measured.measure import Measurement
+from pixfound_tasks.attention.record import QUERIES, Heads, Query
+from pixfound_tasks.attention.recorded_batch import record_batch
 from pixfound_tasks.attention.recorder import Layers, choose_layers, image_attention_layers, record_attention
-from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded, non_finite_rows_to_nan
+from pixfound_tasks.attention.reducers import REDUCERS, non_finite_rows_to_nan
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.images import as_rgb
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float32
+    from jaxtyping import Bool
     from torch import Tensor
 
 AnyImage = Image.Image | str | Path | np.ndarray  # see `as_rgb`
 Images = AnyImage | Sequence[AnyImage]  # the images of one prompt
-EMPTY = "the answer is empty, and the attention behind it is not finite (NaN or infinite)"
+_MEASURED_PROMPT = "Describe the image."
 
 
 class Answer(NamedTuple):
@@ -65,6 +65,8 @@ class Lens:
         system: a system message before every prompt; "" for none.
         pad: whether to pad images to a centered square in the processor's mean color before it sees them, as in
             LLaVA-1.5's training.
+        geometry: where image tokens lie in the image: "registered", by the rule of the model's family; "measured", on
+            the model and processor themselves; "auto", by the rule if the family has one, else measured.
 
     Raises:
         ValueError: if the reducer or query is unknown, `layers` names a layer that the model does not have, or the chat
@@ -81,6 +83,8 @@ class Lens:
     chat_kwargs: dict[str, Any] = field(default_factory=dict)
     system: str = ""
     pad: bool = False
+    geometry: GeometryMode = "auto"
+    _source: GeometrySource = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_choice("reducer", self.reducer, REDUCERS)
@@ -91,6 +95,9 @@ class Lens:
                 check_chat_option(self.processor, name)
         if self.system:
             check_system(self.processor, self.system)
+        check_mode(self.geometry)
+        source = GeometrySource(self.model, self.processor, self.geometry, self.inputs_of_images, self.images_kwargs)
+        object.__setattr__(self, "_source", source)
 
     def look(self, image: Images, prompt: str, answer: str | None = None, **generation: Any) -> Look:
         """Return an answer and what it attends to.
@@ -116,11 +123,14 @@ class Lens:
         """
         _check_lengths(images, prompts, answers)
         image_lists = [_several(image) for image in images]
-        inputs = self._inputs(image_lists, prompts)
-        # Computed before the model runs, so that an unknown family fails at once.
-        geometries = [self._geometries(own, tokens) for own, tokens in zip(image_lists, self._image_tokens(inputs))]
+        inputs = self.inputs(image_lists, prompts)
+        # Computed before the model runs, so that a family without a geometry fails at once.
+        geometries = [self._geometries(own) for own in image_lists]
+        image_tokens = self.image_tokens(inputs)
+        for own, tokens in zip(geometries, image_tokens):
+            check_tokens(self.model.config, own, int(tokens.sum()))
         counts = [sum(len(geometry.boxes) for geometry in own) for own in geometries]
-        ids, recordings, faults = self._record(image_lists, inputs, counts, answers, generation)
+        ids, recordings, faults = record_batch(self, image_lists, inputs, image_tokens, counts, answers, generation)
         texts = [token_spans(self.processor.tokenizer, answer) for answer in ids]
         values = [REDUCERS[self.reducer].function(non_finite_rows_to_nan(recorded)) for recorded in recordings]
         settings = [self._settings(prompt) | fault for prompt, fault in zip(prompts, faults)]
@@ -134,7 +144,7 @@ class Lens:
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:
         """Generate one answer per prompt without recording anything."""
         _check_lengths(images, prompts)
-        ids = self._generate(self._inputs([_several(image) for image in images], prompts), generation)
+        ids = self.generate(self.inputs([_several(image) for image in images], prompts), generation)
         decode = self.processor.tokenizer.decode
         return [Answer(decode(answer, skip_special_tokens=True).strip(), len(answer)) for answer in ids]
 
@@ -145,122 +155,81 @@ class Lens:
         """
         maps = []
         for image, prompt in zip(images, prompts):
-            inputs = self._inputs([(image,)], [prompt])
-            image_tokens = self._image_tokens(inputs)
-            (geometry,) = self._geometries([image], image_tokens[0])
+            inputs = self.inputs([(image,)], [prompt])
+            (geometry,) = self._geometries([image])
+            image_tokens = self.image_tokens(inputs)
+            check_tokens(self.model.config, [geometry], int(image_tokens.sum()))
             with record_attention(self.model, image_tokens, reduce=None, layers=self.layers) as record:
-                self._generate(inputs, {"max_new_tokens": 1})
+                self.generate(inputs, {"max_new_tokens": 1})
             maps.append(record.rows()[0, 0].numpy()[..., geometry.finest_grid()])
         chosen = choose_heads(maps, count)
         return replace(self, layers="all", heads=tuple((record.layers[layer], head) for layer, head in chosen))
 
-    def _inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
+    @property
+    def geometry_used(self) -> str:
+        """How geometries are found: "auto" for a registered rule that is checked, "registered", or "measured"."""
+        return self.geometry if self._source.is_registered else "measured"
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether the model's family has a registered rule."""
+        return self._source.has_rule
+
+    def measure_geometry(self, sizes: Sequence[Size]) -> Measurement:
+        """Measure the geometry of a prompt with images of these (height, width) anew, as the processor sees them.
+
+        Raises ValueError if it cannot be measured with certainty.
+        """
+        return self._source.measure(sizes)
+
+    def registered_geometry(self, sizes: Sequence[Size]) -> tuple[TokenGeometry, ...]:
+        """Return the geometry of the same prompt by the registered rule. Raises ValueError if there is none."""
+        return self._source.registered(sizes)
+
+    @property
+    def image_ids(self) -> tuple[int, ...]:
+        """The ids of the image tokens. Known by measurement after a look, if the configuration names none."""
+        return self._source.image_ids()
+
+    def inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
+        """Return the model's inputs for a batch of prompts, on its device and in its dtype."""
         if self.pad:
             images = [[padded_to_square(image, self.processor) for image in own] for own in images]
-        inputs = prompt_inputs(self.processor, images, prompts, self.images_kwargs, self.chat_kwargs, self.system)
-        return inputs.to(self.model.device, self.model.dtype)
+        return self._on_cpu(images, prompts).to(self.model.device, self.model.dtype)
 
-    def _record(
-        self,
-        images: Sequence[Sequence[Image.Image]],
-        inputs: Any,
-        counts: Sequence[int],
-        answers: Sequence[str] | None,
-        generation: dict[str, Any],
-    ) -> tuple[list[list[int]], list[Recorded], list[dict[str, str]]]:
-        """Run the batch and record it.
+    def _on_cpu(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
+        return prompt_inputs(self.processor, images, prompts, self.images_kwargs, self.chat_kwargs, self.system)
 
-        Returns three items per answer: its ids, the inputs of the reducer, and the fault EMPTY for its settings if it
-        is empty with attention that is not finite. Such an answer has no rows that would show it.
-        """
-        needs = REDUCERS[self.reducer].needs
-        if "heads" in needs and isinstance(self.heads, str):
-            raise ValueError(
-                "expected chosen heads for reducer='heads', but none were chosen: pass heads, or use the lens that "
-                "calibrate returns"
-            )
-        prompt_ids, image_tokens = inputs["input_ids"], self._image_tokens(inputs)
-        options: dict[str, Any] = {"layers": self.layers, "heads": self.heads, "value_norm": "value_norm" in needs}
-        options["before_last"] = self.query == "study"
-        with ExitStack() as recording:
-            if "activations" in needs:
-                hidden = recording.enter_context(record_activations(self.model, image_tokens))
-            record = recording.enter_context(record_attention(self.model, image_tokens, **options))
-            ids = self._generate(inputs, generation) if answers is None else self._read(inputs, answers, record)
-        rows = record.rows(self.query, [len(answer) + ("end" in needs) for answer in ids]).numpy()
-        if rows.shape[-1] != max(counts):
-            raise ValueError(
-                f"expected {max(counts)} image tokens, but the model attends to {rows.shape[-1]}: register a geometry "
-                "rule that matches the model"
-            )
-        firsts = record.rows()[:, 0].numpy()
-        is_faulty = [not ids[i] and not np.isfinite(firsts[i, :count]).all() for i, count in enumerate(counts)]
-        # Copy, because a view would keep the whole batch in memory.
-        recordings = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
-        if "end" in needs:
-            ends = [
-                rows[i, len(ids[i]), :count].copy() if len(ids[i]) < rows.shape[1] else None
-                for i, count in enumerate(counts)
-            ]
-            recordings = [replace(recorded, end=end) for recorded, end in zip(recordings, ends)]
-        if "generic" in needs:
-            generic = self._generic(images)
-            recordings = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(recordings)]
-        if "activations" in needs:
-            recordings = [
-                replace(
-                    recorded,
-                    activations=hidden.values(i, ids[i]),
-                    interference=hidden.interference(i, ids[i], prompt_ids[i].tolist()),
-                )
-                for i, recorded in enumerate(recordings)
-            ]
-        return ids, recordings, [{"fault": EMPTY} if faulty else {} for faulty in is_faulty]
+    def inputs_of_images(self, images: Sequence[Image.Image]) -> Any:
+        """Return the inputs of a prompt with these images, which are not padded, for measurements."""
+        return self._on_cpu([images], [_MEASURED_PROMPT])
 
     @torch.inference_mode()
-    def _generate(self, inputs: Any, generation: dict[str, Any]) -> list[list[int]]:
+    def generate(self, inputs: Any, generation: dict[str, Any]) -> list[list[int]]:
+        """Generate one answer per prompt from the model's inputs. Returns their ids, without end-of-text."""
         output = self.model.generate(**inputs, **{"do_sample": False, **generation})
         ends = end_tokens(generation, self.model.generation_config)
         return answer_ids(getattr(output, "sequences", output), inputs["input_ids"].shape[1], ends)
 
-    @torch.inference_mode()
-    def _read(self, inputs: Any, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
-        """Run the model on given answers in one forward pass. Returns their ids."""
-        ids = [self.processor.tokenizer(answer, add_special_tokens=False).input_ids for answer in answers]
-        if not all(ids) or any(self.model.config.image_token_id in answer for answer in ids):
-            raise ValueError(f"expected answers of at least one token, none an image token, but got {list(answers)!r}")
-        inputs, labels = append_answers(inputs, ids, self.model.config.model_type)
-        # Labels are not passed to the model: it would then compute logits for the whole prompt.
-        record.expect(labels)
-        self.model(**inputs, use_cache=False, logits_to_keep=1)
-        return ids
-
-    def _generic(self, images: Sequence[Sequence[Image.Image]]) -> Float32[np.ndarray, "batch image_tokens"]:
-        """Return the row that predicts the first token of a general description."""
-        inputs = self._inputs(images, [GENERIC_PROMPT] * len(images))
-        options: dict[str, Any] = {"layers": self.layers, "heads": self.heads}
-        with record_attention(self.model, self._image_tokens(inputs), **options) as record:
-            self._generate(inputs, {"max_new_tokens": 1})
-        return record.rows()[:, 0].numpy()
-
-    def _image_tokens(self, inputs: Any) -> Bool[Tensor, "batch prompt"]:
+    def image_tokens(self, inputs: Any) -> Bool[Tensor, "batch prompt"]:
         """Return which prompt tokens are image tokens."""
-        token = getattr(self.model.config, "image_token_id", None)
-        if token is None:
-            raise ValueError(f"expected a config with image_token_id, but that of {type(self.model).__name__} has none")
-        return inputs["input_ids"] == token
+        return image_mask(inputs["input_ids"], torch.tensor(self._source.image_ids()))
 
-    def _geometries(
-        self, images: Sequence[Image.Image], image_tokens: Bool[Tensor, " prompt"]
-    ) -> tuple[TokenGeometry, ...]:
-        """Return the geometries of one prompt's images."""
-        # With cross-attention, the image tokens are not part of the prompt.
-        crosses = getattr(self.model.config.get_text_config(), "cross_attention_layers", None)
-        count = None if crosses else int(image_tokens.sum())
-        sizes = [(image.height, image.width) for image in images]
+    def find_geometry(self, sizes: Sequence[Size]) -> Found:
+        """Return the geometry of the image tokens of a prompt with images of these (height, width).
+
+        Raises ValueError as `look_all` does.
+        """
+        # With `pad`, the model sees squares.
         seen = [(max(size), max(size)) if self.pad else size for size in sizes]
-        found = token_geometries(self.model.config, self.processor, seen, count, self.images_kwargs)
-        return tuple(geometry.cropped(size) for geometry, size in zip(found, sizes)) if self.pad else found
+        found = self._source.find(seen)
+        if not self.pad:
+            return found
+        cropped = tuple(geometry.cropped(size) for geometry, size in zip(found.geometries, sizes))
+        return found._replace(geometries=cropped)
+
+    def _geometries(self, images: Sequence[Image.Image]) -> tuple[TokenGeometry, ...]:
+        return self.find_geometry([(image.height, image.width) for image in images]).geometries
 
     def _settings(self, prompt: str) -> dict[str, Any]:
         """Return how a look was recorded, for its file."""

@@ -14,12 +14,16 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from pixfound_tasks.attention.geometry import Method, TokenGeometry, peak
+from pixfound_tasks.attention.geometry import TokenGeometry
+from pixfound_tasks.attention.token_grids import Method
+from pixfound_tasks.attention.token_peaks import covers_a_pixel, token_peak
+from pixfound_tasks.attention.token_sums import PositiveSums, positive_sums, token_coarse_map
 from pixfound_tasks.files import replacing
+from pixfound_tasks.response import CoarseMap
 from pixfound_tasks.response.final_answer import final_answer
 
 if TYPE_CHECKING:
-    from jaxtyping import Float32
+    from jaxtyping import Bool, Float32
     from matplotlib.figure import Figure
 
 SCHEMA = "pixfound-look/1"
@@ -62,7 +66,7 @@ class Look:
 
     def maps(self, image: int = 0, method: Method = "bicubic") -> Float32[np.ndarray, "tokens height width"]:
         """Return one map per token of the answer over one image of the prompt."""
-        maps = [self._paint(values, image, method) for values in self.values]
+        maps = [self.geometries[image].paint(self._of_image(values, image), method) for values in self.values]
         return np.stack(maps) if maps else np.empty((0, *self.geometries[image].size), np.float32)
 
     @property
@@ -84,16 +88,21 @@ class Look:
         Raises:
             ValueError: if the text does not contain the phrase.
         """
+        return self.geometries[image].paint(self.phrase_values(span, image), method)
+
+    def phrase_values(self, span: Span, image: int = 0) -> Float32[np.ndarray, " tokens"]:
+        """Return the values of an image's tokens that `phrase_map` paints."""
         tokens = slice(*tokens_within(self.token_chars, self._range(span)))
         values, rows = self.values[tokens], self.rows[tokens]
         is_known = np.isfinite(values).all(axis=1)
-        if not is_known.any():
-            return self._paint(np.full(self.values.shape[1], np.nan, np.float32), image, method)
-        mean = values[is_known].mean(axis=0)
-        # Equal rows minus their mean leave only rounding errors, which scale with the rows.
-        if np.ptp(mean) <= _ROUNDING * np.abs(rows[np.isfinite(rows).all(axis=1)]).max(initial=0):
-            mean = np.full_like(mean, mean.mean())
-        return self._paint(mean, image, method)
+        if is_known.any():
+            mean = values[is_known].mean(axis=0)
+            # Equal rows minus their mean leave only rounding errors, which scale with the rows.
+            if np.ptp(mean) <= _ROUNDING * np.abs(rows[np.isfinite(rows).all(axis=1)]).max(initial=0):
+                mean = np.full_like(mean, mean.mean())
+        else:
+            mean = np.full(self.values.shape[1], np.nan, np.float32)
+        return self._of_image(mean, image)
 
     def answer(self) -> Look:
         """Return the look of the final answer, without the thinking before it; see `response.final_answer`."""
@@ -119,7 +128,25 @@ class Look:
 
         Returns None if the map is flat or has fewer than `rank` pixels.
         """
-        return peak(self.phrase_map(span, image), rank)
+        return self.phrase_peak(span, image, rank)
+
+    def phrase_peak(
+        self, span: Span, image: int = 0, rank: int = 1, corner: bool = False
+    ) -> tuple[float, float] | None:
+        """Return `geometry.peak` of a phrase's map. The map is not painted, so a large image costs no more."""
+        return token_peak(self.geometries[image], self.phrase_values(span, image), rank, corner)
+
+    def has_map(self, span: Span, image: int = 0) -> bool:
+        """Return whether a phrase's map has a pixel that is not NaN: its attention was recorded and has a place."""
+        return covers_a_pixel(self.geometries[image], self.phrase_values(span, image))
+
+    def phrase_coarse_map(self, span: Span, image: int = 0) -> CoarseMap | None:
+        """Return `response.coarse_map` of a phrase's map. The map is not painted."""
+        return token_coarse_map(self.geometries[image], self.phrase_values(span, image))
+
+    def phrase_sums(self, span: Span, inside: Bool[np.ndarray, "height width"], image: int = 0) -> PositiveSums:
+        """Return the sums of the positive values of a phrase's map, over the image and inside a mask of its size."""
+        return positive_sums(self.geometries[image], self.phrase_values(span, image), inside)
 
     def plot(self, spans: Sequence[Span] | None = None, image: int = 0, picture: Image.Image | None = None) -> Figure:
         """Plot the maps of phrases over the image, with their peaks marked. If `spans` is None, plot every word.
@@ -197,12 +224,9 @@ class Look:
             raise ValueError(f"expected a phrase of the answer {self.text!r}, but got {span!r}")
         return start, start + len(span)
 
-    def _paint(
-        self, values: Float32[np.ndarray, " image_tokens"], image: int, method: Method
-    ) -> Float32[np.ndarray, "height width"]:
+    def _of_image(self, values: Float32[np.ndarray, " image_tokens"], image: int) -> Float32[np.ndarray, " tokens"]:
         start = sum(len(geometry.boxes) for geometry in self.geometries[:image])
-        geometry = self.geometries[image]
-        return geometry.paint(values[start : start + len(geometry.boxes)], method)
+        return values[start : start + len(self.geometries[image].boxes)]
 
 
 def _as_json(value: Any) -> Any:

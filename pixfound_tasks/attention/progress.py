@@ -7,15 +7,20 @@ class Progress:
     """Count the tokens of a sequence from the calls of its first recorded layer.
 
     Args:
-        width: number of tokens in the prompt.
+        width: number of tokens in the prompt. None if it is not known: the first forward pass is then the prompt.
         is_crossing: whether the layers cross-attend to the image instead of attending to the sequence.
     """
 
-    def __init__(self, width: int, is_crossing: bool) -> None:
-        self.width, self.is_crossing = width, is_crossing
+    def __init__(self, width: int | None, is_crossing: bool) -> None:
+        self._width, self.is_crossing = width, is_crossing
         self.end = 0  # tokens of the sequence, up to and including the last query
         self.steps = 0  # recorded forward passes, counted once the prompt is complete
         self.chunk = 0
+
+    @property
+    def width(self) -> int:
+        """The number of tokens in the prompt."""
+        return self.chunk if self._width is None else self._width
 
     @property
     def is_prompt_complete(self) -> bool:
@@ -46,7 +51,7 @@ class Progress:
         if not self.is_crossing and keys < self.end and not sliding_window:
             raise ValueError(
                 f"expected attention to all {self.end} tokens of the sequence, but the model attends to {keys} and "
-                "reports no sliding window: guidance, chunked attention and second calls are not recorded"
+                "reports no sliding window: guidance and second calls are not recorded"
             )
         if self.steps and self.end != before + 1:
             raise ValueError(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 from loguru import logger
 from torch import Tensor
 
+from pixfound_tasks.attention.chosen_heads import check_head_count, heads_of_layers, with_heads
+from pixfound_tasks.attention.image_columns import ImageColumns, padded_indices
 from pixfound_tasks.attention.progress import Progress
-from pixfound_tasks.attention.rows import Call, attention_rows, value_norms
+from pixfound_tasks.attention.rows import Call, attention_rows, full_precision, value_norms
 from pixfound_tasks.choices import check_choice
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ def check_query(query: str) -> Query:
 class AttentionRecord:
     """The recorded rows of one generation or forward call. It is filled while the model runs and read afterward.
 
-    `layers` are the indices of the recorded layers. The arguments are those of `record_attention`.
+    `layers` are the indices of the recorded layers. The arguments are those of `record_attention`. `is_crossing` says
+    that the layers attend to the image by cross-attention, and `of_encoder` that their keys end with the output of an
+    encoder, whose tokens `image_tokens` marks then.
     """
 
     def __init__(
         self,
-        image_tokens: Bool[Tensor, "batch prompt"],
+        image_tokens: Bool[Tensor, "batch tokens"] | None,
         layers: Sequence[int],
         heads: Heads,
         head_count: int,
@@ -47,34 +50,38 @@ class AttentionRecord:
         value_norm: bool,
         is_crossing: bool,
         before_last: bool = False,
+        of_encoder: bool = False,
     ) -> None:
-        if image_tokens.dtype != torch.bool or image_tokens.ndim != 2:
+        if image_tokens is None and not is_crossing:
+            raise ValueError("expected image_tokens as bool (batch, prompt tokens), but got None")
+        if image_tokens is not None and (image_tokens.dtype != torch.bool or image_tokens.ndim != 2):
             shape, dtype = tuple(image_tokens.shape), image_tokens.dtype
             raise ValueError(f"expected image_tokens as bool (batch, prompt tokens), but got {dtype} {shape}")
         if reduce not in ("mean", None):
             raise ValueError(f"expected reduce to be 'mean' or None, but got {reduce!r}")
-        self._heads = _heads_of_layers(heads, layers, head_count)
+        self._heads = heads_of_layers(heads, layers, head_count)
         if reduce is None and len(set(self._heads.values())) > 1:
             raise ValueError("expected heads as numbers, the same in every layer, with reduce=None; but got pairs")
         self.layers = tuple(self._heads)
         self.reduce, self.value_norm, self.is_crossing = reduce, value_norm, is_crossing
         self._before_last = before_last
         self._earlier: Tensor | None = None
-        self._batch = len(image_tokens)
-        self._progress = Progress(image_tokens.shape[1], is_crossing)
-        self._counts = image_tokens.sum(dim=1)
-        self._columns = _padded_indices(image_tokens)
+        self._are_all_heads = isinstance(heads, str)
+        self._batch = None if image_tokens is None else len(image_tokens)
+        self._progress = Progress(None if of_encoder or image_tokens is None else image_tokens.shape[1], is_crossing)
+        self._columns = ImageColumns(image_tokens if of_encoder or not is_crossing else None, of_encoder)
         self._labelled: Bool[Tensor, "batch predicting"] | None = None
         self._at: Int[Tensor, "batch rows"] | None = None
+        self._unconsumed: Bool[Tensor, "batch rows"] | None = None  # labels that are no query, in an encoder-decoder
         self._layer_rows: list[Tensor] = []
         self._step_layers: list[int] = []  # that attended in the current step
         self._steps: list[Tensor] = []
-        if not is_crossing:
-            if not self._counts.any():
+        if self._columns.counts is not None:
+            if not self._columns.counts.any():
                 raise ValueError(
                     "expected image_tokens to be true for some tokens, but the prompts hold no image token"
                 )
-            self._announce(self._columns.shape[1])
+            self._announce(self._columns.most or 0)
 
     def rows(
         self, query: Query = "predict", lengths: Sequence[int] | None = None
@@ -82,7 +89,7 @@ class AttentionRecord:
         """Return the attention to the image tokens, on the CPU. Layers and heads are kept apart with `reduce=None`.
 
         Rows after a sample's last token are NaN. Columns after a sample's last image token are NaN too, if samples have
-        different numbers of image tokens.
+        different numbers of image tokens. Layers with fewer heads than others have NaN after their last head.
 
         Args:
             query: "predict": row t belongs to the query that predicts token t of the answer. "consume": row t belongs
@@ -105,6 +112,8 @@ class AttentionRecord:
         if self._labelled is not None:
             lengths = (self._labelled.sum(dim=1)).tolist() if lengths is None else lengths
             rows = self._steps[0].chunk(2, dim=1)[query == "consume"].clone()
+            if query == "consume" and self._unconsumed is not None:
+                rows[self._unconsumed] = torch.nan
         else:
             rows = torch.stack(self._steps, dim=1)
             if query == "consume":
@@ -113,8 +122,8 @@ class AttentionRecord:
             rows[:, 0] = torch.nan if self._earlier is None else self._earlier
         for sample, length in enumerate(lengths or ()):
             rows[sample, length:] = torch.nan
-        if not self.is_crossing:
-            for sample, count in enumerate(self._counts.tolist()):
+        if self._columns.counts is not None:
+            for sample, count in enumerate(self._columns.counts.tolist()):
                 rows[sample, ..., count:] = torch.nan
         return rows.cpu()
 
@@ -126,11 +135,16 @@ class AttentionRecord:
         """
         if self._labelled is not None and self._steps:
             raise ValueError("expected one forward call with labels per recording, but got another call")
-        if labels is None or not (labels[:, 1:] != -100).any():
+        first = 0 if self._columns.of_encoder else 1  # the decoder of an encoder-decoder starts with a token of its own
+        if labels is None or not (labels[:, first:] != -100).any():
             return
-        self._labelled = labels[:, 1:] != -100
-        predicting = _padded_indices(self._labelled)
-        self._at = torch.cat([predicting, predicting + 1], dim=1)
+        self._labelled = labels[:, first:] != -100
+        predicting = padded_indices(self._labelled)
+        consuming = predicting + 1
+        if self._columns.of_encoder:
+            self._unconsumed = (consuming >= labels.shape[1]).cpu()
+            consuming = consuming.clamp(max=labels.shape[1] - 1)
+        self._at = torch.cat([predicting, consuming], dim=1)
 
     @torch.no_grad()
     def take(self, layer: int, call: Call) -> None:
@@ -146,7 +160,7 @@ class AttentionRecord:
         if self._at is None and not self._progress.is_prompt_complete:
             return  # an early chunk of the prompt
         end = None if self.is_crossing else self._progress.end
-        with _full_precision(call.query.device.type):
+        with full_precision(call.query.device.type):
             if self._at is None:
                 rows = self._reduced(layer, call, attention_rows(call, self._last_two(call), end))
             else:
@@ -162,28 +176,26 @@ class AttentionRecord:
 
     def _last_two(self, call: Call) -> Int[Tensor, "batch 2"] | None:
         """Return the indices of the prompt's last two queries if both are needed; None if only the last query is."""
-        queries = call.query.shape[2]
+        queries = call.sizes.queries
         if not self._before_last or self._progress.steps or queries < 2:
             return None
-        return torch.arange(queries - 2, queries, device=call.query.device).expand(self._batch, 2)
+        return torch.arange(queries - 2, queries, device=call.query.device).expand(len(call.query), 2)
 
     def _begin(self, call: Call) -> None:
         """Begin a step: count its tokens, and raise ValueError if it is not part of a plain generation."""
         self._step_layers, self._layer_rows = [], []
-        for option in ("position_bias", "indices"):
-            if call.options.get(option) is not None:
-                raise ValueError(f"expected plain softmax attention, but the model's takes {option!r}: not recorded")
-        batch, _, queries, _ = call.query.shape
-        keys = call.key.shape[2]
+        batch, queries, keys = call.sizes
+        self._batch = batch if self._batch is None else self._batch
         if batch != self._batch:
             raise ValueError(
                 f"expected a batch of {self._batch} samples as in image_tokens, but the model ran {batch}: beam search "
                 "and several sequences per sample are not recorded; generate with num_beams=1, one sequence each"
             )
-        if self.is_crossing and not self._steps:
+        if self._columns.counts is None and not self._steps:
             self._announce(keys)
         if self._at is None:
-            self._progress.advance(queries, keys, call.options.get("sliding_window"))
+            window = call.options.get("sliding_window") or call.options.get("attention_chunk")
+            self._progress.advance(queries, keys, window)
         else:
             self._progress.end = queries
 
@@ -193,21 +205,19 @@ class AttentionRecord:
         """Reduce full rows to the image-token columns, summed over the recorded heads unless `reduce` is None."""
         if self.value_norm:
             rows = rows * value_norms(call)
-        heads = self._heads[layer]
+        heads = self._heads_in(layer, rows.shape[1])
         if len(heads) < rows.shape[1]:
             rows = rows[:, list(heads)]
         rows = rows.sum(dim=1) if self.reduce == "mean" else rows.transpose(1, 2)
-        if self.is_crossing:
-            return rows
-        self._columns = self._columns.to(rows.device)
-        # A sliding cache holds only the last keys. Earlier image tokens get no attention.
-        forgotten = max(0, self._progress.end - call.key.shape[2])
-        columns = self._columns.view(len(rows), *[1] * (rows.ndim - 2), -1)
-        if not forgotten:
-            return rows.gather(-1, columns.expand(*rows.shape[:-1], -1))
-        columns = columns - forgotten
-        picked = rows.gather(-1, columns.clamp(min=0).expand(*rows.shape[:-1], -1))
-        return picked.masked_fill_(columns < 0, 0.0)
+        return self._columns.pick(rows, self._progress.end)
+
+    def _heads_in(self, layer: int, count: int) -> tuple[int, ...]:
+        """Return the heads to record in a layer that has `count` of them. Layers may differ in their number."""
+        heads = self._heads[layer]
+        if self._are_all_heads and len(heads) != count:
+            heads = self._heads[layer] = tuple(range(count))
+        check_head_count(heads, layer, count)
+        return heads
 
     def _finish(self) -> None:
         """End a step, whose rows are now complete."""
@@ -220,7 +230,9 @@ class AttentionRecord:
             step = self._layer_rows[0] / sum(len(heads) for heads in self._heads.values())
         else:
             device = self._layer_rows[0].device
-            step = torch.stack([rows.to(device) for rows in self._layer_rows], dim=2).cpu()
+            most = max(rows.shape[2] for rows in self._layer_rows)
+            padded = [with_heads(rows.to(device), most) for rows in self._layer_rows]
+            step = torch.stack(padded, dim=2).cpu()
         if self._at is None and step.shape[1] == 2:
             self._earlier = step[:, 0]
         self._steps.append(step if self._at is not None else step[:, -1])
@@ -230,46 +242,15 @@ class AttentionRecord:
     def _announce(self, columns: int) -> None:
         if self.reduce is None:
             heads = len(next(iter(self._heads.values())))
-            megabytes = self._batch * len(self.layers) * heads * columns * 4 / 1e6
-            _say_once(
-                f"reduce=None keeps {self._batch} samples x {len(self.layers)} layers x {heads} heads x {columns} "
+            batch = self._batch or 1
+            megabytes = batch * len(self.layers) * heads * columns * 4 / 1e6
+            say_once(
+                f"reduce=None keeps {batch} samples x {len(self.layers)} layers x {heads} heads x {columns} "
                 f"image tokens: {megabytes:.2f} MB of memory for every token of the answer"
             )
 
 
-def _full_precision(device: str) -> AbstractContextManager[Any]:
-    # This runs for every layer of every token, so autocast is disabled only if it is enabled.
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
-
-
 @cache
-def _say_once(message: str) -> None:
+def say_once(message: str) -> None:
+    """Log a message unless it was logged before."""
     logger.info(message)
-
-
-def _heads_of_layers(heads: Any, layers: Sequence[int], count: int) -> dict[int, tuple[int, ...]]:
-    """Return the heads to record in each layer. Raises ValueError if a layer or head does not exist."""
-    if isinstance(heads, str) and heads == "all":
-        return {layer: tuple(range(count)) for layer in layers}
-    try:
-        pairs = [(int(head[0]), int(head[1])) for head in heads] if isinstance(heads[0], Sequence) else None
-        numbers = [head for _, head in pairs] if pairs else [int(head) for head in heads]
-    except (TypeError, ValueError, IndexError):
-        pairs, numbers = None, []
-    known = all(0 <= head < count for head in numbers) and all(layer in layers for layer, _ in pairs or ())
-    if not numbers or not known or len(set(pairs or numbers)) < len(numbers):
-        raise ValueError(
-            f"expected heads as 'all', different numbers in 0..{count - 1}, or pairs (layer, head) with layers among "
-            f"{list(layers)}, but got {heads!r}"
-        )
-    if pairs is None:
-        return {layer: tuple(sorted(numbers)) for layer in layers}
-    return {layer: tuple(sorted(h for at, h in pairs if at == layer)) for layer in sorted({at for at, _ in pairs})}
-
-
-def _padded_indices(flags: Bool[Tensor, "batch tokens"]) -> Int[Tensor, "batch most_true"]:
-    """Return the indices of each sample's true flags. Entries after a sample's own indices are 0."""
-    counts = flags.sum(dim=1)
-    # A stable sort of the unset flags moves the set ones to the front, in order.
-    order = (~flags).int().argsort(dim=1, stable=True)[:, : int(counts.max())]
-    return order * (torch.arange(order.shape[1], device=flags.device) < counts[:, None])

@@ -8,14 +8,16 @@ query of every step. For a forward call with labels, they are the queries at eve
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from pixfound_tasks.attention.record import AttentionRecord, Heads
+from pixfound_tasks.attention.record import AttentionRecord, Heads, say_once
 from pixfound_tasks.attention.rows import Call
+from pixfound_tasks.hosts.attention_functions import FunctionTap
 from pixfound_tasks.hosts.attention_interface import Tap, attention_interfaces
-from pixfound_tasks.hosts.model_config import kernel_name
+from pixfound_tasks.hosts.attention_modules import AttentionModule, attention_modules, reads_encoder
+from pixfound_tasks.hosts.model_config import head_count, kernel_name
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
@@ -27,7 +29,7 @@ Layers = str | Sequence[int]
 @contextmanager
 def record_attention(
     model: Any,
-    image_tokens: Bool[Tensor, "batch prompt"],
+    image_tokens: Bool[Tensor, "batch tokens"] | None,
     reduce: Literal["mean"] | None = "mean",
     layers: Layers = "all",
     heads: Heads = "all",
@@ -37,10 +39,11 @@ def record_attention(
     """Record the language decoder's attention to the image tokens during one `model.generate` or forward call.
 
     Args:
-        model: a transformers model whose decoder uses the attention interface, loaded with sdpa, eager or flash
-            attention.
-        image_tokens: true at the prompt's image tokens. Samples may have different numbers of them. If the text attends
-            to the image by cross-attention (mllama), all keys of the cross-attention are recorded instead.
+        model: a transformers model, loaded with sdpa, eager or flash attention. Its decoder calls the kernels of
+            transformers, or computes attention with PyTorch's own functions.
+        image_tokens: true at the prompt's image tokens. Samples may have different numbers of them. For an
+            encoder-decoder, true at the image tokens of the encoder's output. None if the decoder cross-attends to
+            nothing but the image; then all keys of the cross-attention are recorded, as they are for mllama.
         reduce: "mean" averages over layers and heads while recording, so memory is steps x image tokens. None keeps
             layers and heads apart, and logs beforehand how much memory that takes.
         layers: see `choose_layers`.
@@ -52,35 +55,29 @@ def record_attention(
     even after an exception.
 
     Raises:
-        ValueError: if an argument is invalid, or the model uses flex attention or is an encoder-decoder. While the
-            model runs: if the call cannot be recorded correctly (beam search, several sequences per sample, assisted
-            generation, guidance, attention that is not plain softmax).
+        ValueError: if an argument is invalid, the model uses flex attention, or a layer's attention cannot be found.
+            While the model runs: if the call cannot be recorded correctly (beam search, several sequences per sample,
+            assisted generation, guidance, a layer whose attention PyTorch's functions do not compute).
     """
-    config = model.config.get_text_config()
+    config = model.config.get_text_config(decoder=True)
     kernel = kernel_name(config)
-    if getattr(model.config, "is_encoder_decoder", False):
-        raise ValueError(f"expected a decoder that holds the image tokens, but {type(model).__name__} has an encoder")
     if "flex" in kernel:
         raise ValueError(
             f"expected a model with sdpa, eager or flash attention, but got {kernel!r}: load it with "
             "attn_implementation='sdpa'"
         )
-    crossing = bool(getattr(config, "cross_attention_layers", None))
-    available = image_attention_layers(config)
+    modules = image_attention_modules(model)
+    available = [one.layer for one in modules]
     chosen = [available[index] for index in choose_layers(layers, len(available))]
+    of_encoder = reads_encoder(model)
+    is_crossing = of_encoder or modules[0].is_crossing
     record = AttentionRecord(
-        image_tokens, chosen, heads, config.num_attention_heads, reduce, value_norm, crossing, before_last
-    )
-    modules = list(model.get_decoder().modules())
-    interfaces = attention_interfaces(modules)
-    if not interfaces:
-        raise ValueError(f"expected a decoder that uses transformers' attention interface, but {type(model)} does not")
+        image_tokens, chosen, heads, head_count(config, chosen[0]), reduce, value_norm, is_crossing, before_last,
+        of_encoder=of_encoder,
+    )  # fmt: skip
 
-    def take(layer: int, *call: Any) -> None:
-        if layer in record.layers:
-            record.take(layer, Call(*call))
-
-    taps = [Tap(interface, kernel, modules, take) for interface in interfaces]
+    recorded = [one for one in modules if one.layer in record.layers]
+    taps = _taps(recorded, kernel, _listener(record, config, kernel))
 
     def before_forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if taps[0].is_open:  # a copy of the model made during recording keeps the hook
@@ -93,6 +90,69 @@ def record_attention(
         hook.remove()
         for tap in taps:
             tap.close()
+
+
+def _listener(record: AttentionRecord, config: Any, kernel: str) -> Callable[..., None]:
+    """Return what passes the calls of a decoder's layers to a record."""
+    kinds = getattr(config, "layer_types", None) or []
+    chunked = {layer for layer, kind in enumerate(kinds) if kind == "chunked_attention"}
+
+    def take(layer: int, *call: Any) -> None:
+        options = call[-1]
+        if layer in chunked:
+            options["attention_chunk"] = config.attention_chunk_size
+        chooses_inside = options.get("indices") is not None or layer in chunked
+        if chooses_inside and "flash" in kernel:
+            raise ValueError(
+                f"expected plain softmax attention, but layer {layer} chooses its keys inside the kernel {kernel!r}: "
+                "load the model with attn_implementation='sdpa'"
+            )
+        record.take(layer, Call(*call))
+
+    return take
+
+
+def _taps(modules: Sequence[AttentionModule], kernel: str, take: Callable[..., None]) -> list[Tap | FunctionTap]:
+    """Listen to the modules, each in the way in which it computes attention."""
+    taps: list[Tap | FunctionTap] = []
+    calling = [one for one in modules if one.uses_interface]
+    if calling:
+        layers = [(one.module, one.layer) for one in calling]
+        taps += [Tap(interface, kernel, layers, take) for interface in attention_interfaces(m for m, _ in layers)]
+    computing = [one for one in modules if not one.uses_interface]
+    if computing:
+        taps.append(FunctionTap(computing, take))
+    return taps
+
+
+def image_attention_modules(model: Any) -> list[AttentionModule]:
+    """Return the modules of a model's decoder that attend to the image by softmax attention, in order.
+
+    These are its cross-attention modules if it has any, and else its self-attention modules without those of linear
+    attention or convolution. The layers that are left out are logged.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    config = model.config.get_text_config(decoder=True)
+    modules = attention_modules(model)
+    crossing = [one for one in modules if one.is_crossing]
+    if crossing:
+        return crossing
+    kinds = getattr(config, "layer_types", None) or []
+    left_out = {layer: kind for layer, kind in enumerate(kinds) if not _is_softmax(kind)}
+    kept = [one for one in modules if one.layer not in left_out]
+    if not kept:
+        raise ValueError(
+            f"expected a decoder with softmax attention, but found none in that of {type(model).__name__}: its "
+            "attention is not recorded"
+        )
+    if left_out:
+        say_once(
+            f"not recorded, because they have no softmax attention: layers {sorted(left_out)} "
+            f"({', '.join(sorted(set(left_out.values())))})"
+        )
+    return kept
 
 
 def image_attention_layers(config: Any) -> list[int]:
@@ -140,7 +200,7 @@ def choose_layers(layers: Layers, count: int) -> tuple[int, ...]:
 
 
 def _is_softmax(kind: str) -> bool:
-    return ("attention" in kind and "linear" not in kind) or kind == "hybrid"
+    return ("attention" in kind and "linear" not in kind) or kind.startswith("hybrid")
 
 
 def _labels(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Int[Tensor, "batch tokens"] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -9,6 +10,14 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float32, Int
+
+
+class Sizes(NamedTuple):
+    """The sizes of an attention call."""
+
+    batch: int
+    queries: int
+    keys: int
 
 
 class Call(NamedTuple):
@@ -21,7 +30,10 @@ class Call(NamedTuple):
         mask: which keys each query may see: bool or additive, (batch or 1, heads or 1, queries, keys). With flash
             attention it is (batch, keys) and applies in addition to the causal rule. None means the causal rule alone.
         options: the kernel's own options: `scaling` of the scores (1 / sqrt(width) if None), `sliding_window`,
-            `softcap`, `s_aux` (sink logits).
+            `softcap`, `s_aux` (sink logits, one per head), `sinks` (sink logits, one per query), `position_bias` (added
+            to the scores), `attention_chunk` (how many tokens a cache of chunks keeps). If the model computes the
+            softmax itself, `weights` holds its result, (batch, heads, queries, keys). The vectors are then placeholders
+            of the same sizes, whose values mean nothing.
     """
 
     query: Float[Tensor, "batch heads queries width"]
@@ -29,6 +41,11 @@ class Call(NamedTuple):
     value: Float[Tensor, "batch key_heads keys value_width"]
     mask: Tensor | None
     options: dict[str, Any]
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of the call."""
+        return Sizes(len(self.query), self.query.shape[2], self.key.shape[2])
 
 
 @torch.no_grad()
@@ -43,8 +60,10 @@ def attention_rows(
             every key, as in cross-attention.
     """
     query, key = call.query, call.key
+    if (weights := call.options.get("weights")) is not None:
+        return _picked(weights, at).float()
     _, heads, _, width = query.shape
-    picked = query[:, :, -1:] if at is None else query.gather(2, at[:, None, :, None].expand(-1, heads, -1, width))
+    picked = _picked(query, at)
     scaling = call.options.get("scaling")
     picked = picked.float() * (width**-0.5 if scaling is None else scaling)
     # One matrix product for all heads that share a key head.
@@ -52,20 +71,38 @@ def attention_rows(
     scores = (grouped @ key.float().transpose(-1, -2)).view(len(key), heads, -1, key.shape[2])
     if softcap := call.options.get("softcap"):
         scores = softcap * torch.tanh(scores / softcap)
+    if (bias := call.options.get("position_bias")) is not None:
+        scores = scores + _picked(bias.expand(len(query), -1, -1, -1), at)[..., : key.shape[2]].float()
     visible = _visible(call, at, end)
     if visible is not None:
         scores = scores.masked_fill(~visible, -torch.inf) if visible.dtype == torch.bool else scores + visible.float()
-    sinks = call.options.get("s_aux")
-    if sinks is None:
+    if (sinks := call.options.get("sinks")) is not None:
+        sinks = _picked(sinks.expand(len(query), heads, -1, 1), at).float()
+    elif (sinks := call.options.get("s_aux")) is not None:
+        sinks = sinks.float().view(1, heads, 1, 1).expand(*scores.shape[:3], 1)
+    else:
         return scores.softmax(dim=-1)
-    sinks = sinks.float().view(1, heads, 1, 1).expand(*scores.shape[:3], 1)
     return torch.cat([scores, sinks], dim=-1).softmax(dim=-1)[..., :-1]
 
 
 def value_norms(call: Call) -> Float32[Tensor, "batch heads 1 keys"]:
     """Return the norm of each key's value vector for every head."""
+    if "weights" in call.options:
+        raise ValueError(
+            "expected a model that passes its value vectors to an attention kernel, but this one computes attention "
+            "itself: value norms are not recorded"
+        )
     norms = call.value.float().norm(dim=-1)
     return norms.repeat_interleave(call.query.shape[1] // norms.shape[1], dim=1)[:, :, None]
+
+
+def _picked(
+    values: Float[Tensor, "batch heads queries width"], at: Int[Tensor, "batch rows"] | None
+) -> Float[Tensor, "batch heads rows width"]:
+    """Return the chosen queries, or the last one."""
+    if at is None:
+        return values[:, :, -1:]
+    return values.gather(2, at[:, None, :, None].expand(-1, values.shape[1], -1, values.shape[3]))
 
 
 def _visible(
@@ -90,3 +127,9 @@ def _visible(
         visible &= position > row - window
     visible = visible.view(1, 1, 1, keys) if at is None else visible
     return visible if padding is None else visible & padding
+
+
+def full_precision(device: str) -> AbstractContextManager[Any]:
+    """Return a context without autocast."""
+    # This runs for every layer of every token, so autocast is disabled only if it is enabled.
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()

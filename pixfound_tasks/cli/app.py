@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pixfound_tasks.cli import check, compare, data, doctor, explain, leaderboard, report, settings
+from pixfound_tasks.cli import check, compare, data, doctor, explain, leaderboard, prove, report, settings
 
 
 class Commands(TyperGroup):
@@ -42,6 +42,7 @@ app.command()(report.report)
 app.command()(compare.compare)
 app.command()(check.check)
 app.command()(explain.explain)
+app.command()(prove.prove)
 app.command()(leaderboard.leaderboard)
 app.command()(doctor.doctor)
 app.command()(settings.settings)

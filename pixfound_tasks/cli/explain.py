@@ -29,6 +29,7 @@ def explain(
     reducer: Annotated[str, typer.Option(help="How attention is reduced to maps, such as relative.")] = "mean_centered",
     query: Annotated[str, typer.Option(help="Which query of a token is used: predict or consume.")] = "predict",
     layers: Annotated[str, typer.Option(help="all, last, middle, i:j, or numbers joined by +.")] = "all",
+    geometry: Annotated[str, typer.Option(help="Where image tokens lie: registered, measured or auto.")] = "auto",
     phrases: Annotated[str | None, typer.Option(help="The noun phrase finder: auto, rules or spacy:PACKAGE.")] = None,
     scene: Annotated[int, typer.Option(help="Number of the PixMini scene, if no image is given.")] = 1,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum length of the answer.")] = 256,
@@ -49,7 +50,7 @@ def explain(
         from pixfound_tasks.explain.instruments import open_instruments
 
         lens, grounder, asked = open_instruments(
-            model, select, judge, segmenter, reducer, query, layers, phrases, dtype, device
+            model, select, judge, segmenter, reducer, query, layers, phrases, dtype, device, geometry
         )
         # `str.format` would fail on other braces in the prompt.
         question = prompt.replace("{expr}", subject.expression)

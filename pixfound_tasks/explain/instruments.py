@@ -9,6 +9,7 @@ from transformers import AutoConfig
 
 from pixfound_tasks.attention import REDUCERS, Lens
 from pixfound_tasks.attention.families.registry import check_family
+from pixfound_tasks.attention.geometry_source import check_mode
 from pixfound_tasks.attention.record import QUERIES
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding import pipeline
@@ -43,6 +44,7 @@ def open_instruments(
     phrases: str | None,
     dtype: str | None,
     device: str | None,
+    geometry: str = "auto",
 ) -> Instruments:
     """Builds the instruments. Raises `ValueError` for an unknown name, if possible before any weights are loaded."""
     is_judges_choice = select == "judge"
@@ -50,14 +52,15 @@ def open_instruments(
     check_choice("the reducer", reducer, REDUCERS)
     check_choice("the query", query, QUERIES)
     check_choice("the dtype", dtype or "auto", _DTYPES)
+    check_mode(geometry)
     segmenter = segmenter or pipeline.default_segmenter(model)
     segmenters.check_segmenter(segmenter)
-    device = _device(device)
+    device = choose_device(device)
     # Errors in the judge's name must come before a large model is loaded.
     outsider = _outsider(judge)
-    _check_model(model)
+    _check_model(model, geometry)
     try:
-        lens = pipeline.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query)
+        lens = pipeline.open_lens(model, device, dtype, reducer=reducer, layers=layers, query=query, geometry=geometry)
     except OSError as error:
         raise _unreadable(model, error) from error
     asked = LensJudge(lens) if judge == "self" else outsider
@@ -68,7 +71,8 @@ def open_instruments(
     return Instruments(lens, grounder, None if is_judges_choice else asked)
 
 
-def _device(name: str | None) -> str:
+def choose_device(name: str | None) -> str:
+    """Return a device's name, CUDA by default if available. Raises ValueError if this computer has no such device."""
     name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         torch.empty(1, device=name)
@@ -78,12 +82,13 @@ def _device(name: str | None) -> str:
     return name
 
 
-def _check_model(name: str) -> None:
+def _check_model(name: str, geometry: str) -> None:
     try:
         config = AutoConfig.from_pretrained(pipeline.checkpoint(name), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(name, error) from error
-    check_family(config.model_type)
+    if geometry == "registered":
+        check_family(config.model_type)
 
 
 def _unreadable(name: str, error: Exception) -> ValueError:

@@ -5,7 +5,6 @@
 | entries of an `AttentionInterface`, set and deleted | `register` cannot put a kernel back | 5.1 to 5.24 |
 | `ALL_ATTENTION_FUNCTIONS` of a model's file | the registry in which the file looks up its kernel | 5.1 to 5.24 |
 | `eager_attention_forward` of a model's file | the eager kernel, which is in no registry | 5.1 to 5.24 |
-| `layer_idx` of an attention module | the layer that calls the kernel | 5.1 to 5.24 |
 """
 
 from __future__ import annotations
@@ -42,13 +41,15 @@ class Tap:
     Args:
         interface: the registry of the kernel.
         kernel: its name.
-        modules: the modules whose calls are passed on. Calls of other modules only run the kernel.
+        layers: the modules whose calls are passed on, each with its layer. Calls of other modules only run the kernel.
         listener: called after the kernel.
     """
 
-    def __init__(self, interface: AttentionInterface, kernel: str, modules: Iterable[Any], listener: Listener) -> None:
+    def __init__(
+        self, interface: AttentionInterface, kernel: str, layers: Iterable[tuple[Any, int]], listener: Listener
+    ) -> None:
         self.interface, self.kernel, self.listener = interface, kernel, listener
-        self.modules = {id(module) for module in modules}
+        self.layers = {id(module): layer for module, layer in layers}
         self.below = interface.get(kernel)  # None for eager attention, which every model file defines itself
         self.is_open = True
         interface[kernel] = self
@@ -58,8 +59,8 @@ class Tap:
     ) -> Any:
         run = self.below or _eager_attention(module)
         output = run(module, query, key, value, attention_mask, **options)
-        if self.is_open and id(module) in self.modules:
-            self.listener(module.layer_idx, query, key, value, attention_mask, options)
+        if self.is_open and (layer := self.layers.get(id(module))) is not None:
+            self.listener(layer, query, key, value, attention_mask, options)
         return output
 
     def close(self) -> None:

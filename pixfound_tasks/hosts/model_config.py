@@ -3,6 +3,7 @@
 | read | reason | seen in |
 |---|---|---|
 | `config._attn_implementation` | the attention kernel that the model runs | 5.1 to 5.24 |
+| `per_layer_config` of a configuration whose layers differ | their number of heads | 5.24 |
 | `config._commit_hash` | the revision that was loaded from the hub | 5.1 to 5.24 |
 """
 
@@ -19,3 +20,17 @@ def kernel_name(config: Any) -> str:
 def hub_revision(config: Any) -> str | None:
     """Return the commit that was loaded from the hub, or None if the model is from a folder."""
     return getattr(config, "_commit_hash", None)
+
+
+def head_count(config: Any, layer: int) -> int:
+    """Return the number of attention heads of a decoder's layer, as far as its configuration tells.
+
+    Some layers have another number, which only their calls show.
+    """
+    for name in ("decoder_attention_heads", "num_attention_heads"):
+        try:
+            if getattr(config, name, None):
+                return int(getattr(config, name))
+        except (RuntimeError, ValueError):  # the layers differ
+            return int(getattr(config.per_layer_config[layer], name))
+    return int(config.n_head if hasattr(config, "n_head") else config.num_heads)

@@ -34,24 +34,32 @@ def coarse_map(values: np.ndarray) -> CoarseMap | None:
     without an image token).
     """
     height, width = values.shape
-    scale = min(1.0, SIDE / max(values.shape))
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    cells = cell_means(np.nan_to_num(values.astype(np.float64)), (rows, columns))
+    return as_levels(cell_means(np.nan_to_num(values.astype(np.float64)), coarse_size((height, width))))
+
+
+def coarse_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The (rows, columns) of the coarse map of an image of `size` (height, width) in pixels."""
+    scale = min(1.0, SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def as_levels(cells: np.ndarray) -> CoarseMap | None:
+    """The coarse map of the means of its cells, float (rows, columns); None if it is flat or no mean is positive."""
     top = cells.max()
     if top <= 0:
         return None
     levels = np.rint(TOP * cells.clip(min=0) / top).astype(np.uint8)
-    return CoarseMap((rows, columns), levels.tobytes()) if np.ptp(levels) else None
+    return CoarseMap((cells.shape[0], cells.shape[1]), levels.tobytes()) if np.ptp(levels) else None
 
 
 def cell_means(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The means of an array (height, width) over a grid of `size` (rows, columns) cells, float64."""
     rows, columns = size
     height, width = values.shape
-    return np.asarray(_shares(height, rows) @ values @ _shares(width, columns).T)
+    return np.asarray(shares(height, rows) @ values @ shares(width, columns).T)
 
 
-def _shares(length: int, cells: int) -> np.ndarray:
+def shares(length: int, cells: int) -> np.ndarray:
     """The fraction of each cell that each pixel along an axis covers, float64 (cells, length); every row sums to 1."""
     edges = np.linspace(0, length, cells + 1)[:, None]
     pixels = np.arange(length)

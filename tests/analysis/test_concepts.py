@@ -10,11 +10,13 @@ from pixfound_tasks.analysis import concepts
 from pixfound_tasks.analysis.concepts import (
     CONCEPTS,
     ConceptJudge,
+    StudyConceptJudge,
     TaggedWordLists,
     WordLists,
     classified,
     classifier_from_environment,
     make_classifier,
+    split_concepts,
 )
 from pixfound_tasks.grounding import phrases
 from pixfound_tasks.judges.base import JudgeDown
@@ -89,6 +91,37 @@ def test_a_judge_is_told_the_answer_the_phrase_and_every_concept():
     assert classifier.name == "judge standin"
 
 
+@pytest.mark.parametrize(
+    ("reply", "concept"),
+    [
+        ("a", "appearance"), ("(C)", "part"), ("(a), (c)", "appearance, part"), ("E,F", "object, state"),
+        ("b, a", "location, appearance"), ("a, b, c", "appearance, location, part"), ("(a),(a)", "appearance"),
+        ("(a) Color and appearance, (c) Object part", "appearance, part"), ("a and c", "appearance"), ("d.", "context"),
+        ("<think>a, b?</think>(e)", "object"), ("a, none", "appearance"),
+        ("", None), ("g", None), ("object", None), ("ab", None), (",", None), (JudgeDown("no server"), None),
+    ],
+)  # fmt: skip
+def test_the_studys_judge_replies_with_letters_and_all_are_concepts(reply, concept):
+    assert StudyConceptJudge(Replying(reply)).classify("orange wings", "It has orange wings.") == concept
+    assert split_concepts(concept) == tuple(concept.split(", ") if concept else ())
+
+
+def test_the_studys_judge_is_asked_in_its_words():
+    judge = Replying("c")
+    make_classifier("judge", judge, "study").classify("orange {wings}", "It's orange {wings}.")
+    assert judge.prompts == [
+        "Can you classify the following noun phrase belongs to which of these 6 concepts: (a) Color and appearance, "
+        "(b) Location and position, (c) Object part, (d) Context or setting, (e) Objects/entities, (f) State. Please "
+        "respond with one or two letters and provide letters only. You will be given the noun phrase and the "
+        "correponding full context.: 'orange {wings}', 'It's orange {wings}.'. "
+    ]
+
+
+def test_concepts_that_are_none_are_left_out():
+    assert split_concepts("part, colour, part") == ("part",)
+    assert split_concepts(None) == split_concepts(["part"]) == split_concepts("") == ()
+
+
 def test_auto_takes_the_word_list_where_no_pipeline_is_installed(monkeypatch):
     monkeypatch.setattr(phrases, "_is_installed", lambda module: False)
     assert make_classifier("auto") == make_classifier("words") == WordLists()
@@ -115,6 +148,7 @@ def environment(monkeypatch, tmp_path):
     monkeypatch.setenv("PIXFOUND_CACHE", str(tmp_path))
     monkeypatch.setenv("OPENAI_API_KEY", "any")
     monkeypatch.delenv("PIXFOUND_CONCEPTS", raising=False)
+    monkeypatch.delenv("PIXFOUND_JUDGING", raising=False)
     made = concepts._made
     made.cache_clear()
     yield monkeypatch
@@ -157,6 +191,36 @@ def test_a_judge_on_a_server_classifies_and_one_that_is_down_gives_none(environm
         assert classified("orange wings", "It has orange wings.") == ("part", "judge openai:m"), "kept on disk"
         assert len(server.received) == 2
     assert "openai:m gave no reply: AuthenticationError" in warnings[-1]
+
+
+def test_the_study_judges_by_its_own_prompt_and_temperature(environment):
+    environment.setenv("PIXFOUND_JUDGING", "study")
+    assert classifier_from_environment() == WordLists()
+    environment.setenv("PIXFOUND_CONCEPTS", "openai:m")
+    with ChatServer(says("(A), (C)")) as server:
+        environment.setenv("OPENAI_API_URL", server.url)
+        found = classified("orange wings", "It has orange wings.")
+        body = server.received[0].body
+    assert found == ("appearance, part", "judge openai:m (study's prompt)")
+    assert body["temperature"] == 0.2 and body["messages"][0] == {
+        "role": "system",
+        "content": "You are a helpful and precise assistant for providing the main concept of the noun phrase of "
+        "interest.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("PIXFOUND_JUDGING", "studdy", "expected PIXFOUND_JUDGING to be one of .*; did you mean 'study'"),
+        ("PIXFOUND_CONCEPTS", "local:x", "expected a judge on a server for a system message"),
+    ],
+)
+def test_the_studys_prompt_needs_a_server_and_its_name(environment, variable, value, error):
+    environment.setenv("PIXFOUND_JUDGING", "study")
+    environment.setenv(variable, value)
+    with pytest.raises(ValueError, match=error):
+        classifier_from_environment()
 
 
 def test_without_a_phrase_nobody_is_asked(environment):

@@ -1,6 +1,7 @@
 import pytest
 
 from pixfound_tasks.analysis.best_phrase import EmergenceRecord
+from pixfound_tasks.analysis.emergence import summarize
 from pixfound_tasks.analysis.emergence_intervals import intervals
 
 
@@ -41,6 +42,16 @@ def test_shares_of_best_phrases_add_up_and_know_those_without_one():
     assert sum(share.value for share in found.matches.values()) == pytest.approx(1)
     assert (found.concepts["part"].value, found.concepts["object"].value) == (0.75, 0.0)
     assert found.concepts["object"].high > 0  # none of four says little
+
+
+def test_a_phrase_with_two_concepts_counts_for_both():
+    """Of four phrases, three with a concept: part twice, state twice, object never; shares of those three."""
+    records = [record(i, 0.5, 0.1, concept=c) for i, c in enumerate(["part", "part, state", "state", None])]
+    found = of(records)
+    assert found.concepts["part"].value == found.concepts["state"].value == pytest.approx(2 / 3)
+    assert (found.concepts["object"].value, found.concepts["object"].left_out) == (0.0, 1)
+    counts = summarize(records).concepts
+    assert counts == {"appearance": 0, "location": 0, "part": 2, "context": 0, "object": 0, "state": 2}
 
 
 def test_medians_are_of_tokens_and_of_characters():

@@ -7,11 +7,11 @@ from rectangles import SIZE, rectangle
 from pixfound_tasks import masks
 from pixfound_tasks.analysis.best_phrase import GroundedImage, record
 from pixfound_tasks.analysis.emergence import analyse
-from pixfound_tasks.analysis.map_mass import coarse_mass, map_mass, phrase_mass
+from pixfound_tasks.analysis.map_mass import coarse_mass, map_mass, mask_means, phrase_mass
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.response import Candidate, Phrase, Response
-from pixfound_tasks.response.maps import CoarseMap, coarse_map
+from pixfound_tasks.response.maps import CoarseMap, cell_means, coarse_map
 
 TRUTH, NOTHING = rectangle(0, 0, 3, 4), rectangle(0, 0, 0, 0)  # 12 of 24 pixels
 CORNER = rectangle(0, 0, 1, 1)
@@ -111,3 +111,13 @@ def test_a_coarse_map_has_nearly_the_mass_of_the_whole_one():
         mask[20:70, 30:100] = True
         target = masks.encode(mask)
         assert coarse_mass(coarse_map(values), target).mass == pytest.approx(map_mass(values, target).mass, abs=0.02)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (24, 24), (37, 91), (480, 640)])
+def test_the_cells_of_a_mask_are_means_of_its_pixels(size):
+    rng = np.random.default_rng(0)
+    drawn = [rng.random(size) < chance for chance in (0, 0.02, 0.5, 1)]
+    drawn.append(np.add.outer(np.arange(size[0]), np.arange(size[1])) % 40 < 20)  # stripes
+    for mask in drawn:
+        for cells in ((1, 1), (min(24, size[0]), min(24, size[1])), (1, min(7, size[1]))):
+            np.testing.assert_allclose(mask_means(masks.encode(mask), cells), cell_means(mask, cells), atol=1e-12)

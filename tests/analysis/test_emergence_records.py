@@ -193,3 +193,14 @@ def test_counts_add_up_on_random_answers():
     assert sum(found.location_bins) == len(located) == found.located
     assert found.exact_phrase_rate == found.matches["exact"] / len(located)
     assert [record.match == "exact" for record in located] == [record.phrase == "dog" for record in located]
+
+
+@pytest.mark.parametrize("width", [224, 336, 640])
+def test_a_pixels_corner_as_a_fraction_belongs_to_the_pixel(width):
+    """29 / 224 * 224 is less than 29 in floating point."""
+    for column in range(width):
+        pixels = np.zeros((1, width), bool)
+        pixels[0, column] = True
+        truth = masks.encode(pixels)
+        response = Response("a dog", (truth,), phrases=(Phrase((column / width, 0.0), (Candidate(truth),), "a dog"),))
+        assert record(GroundedImage("1", response, truth)).point_hit is True, column

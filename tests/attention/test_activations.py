@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from attention.hosts import CHUNKS_ARE_WRONG
+from attention.zoo.zoo_build import build
 
 from pixfound_tasks.attention.activations import record_activations
 
@@ -152,10 +153,10 @@ def test_what_cannot_be_recorded_is_refused(tiny_llava, llava_inputs):
         generate(tiny_llava, llava_inputs, num_beams=2)
 
 
-def test_cross_attention_is_refused(tiny_llava, llava_inputs):
-    tiny_llava.config.get_text_config().cross_attention_layers = [1, 3]
+@pytest.mark.parametrize("name", ["mllama", "idefics", "florence2", "blip-2 with t5"])
+def test_cross_attention_is_refused(name):
     with (
         pytest.raises(ValueError, match="reducer 'tam' needs image tokens in the prompt"),
-        record_activations(tiny_llava, llava_inputs["input_ids"] == 99),
+        record_activations(build(name).model, torch.ones(1, 4, dtype=torch.bool)),
     ):
         pass

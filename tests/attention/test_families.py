@@ -15,10 +15,11 @@ import pytest
 import torch
 from attention.families import FAMILIES, build_family
 from attention.hosts import skip_if_broken
+from attention.measuring import ALIASES
 from PIL import Image
 
 from pixfound_tasks.attention.families.registry import GEOMETRIES, token_geometries
-from pixfound_tasks.attention.geometry import _layers
+from pixfound_tasks.attention.token_grids import layers_by_shape
 
 SIZES = {  # (height, width)
     "square": (56, 56),
@@ -89,7 +90,7 @@ def some_regions(geometry, count=6):
     rng = np.random.RandomState(1)
     height, width = geometry.size
     boxes = geometry.boxes[~np.isnan(geometry.boxes[:, 0])]
-    finest = boxes[_layers(boxes)[-1]]
+    finest = boxes[layers_by_shape(boxes)[-1]]
     side = max(2, int(0.6 * (finest[0, 2:] - finest[0, :2]).min()))
     regions = []
     for _ in range(2000):
@@ -113,7 +114,7 @@ def test_a_changed_region_changes_the_tokens_whose_boxes_hold_it(name, size):
         change = (after - before).norm(dim=1).numpy()[placed]
         boxes = geometry.boxes[placed]
         # Of tiles and thumbnail each for itself: how strong a change is does not compare between them.
-        for layer in _layers(boxes):
+        for layer in layers_by_shape(boxes):
             if not meet(boxes[layer], region).any():
                 continue
             most = change[layer].argmax()
@@ -159,9 +160,10 @@ def test_images_of_one_prompt_keep_to_their_own_tokens(name):
     assert change[: len(one.boxes)].max() < 1e-4
     boxes = two.boxes[~np.isnan(two.boxes[:, 0])]
     change = change[len(one.boxes) :][~np.isnan(two.boxes[:, 0])]
-    finest = _layers(boxes)[-1]
+    finest = layers_by_shape(boxes)[-1]
     assert contain(boxes[finest], region)[change[finest].argmax()]
 
 
 def test_no_family_is_registered_without_these_tests():
-    assert set(GEOMETRIES) == {build_family(name).model.config.model_type for name in FAMILIES}
+    # Families that share a rule are measured, see test_measured_geometry.
+    assert set(GEOMETRIES) == {build_family(name).model.config.model_type for name in FAMILIES} | set(ALIASES)

@@ -10,7 +10,7 @@ from attention.generating import STEPS, generate
 from attention.hosts import CHUNKS_ARE_WRONG
 
 from pixfound_tasks.attention import record_attention
-from pixfound_tasks.attention.rows import Call
+from pixfound_tasks.attention.recorder import _listener
 
 
 @pytest.mark.parametrize("options", [
@@ -110,8 +110,21 @@ def test_a_call_that_failed_leaves_nothing_behind(tiny_llava, tiny_inputs):
     assert torch.equal(record.rows(), alone.rows())
 
 
+def test_a_layer_is_known_by_its_place_if_its_attention_does_not_know_it(tiny_llava, tiny_inputs):
+    image_tokens = tiny_inputs["input_ids"] == 99
+    with record_attention(tiny_llava, image_tokens, reduce=None, layers=[1, 3]) as known, torch.inference_mode():
+        tiny_llava(**tiny_inputs, use_cache=False)
+    for layer in tiny_llava.model.language_model.layers:
+        del layer.self_attn.layer_idx
+    with record_attention(tiny_llava, image_tokens, reduce=None, layers=[1, 3]) as record, torch.inference_mode():
+        tiny_llava(**tiny_inputs, use_cache=False)
+    assert record.layers == (1, 3)
+    assert torch.equal(record.rows(), known.rows())
+
+
 def test_layers_that_do_not_come_are_an_error(tiny_llava, tiny_inputs):
-    tiny_llava.model.language_model.layers[1].self_attn.layer_idx = None  # as of a layer that is no attention
+    skipped = tiny_llava.model.language_model.layers[1].self_attn
+    skipped.forward = lambda hidden_states, **_: (hidden_states, None)
     with (
         pytest.raises(ValueError, match=r"expected layers \(0, 1, 2, 3\) to attend in order, but \(0, 2, 3\) did"),
         record_attention(tiny_llava, tiny_inputs["input_ids"] == 99),
@@ -120,9 +133,9 @@ def test_layers_that_do_not_come_are_an_error(tiny_llava, tiny_inputs):
         tiny_llava(**tiny_inputs, use_cache=False)
 
 
-@pytest.mark.parametrize("option", ["position_bias", "indices"])
-def test_attention_that_is_no_plain_softmax_is_refused(tiny_llava, tiny_inputs, option):
+def test_a_kernel_that_chooses_keys_inside_is_refused(tiny_llava, tiny_inputs):
+    some = torch.zeros(2, 4, 24, 16)
     with record_attention(tiny_llava, tiny_inputs["input_ids"] == 99) as record:
-        some = torch.zeros(2, 4, 24, 16)
-        with pytest.raises(ValueError, match=f"expected plain softmax attention, but the model's takes '{option}'"):
-            record.take(0, Call(some, some, some, None, {option: some}))
+        take = _listener(record, tiny_llava.config.text_config, "flash_mla")
+        with pytest.raises(ValueError, match="but layer 0 chooses its keys inside the kernel 'flash_mla': load the mo"):
+            take(0, some, some, some, None, {"indices": some})

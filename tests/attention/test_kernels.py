@@ -134,7 +134,7 @@ def test_recordings_of_two_models_may_overlap(tiny_llava, tiny_inputs):
 
 
 @pytest.mark.parametrize("mask_kind", ["none", "bool", "additive", "flash"])
-@pytest.mark.parametrize("option", ["plain", "softcap", "sinks", "scaling", "window"])
+@pytest.mark.parametrize("option", ["plain", "softcap", "sinks", "query sinks", "bias", "scaling", "window"])
 def test_rows_against_the_definition(mask_kind, option):
     """Rows 1 and 2 of the last three of five tokens, and the last row alone, one score at a time."""
     torch.manual_seed(2)
@@ -152,16 +152,19 @@ def test_rows_against_the_definition(mask_kind, option):
         "flash": unpadded.long(),
     }[mask_kind]
     sinks = torch.tensor([0.1, -0.2, 0.3, 1.0])
+    query_sinks, bias = torch.randn(2, 4, 3, 1), torch.randn(2, 4, 3, 5)
     options = {
-        "plain": {}, "softcap": {"softcap": 0.7}, "sinks": {"s_aux": sinks}, "scaling": {"scaling": 0.5},
-        "window": {"sliding_window": 2},
+        "plain": {}, "softcap": {"softcap": 0.7}, "sinks": {"s_aux": sinks}, "query sinks": {"sinks": query_sinks},
+        "bias": {"position_bias": bias}, "scaling": {"scaling": 0.5}, "window": {"sliding_window": 2},
     }[option]  # fmt: skip
+    sink = {"sinks": sinks.view(1, 4, 1, 1).expand(2, 4, 3, 1), "query sinks": query_sinks}.get(option)
     expected = torch.zeros(2, 4, 3, 5)
     for sample, head, at in itertools.product(range(2), range(4), range(3)):
         scores = key[sample, head // 2] @ query[sample, head, at] * options.get("scaling", 8**-0.5)
         scores = 0.7 * (scores / 0.7).tanh() if option == "softcap" else scores
+        scores = scores + bias[sample, head, at] if option == "bias" else scores
         weights = scores.exp() * seen[sample, 0, at]
-        expected[sample, head, at] = weights / (weights.sum() + (sinks[head].exp() if option == "sinks" else 0))
+        expected[sample, head, at] = weights / (weights.sum() + (0 if sink is None else sink[sample, head, at].exp()))
     call = Call(query, key, key, mask, options)
     torch.testing.assert_close(attention_rows(call, None, 5), expected[:, :, 2:])
     torch.testing.assert_close(attention_rows(call, torch.tensor([[1, 2], [1, 2]]), 5), expected[:, :, 1:])

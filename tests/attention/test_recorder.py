@@ -11,7 +11,7 @@ from loguru import logger
 
 from pixfound_tasks.attention import record_attention
 from pixfound_tasks.attention.inputs import prompt_inputs
-from pixfound_tasks.attention.record import AttentionRecord, _say_once
+from pixfound_tasks.attention.record import AttentionRecord, say_once
 from pixfound_tasks.attention.recorder import choose_layers, image_attention_layers
 
 
@@ -128,7 +128,7 @@ def test_only_the_decoder_is_recorded(tiny_llava, tiny_inputs, monkeypatch):
 
 def test_keeping_layers_and_heads_apart_says_what_it_takes(tiny_llava, tiny_inputs):
     said = []
-    _say_once.cache_clear()
+    say_once.cache_clear()
     sink = logger.add(said.append, format="{message}")
     with record_attention(tiny_llava, tiny_inputs["input_ids"] == 99, reduce=None) as record:
         # 2 samples x 4 layers x 4 heads x 16 image tokens x 4 bytes
@@ -163,9 +163,3 @@ def test_wrong_arguments_are_named(tiny_llava):
     tiny_llava.config.text_config._attn_implementation = "flex_attention"
     with pytest.raises(ValueError, match="expected a model with sdpa, eager or flash attention, but got 'flex_att"):
         record_attention(tiny_llava, some).__enter__()
-
-
-def test_encoder_decoder_models_are_refused(tiny_llava):
-    tiny_llava.config.is_encoder_decoder = True
-    with pytest.raises(ValueError, match="but LlavaForConditionalGeneration has an encoder"):
-        record_attention(tiny_llava, torch.ones(1, 4, dtype=torch.bool)).__enter__()

@@ -69,6 +69,12 @@ def _unpadded(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray
     """Return the boxes of the patch grid that all squares form together, without padding."""
     height, width = size
     best, (new_height, new_width) = anyres_sizes(size, settings.image_grid_pinpoints)
+    if (packed := anyres_sizes(size, config.image_grid_pinpoints)[0]) != best:
+        raise ValueError(
+            f"expected image_grid_pinpoints of the processor as in the model's config, but an image of (height, width) "
+            f"{size} is cut for {tuple(best)} by the one and put together for {tuple(packed)} by the other: make them "
+            "equal, or use geometry=measured"
+        )
     top, left = (best[0] - new_height) // 2, (best[1] - new_width) // 2
     scale = np.array([width / new_width, height / new_height] * 2)
     canvas = np.array([-left, -top, best[1] - left, best[0] - top]) * scale

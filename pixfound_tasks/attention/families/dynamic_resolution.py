@@ -37,13 +37,16 @@ def whole(size: Size) -> Region:
 def qwen_vl_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
     """Qwen2-VL and later: both sides become multiples of a token's side, and the area is kept within limits.
 
-    A token merges a square of patches. Tokens come row by row, because the vision tower undoes its window order.
+    A token merges a square of patches. Tokens come row by row, because the vision tower undoes its window order. Some
+    pixel-level models resize in the same way before, with (side, least, most) of their own in `resized_before`.
     """
     side, resized = settings.patch_size * settings.merge_size, size
+    if settings.resized_before:
+        resized = qwen2_vl_size(size, *settings.resized_before)
     if settings.do_resize:
         least = settings.min_pixels or settings.size["shortest_edge"]
         most = settings.max_pixels or settings.size["longest_edge"]
-        resized = qwen2_vl_size(size, side, least, most)
+        resized = qwen2_vl_size(resized, side, least, most)
     return patch_boxes(resized, side, whole(size))
 
 

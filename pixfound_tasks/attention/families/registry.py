@@ -32,25 +32,32 @@ if TYPE_CHECKING:
 GeometryRule = Callable[[Any, "Settings", Size], "Float64[np.ndarray, 'tokens 4']"]
 
 _FAMILIES: dict[str, GeometryRule] = {
+    "exaone4_5": qwen_vl_geometry,
     "gemma3": gemma3_geometry,
     "glm46v": glm4v_geometry,
     "glm4v": glm4v_geometry,
     "glm4v_moe": glm4v_geometry,
+    "glmga": glm4v_geometry,
     "idefics3": idefics3_geometry,
     "internvl": internvl_geometry,
     "llava": llava_geometry,
     "llava_next": llava_next_geometry,
+    "llava_next_video": llava_next_geometry,
     "llava_onevision": llava_onevision_geometry,
     "mistral3": pixtral_geometry,
     "mllama": mllama_geometry,
+    "paddleocr_vl": qwen_vl_geometry,
     "paligemma": paligemma_geometry,
+    "qwen2_5_omni_thinker": qwen_vl_geometry,
     "qwen2_5_vl": qwen_vl_geometry,
     "qwen2_vl": qwen_vl_geometry,
     "qwen3_5": qwen_vl_geometry,
     "qwen3_5_moe": qwen_vl_geometry,
     "qwen3_vl": qwen_vl_geometry,
     "qwen3_vl_moe": qwen_vl_geometry,
+    "shieldgemma2": gemma3_geometry,
     "smolvlm": idefics3_geometry,
+    "video_llama_3": qwen_vl_geometry,
 }
 GEOMETRIES: Registry[GeometryRule] = Registry("a geometry rule", "pixfound_tasks.geometries", _FAMILIES)
 

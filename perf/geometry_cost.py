@@ -1,0 +1,89 @@
+"""Measures the cost of measuring a new layout's geometry: `python perf/geometry_cost.py`.
+
+A LLaVA model with random weights, a decoder of 24 layers and a vision tower that has about a fifteenth of its
+parameters (in LLaVA-1.5 it has a twentieth) is shown an image of a new size. The program prints the time of the
+measurement, and of the cheap check of a registered rule, as multiples of one prefill of the same prompt: medians of
+rounds. Kept geometries take no measurement.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers as hf
+from PIL import Image
+
+sys.path[0] = str(Path(__file__).parent.parent / "tests")  # this folder has an attention.py
+
+from attention.toys import IDS, make_tokenizer, text_config, vision_config  # noqa: E402
+
+from pixfound_tasks import Lens  # noqa: E402
+from pixfound_tasks.attention.measured.measure import prove_geometries  # noqa: E402
+from pixfound_tasks.attention.measured.vision_part import VisionPart  # noqa: E402
+
+SIDE, PATCH = 336, 14  # 576 image tokens
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--hidden", type=int, default=512)
+    options = parser.parse_args()
+    lens = make_lens(options.hidden)
+    counts = [sum(p.numel() for p in part.parameters()) / 1e6 for part in (lens.model.get_decoder(), lens.model)]
+    print(f"decoder of 24 layers, {counts[0]:.0f} M parameters; the whole model {counts[1]:.0f} M")
+    rounds = [once(lens, (480 + 8 * index, 640)) for index in range(options.rounds)]
+    for name in ("measured", "checked"):
+        ratio = statistics.median(found[name] / found["prefill"] for found in rounds)
+        print(f"{name:9} {statistics.median(found[name] for found in rounds):6.2f} s, {ratio:.2f} prefills")
+
+
+def once(lens: Lens, size: tuple[int, int]) -> dict[str, float]:
+    """Returns the seconds of a prefill, a measurement and a check, for an image of a new size."""
+    image = Image.fromarray(np.random.RandomState(0).randint(0, 255, (*size, 3)).astype(np.uint8))
+    found = {}
+    start = time.perf_counter()
+    with torch.inference_mode():
+        lens.model(**lens.inputs([[image]], ["Describe the image."]), use_cache=True, logits_to_keep=1)
+    found["prefill"] = time.perf_counter() - start
+    start = time.perf_counter()
+    lens.measure_geometry([size])
+    found["measured"] = time.perf_counter() - start
+    rule = lens.registered_geometry([size])
+    start = time.perf_counter()
+    verdict = prove_geometries(VisionPart(lens.model), lens.inputs_of_images, rule, lens.image_ids, pictures=1)
+    found["checked"] = time.perf_counter() - start
+    assert not verdict.faults
+    return found
+
+
+def make_lens(hidden: int) -> Lens:
+    crop = {"height": SIDE, "width": SIDE}
+    processor = hf.LlavaProcessor(
+        hf.CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=crop), make_tokenizer(image_token="<image>"),
+        patch_size=PATCH, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        image_token="<image>",
+    )  # fmt: skip
+    text = text_config(
+        "llama", hidden_size=hidden, intermediate_size=11 * hidden // 4, num_hidden_layers=24, num_attention_heads=8,
+        num_key_value_heads=8,
+    )  # fmt: skip
+    width = 3 * hidden // 8
+    vision = vision_config(
+        "clip_vision_model", image_size=SIDE, hidden_size=width, intermediate_size=4 * width, num_hidden_layers=12
+    )
+    config = hf.LlavaConfig(
+        text_config=text, vision_config=vision, image_token_index=IDS["<image>"], vision_feature_layer=-2
+    )
+    torch.manual_seed(0)
+    return Lens(hf.LlavaForConditionalGeneration(config).eval(), processor)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Measures the geometry of a prompt's image tokens: composes the steps, and accepts nothing without proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pixfound_tasks.attention.geometry import Size, TokenGeometry
+from pixfound_tasks.attention.measured.compose import CONVOLVED, INTERPOLATED, compose
+from pixfound_tasks.attention.measured.coordinate_pictures import Places, Process, locate, noise_pictures
+from pixfound_tasks.attention.measured.errors import NotMeasurable
+from pixfound_tasks.attention.measured.image_tokens import image_mask
+from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove
+from pixfound_tasks.attention.measured.vision_part import VisionPart
+
+_THIN = (64, 16)  # images with a shorter side are measured on larger ones, if the processor treats them alike
+_MOST_PIXELS = 4_000_000  # of larger images
+
+_THINNEST = 16  # thinner images show too little to compare their places closely
+# Pixels that places of an enlarged image may be off by, and what part of them may be off by more: at the edges.
+_CLOSE, _COARSE = (0.2, 0.1), (0.75, 0.02)
+_BLUR = {CONVOLVED: 0.1, INTERPOLATED: 0.25}  # see `regions.prove`
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a measurement took: runs of the vision part, gradients through it, calls of the processor, seconds."""
+
+    forwards: int
+    backwards: int
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The measured geometry of one prompt's images.
+
+    Attributes:
+        geometries: one per image.
+        ids: the ids of the image tokens; empty if the decoder reads the image by cross-attention.
+        how: "gradient": each number reaches one token; "interpolated": some tokens are interpolated between patches;
+            "convolved": a regular grid that fits what a convolution's tokens see.
+        cost: what it took.
+    """
+
+    geometries: tuple[TokenGeometry, ...]
+    ids: tuple[int, ...]
+    how: str
+    cost: Cost
+
+
+def measure(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
+    """Measure the geometry of the image tokens of a prompt with images of these (height, width).
+
+    Args:
+        model: a transformers model with a language decoder.
+        process: see `Process`. It must give the same prompt for any images of a size.
+        sizes: (height, width) of the images, in order.
+
+    Raises:
+        NotMeasurable: if the geometry cannot be measured with certainty; the message says why.
+    """
+    with torch.inference_mode(False):
+        return _proved(model, process, sizes)
+
+
+def _proved(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
+    start, part, shown = time.perf_counter(), VisionPart(model), _Counted(process)
+    larger = _enlarged(shown, sizes)
+    geometries, ids, how = compose(part, shown, larger)
+    if larger != list(sizes):
+        scale = larger[0][0] / sizes[0][0]
+        geometries = tuple(TokenGeometry(own.boxes / scale, size) for own, size in zip(geometries, sizes))
+    blur = _BLUR.get(how, 0.0)
+    verdict = prove_geometries(part, shown, geometries, ids, 2 * PICTURES if blur else PICTURES, blur)
+    if verdict.faults:
+        raise NotMeasurable(
+            f"expected the measured boxes to hold for {verdict.regions} changed regions, but {verdict.faults[0]}"
+        )
+    cost = Cost(part.forwards, part.backwards, shown.calls, time.perf_counter() - start)
+    return Measurement(geometries, ids, how, cost)
+
+
+class _Counted:
+    """A processor that counts its calls."""
+
+    def __init__(self, process: Process) -> None:
+        self.process, self.calls = process, 0
+
+    def __call__(self, images: Sequence[Image.Image]) -> dict[str, Any]:
+        self.calls += 1
+        return dict(self.process(images))
+
+
+def prove_geometries(
+    part: VisionPart,
+    process: Process,
+    geometries: Sequence[TokenGeometry],
+    ids: Sequence[int],
+    pictures: int = PICTURES,
+    blur: float = 0.0,
+) -> Verdict:
+    """Prove geometries by changed regions, see `regions.prove`, with a run of the vision part each, and one before.
+
+    Args:
+        part: the vision part of a model.
+        process: see `Process`.
+        geometries: one per image.
+        ids: the ids of the image tokens; empty if the decoder reads the image by cross-attention.
+        pictures: the number of changed copies.
+        blur: see `regions.prove`.
+    """
+    shown = noise_pictures([geometry.size for geometry in geometries], 0)
+
+    def embed(images: Sequence[Image.Image]) -> np.ndarray:
+        inputs = part.cast(process(images))
+        embedded = part.embed(inputs).cpu()
+        if not part.is_crossing:
+            embedded = embedded[image_mask(inputs["input_ids"], torch.tensor(ids)).flatten().cpu()]
+        return embedded.double().numpy()
+
+    before = embed(shown)
+    count = sum(len(geometry.boxes) for geometry in geometries)
+    if len(before) != count:
+        return Verdict(0, (f"the prompt has {len(before)} image tokens instead of {count}",))
+    return prove(embed, shown, before, geometries, pictures, blur)
+
+
+def _enlarged(process: Process, sizes: Sequence[Size]) -> list[Size]:
+    """Return sizes at which the places in very thin images can be told apart, if the processor treats them alike.
+
+    Between the first and last pixel centers of a side, resampling has nothing to interpolate: most numbers of an image
+    that is a few pixels wide show the same place. An image of the same shape, some times larger, has the same tokens.
+    """
+    thinnest = min(min(size) for size in sizes)
+    for least in _THIN:
+        scale = -(-least // thinnest)
+        larger = [(height * scale, width * scale) for height, width in sizes]
+        is_small = max(height * width for height, width in larger) <= _MOST_PIXELS
+        if scale > 1 and is_small and _is_alike(process, sizes, larger, scale):
+            return larger
+    return list(sizes)
+
+
+def _is_alike(process: Process, sizes: Sequence[Size], larger: Sequence[Size], scale: int) -> bool:
+    own, other = (process(noise_pictures(shown, 0)) for shown in (sizes, larger))
+    if own.keys() != other.keys() or not torch.equal(own["input_ids"], other["input_ids"]):
+        return False
+    if any(torch.is_tensor(value) and value.shape != other[name].shape for name, value in own.items()):
+        return False
+    close = _CLOSE if min(min(size) for size in sizes) >= _THINNEST else _COARSE
+    return _show_alike(locate(process, sizes), locate(process, larger), scale, *close)
+
+
+def _show_alike(own: Mapping[str, Places], other: Mapping[str, Places], scale: int, pixels: float, part: float) -> bool:
+    """Return whether numbers show the same places of an image and of one that is `scale` times larger."""
+    for name, place in own.items():
+        if not np.array_equal(place.image, other[name].image):
+            return False
+        shown = place.image >= 0
+        for one, more in ((place.x, other[name].x), (place.y, other[name].y)):
+            if (np.abs(one - more / scale)[shown] > pixels).mean() > part:
+                return False
+    return True

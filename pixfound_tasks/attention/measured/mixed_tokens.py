@@ -1,0 +1,255 @@
+"""Boxes of image tokens that see neighboring patches: interpolated features and convolutions.
+
+Interpolated features: a number reaches several tokens, each with its weight. The gradient weighted by the tokens' rows
+(columns), divided by the unweighted one, is the mean row (column) that the number reaches. It depends linearly on the
+number's place, and the line says where the rows (columns) lie. The prompt says how many there are: a token without a
+place, such as a newline, ends each row.
+
+Convolutions: how strongly a token sees each number says around which place. If tokens lie there as on a regular grid
+over what the processor made of the image, the grid is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from pixfound_tasks.attention.geometry import Size, grid_boxes
+from pixfound_tasks.attention.measured.coordinate_pictures import Places
+from pixfound_tasks.attention.measured.errors import NotMeasurable
+from pixfound_tasks.attention.measured.reach import Gradients, Reach
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float64, Int
+
+_FEWEST = 9  # tokens on a grid that can be told from another
+_SAMPLES = 12  # tokens whose gradients are taken one by one
+_GLOBAL = 0.75  # of the spread of all numbers: tokens that spread so far see everything
+_ALONG = 0.9  # correlation of places on a grid with measured ones
+
+
+class Block(NamedTuple):
+    """Tokens `start` to `stop` that share their numbers, and the number of columns if a token ends each row."""
+
+    start: int
+    stop: int
+    columns: int | None
+
+
+def mixed_block(gradients: Gradients, found: Reach, is_answering: Bool[np.ndarray, " tokens"]) -> Block:
+    """Return the tokens that numbers reach together; others reach theirs alone.
+
+    Args:
+        gradients: those of the forward pass, of all image tokens.
+        found: which numbers reach one token alone.
+        is_answering: whether a token depends on the images at all.
+    """
+    count = len(is_answering)
+    shared = {name: (found.token[name] < 0) & found.is_reaching[name] for name in found.token}
+
+    def is_shared(weights: torch.Tensor) -> bool:
+        values = gradients.of(weights)
+        return any(
+            value is not None and bool((value.abs().cpu().numpy()[mask] > 1e-6 * float(value.abs().max())).any())
+            for value, mask in zip(values, shared.values())
+        )
+
+    index = torch.arange(count)
+    # The longest beginning, and the longest end, whose tokens share no number.
+    start = _last(lambda length: not is_shared((index < length).float()), count)
+    end = _last(lambda length: not is_shared((index >= count - length).float()), count - start)
+    stop = count - end
+    if start >= stop:
+        raise NotMeasurable("expected numbers that reach the same tokens together, but none do")
+    breaks = np.flatnonzero(~is_answering)
+    breaks = breaks[(breaks >= start) & (breaks <= stop)]
+    if len(breaks) < 2:
+        return Block(start, stop, None)
+    # The corners of interpolated rows may share nothing, so the rows' ends say where the block begins and ends.
+    columns = int(breaks[1] - breaks[0]) - 1
+    first, last = int(breaks[0]) - columns, int(breaks[-1])
+    if first < 0 or (np.diff(breaks) != columns + 1).any() or columns < 1:
+        raise NotMeasurable("expected rows of equally many tokens, but tokens without a place lie irregularly")
+    return Block(first, last + 1, columns)
+
+
+def _last(holds: Callable[[int], bool], most: int) -> int:
+    """Return the largest length up to `most` for which a property holds that is lost for good at some length."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+def interpolated_boxes(
+    gradients: Gradients, places: dict[str, Places], block: Block, count: int, sizes: Sequence[Size]
+) -> tuple[Float64[np.ndarray, "tokens 4"], Int[np.ndarray, " tokens"]]:
+    """Return the boxes of a block's tokens, and the image of each, -1 for those without a place.
+
+    Args:
+        gradients: those of the forward pass, of all image tokens.
+        places: where the numbers come from.
+        block: the block, with a token at the end of each row.
+        count: the number of image tokens.
+        sizes: (height, width) of the images.
+    """
+    assert block.columns is not None
+    within = torch.arange(block.stop - block.start)
+    column, row = within % (block.columns + 1), within // (block.columns + 1)
+    is_real = (column < block.columns).float()
+    weights = torch.zeros(3, count)
+    weights[:, block.start : block.stop] = torch.stack([is_real, is_real * (column + 1), is_real * (row + 1)])
+    strength, *sums = (gradients.of(each) for each in weights)
+    rows = int(row.max()) + 1
+    owner_of, x, y = (
+        np.concatenate([getattr(place, field).ravel() for place in places.values()]) for field in Places._fields
+    )
+    one, *two = (np.concatenate([_flat(value) for value in values]) for values in (strength, *sums))
+    is_seen = np.abs(one) > 1e-3 * np.abs(one).max()
+    images = np.unique(owner_of[is_seen & (owner_of >= 0)])
+    if len(images) != 1:
+        raise NotMeasurable("expected tokens that see one image, but they see several")
+    image = int(images[0])
+    is_padded = bool((is_seen & (owner_of < 0)).any())
+    lines = []
+    for total, place, length, side in zip(two, (x, y), (block.columns, rows), (sizes[image][1], sizes[image][0])):
+        known = is_seen & (owner_of == image)
+        lines.append(_line(total[known] / one[known] - 1, place[known], length, side, is_padded))
+    (left, width), (top, height) = lines
+    boxes, owner = np.full((count, 4), np.nan), np.full(count, -1)
+    tokens = block.start + np.flatnonzero(is_real.numpy())
+    grid = grid_boxes(rows, block.columns, (left, top, left + width * block.columns, top + height * rows))
+    boxes[tokens], owner[tokens] = grid[: len(tokens)], image
+    return boxes, owner
+
+
+def _flat(value: torch.Tensor | None) -> Float64[np.ndarray, " numbers"]:
+    if value is None:
+        raise NotMeasurable("expected gradients of every pixel tensor, but one has none")
+    return value.double().flatten().cpu().numpy()
+
+
+def _line(means: np.ndarray, places: np.ndarray, length: int, side: int, is_padded: bool) -> tuple[float, float]:
+    """Return where the first of `length` columns begins, and how wide each is, from the mean column at each place."""
+    is_inner = (means > 0.5) & (means < length - 1.5) if length > 4 else np.ones(len(means), bool)
+    if length < 2 or np.ptp(means[is_inner]) < 0.5:
+        raise NotMeasurable("expected interpolated features in two rows and columns or more, but there are fewer")
+    # Numbers of one patch have one mean and several places, so the line is that of the places.
+    width, center = np.polyfit(means[is_inner], places[is_inner], 1)
+    off = np.abs(places - center - width * means)
+    if width <= 0 or np.quantile(off, 0.95) > 1.25 * width:
+        raise NotMeasurable("expected rows and columns that lie evenly, but they do not")
+    # Interpolation keeps the ends: the columns share evenly what is seen. The line is coarse, and proves it.
+    gaps = np.diff(np.sort(places))
+    step = float(np.median(gaps[gaps > 0.3 * gaps.max()]))
+    first, last = places.min() - step / 2, places.max() + step / 2
+    first, last = 0.0 if first < 0.75 * step else first, float(side) if last > side - 0.75 * step else last
+    even = (last - first) / length
+    slack = 0.1 if is_padded else 0.25
+    if abs(even - width) > slack * even or abs(first + even / 2 - center) > slack * even:
+        if is_padded:  # what lies beyond the image has no place
+            return float(center - width / 2), float(width)
+        raise NotMeasurable("expected rows and columns that share evenly what they see, but they do not")
+    return float(first), float(even)
+
+
+def convolved_boxes(
+    gradients: Gradients, places: dict[str, Places], start: int, stop: int, count: int, size: Size, image: int
+) -> Float64[np.ndarray, "own 4"]:
+    """Return the boxes of tokens `start` to `stop`, which a convolution makes, on a regular grid.
+
+    Args:
+        gradients: those of the forward pass, of all image tokens.
+        places: where the numbers come from.
+        start: the first token.
+        stop: after the last token.
+        count: the number of image tokens.
+        size: (height, width) of the image.
+        image: the number of the image.
+    """
+    tokens = np.unique(np.linspace(start, stop - 1, _SAMPLES).astype(int))
+    seen = np.array([_seen(gradients, places, token, count, image) for token in tokens])
+    everything = _spread([(place.x, place.y, place.image == image) for place in places.values()])
+    if np.median(seen[:, 2:] / np.maximum(everything, 1e-9)) > _GLOBAL:
+        raise NotMeasurable(
+            "each image token sees all of the image, as behind a resampler or a Q-Former, so none has a place in it"
+        )
+    region = _region(places, size, image)
+    best: tuple[float, np.ndarray | None] = (np.inf, None)
+    for rows in (rows for rows in range(1, stop - start + 1) if (stop - start) % rows == 0):
+        boxes = grid_boxes(rows, (stop - start) // rows, region)
+        middle = ((boxes[:, :2] + boxes[:, 2:]) / 2)[tokens - start]
+        off = float(np.abs(middle - seen[:, :2]).mean())
+        if off < best[0] and _is_along(middle, seen[:, :2]):
+            best = off, boxes
+    if best[1] is None or len(best[1]) < _FEWEST:
+        raise NotMeasurable(
+            "numbers reach several tokens, which do not lie on a regular grid: neither patches nor convolutions"
+        )
+    # Strides and padding of convolutions may shift what tokens see.
+    middle = ((best[1][:, :2] + best[1][:, 2:]) / 2)[tokens - start]
+    return best[1] + np.tile(np.median(seen[:, :2] - middle, axis=0), 2)
+
+
+def _seen(gradients: Gradients, places: dict[str, Places], token: int, count: int, image: int) -> list[float]:
+    """Return the middle (x, y) of what a token sees, and its spread."""
+    weights = torch.zeros(count)
+    weights[token] = 1
+    energy, x, y = [], [], []
+    for name, value in zip(gradients.names, gradients.of(weights)):
+        if value is not None:
+            known = places[name].image == image
+            energy.append(value.double().square().cpu().numpy()[known])
+            x.append(places[name].x[known])
+            y.append(places[name].y[known])
+    shares = np.concatenate(energy)
+    if not shares.sum() > 0:
+        raise NotMeasurable("numbers reach several tokens, and some tokens see no number of their own image")
+    shares = shares / shares.sum()
+    middle = [float((shares * np.concatenate(values)).sum()) for values in (x, y)]
+    spread = [float(np.sqrt((shares * (np.concatenate(values) - at) ** 2).sum())) for values, at in zip((x, y), middle)]
+    return middle + spread
+
+
+def _spread(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Float64[np.ndarray, " 2"]:
+    return np.array([np.concatenate([part[axis][part[2]] for part in parts]).std() for axis in (0, 1)])
+
+
+def _region(places: dict[str, Places], size: Size, image: int) -> tuple[float, float, float, float]:
+    """Return the region (x0, y0, x1, y1) that the picture shows that the processor made of an image, with its padding.
+
+    The pictures' last two axes must be y and x.
+    """
+    views = []
+    for place in places.values():
+        whole = place.image.reshape(-1, *place.image.shape[-2:])
+        shown = np.flatnonzero((whole == image).any(axis=(1, 2)))
+        flat = [values.reshape(whole.shape)[shown[:1]] for values in (place.x, place.y)]
+        if not len(shown) or len(shown) > 3:
+            raise NotMeasurable("numbers reach several tokens in a model that cuts images into pieces")
+        edges = []
+        for values, axis in ((flat[0][0], 0), (flat[1][0], 1)):
+            line = np.nanmedian(np.where(whole[shown[0]] == image, values, np.nan), axis=axis)
+            index = np.flatnonzero(~np.isnan(line))
+            inner = index[len(index) // 8 : len(index) - len(index) // 8]
+            step, first = np.polyfit(inner, line[inner], 1)
+            edges.append((first - step / 2, first + step * (len(line) - 0.5)))
+        views.append((edges[0][0], edges[1][0], edges[0][1], edges[1][1]))
+    if np.ptp(np.array(views), axis=0).max() > 0.02 * max(size):
+        raise NotMeasurable("numbers reach several tokens in a model that sees an image in several ways")
+    return views[0]
+
+
+def _is_along(middle: np.ndarray, seen: np.ndarray) -> bool:
+    """Return whether places on a grid go with measured ones, along each axis with more than one row or column."""
+    for axis in (0, 1):
+        if np.ptp(middle[:, axis]) < 1e-6:
+            if np.ptp(seen[:, axis]) > 0.3 * max(np.ptp(seen[:, 1 - axis]), 1e-9):
+                return False
+        elif np.corrcoef(middle[:, axis], seen[:, axis])[0, 1] < _ALONG:
+            return False
+    return True

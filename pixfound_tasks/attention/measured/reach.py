@@ -1,0 +1,117 @@
+"""Which image token each number of the pixel tensors reaches, by gradients that carry the tokens' indices.
+
+With self-attention made the identity, a number reaches one token. The gradient of the sum of all tokens' signals says
+how strongly; the gradient of the sum weighted by a digit of each token's index, divided by it, says which token. A last
+gradient, weighted by random codes, proves that each number reaches one token and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixfound_tasks.attention.measured.vision_part import VisionPart
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32, Int
+
+_BASE, _HALF_BASE = 64, 2  # half precision tells only zeros from ones
+_REACHED, _HALF_REACHED = 1e-5, 1e-3  # of the largest gradient
+_SURE = 0.98  # of the numbers that reach a token must reach one alone
+
+
+class Gradients:
+    """Gradients of the image tokens with respect to the numbers of the pixel tensors."""
+
+    def __init__(self, part: VisionPart, inputs: Mapping[str, Any], names: Sequence[str]) -> None:
+        self.part, self.names = part, list(names)
+        self.leaves = [inputs[name].detach().clone().requires_grad_(True) for name in names]
+        with torch.enable_grad():
+            # Copies, because some models change their inputs in place.
+            given = {name: leaf * 1 for name, leaf in zip(names, self.leaves)}
+            self.embedded = part.embed({**inputs, **given}, with_gradient=True)
+
+    def choose(self, positions: Int[Tensor, " tokens"]) -> None:
+        """Choose the positions whose signals gradients are taken of: random projections of what enters the decoder."""
+        generator = torch.Generator().manual_seed(0)
+        direction = torch.randn(self.embedded.shape[1], generator=generator).to(self.embedded)
+        with torch.enable_grad():
+            self.signal = self.embedded[positions] @ direction
+
+    def of(self, weights: Tensor) -> list[Float32[Tensor, "*numbers"] | None]:
+        """Return the gradients of the weighted sum of the signals by each pixel tensor; None for one without."""
+        self.part.backwards += 1
+        found = torch.autograd.grad(
+            self.signal, self.leaves, weights.to(self.signal), retain_graph=True, allow_unused=True
+        )
+        return [None if one is None else one.float() for one in found]
+
+
+class Reach(NamedTuple):
+    """Which image token each number reaches, an array per pixel tensor by name, in the tensor's own shape.
+
+    Attributes:
+        token: the token, -1 if there is none or there are several.
+        is_reaching: whether the number reaches any token.
+    """
+
+    token: dict[str, Int[np.ndarray, "*numbers"]]
+    is_reaching: dict[str, Bool[np.ndarray, "*numbers"]]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nearly all numbers that reach a token reach one alone, in every pixel tensor."""
+        return all(
+            reaching.any() and (self.token[name] >= 0).sum() >= _SURE * reaching.sum()
+            for name, reaching in self.is_reaching.items()
+        )
+
+
+def reach(gradients: Gradients, positions: Int[Tensor, " tokens"]) -> Reach | None:
+    """Return which of the image tokens each number of the pixel tensors reaches; None if there is no gradient.
+
+    Args:
+        gradients: those of a forward pass.
+        positions: the image tokens' positions in what enters the decoder.
+    """
+    if not gradients.embedded.requires_grad:
+        return None
+    gradients.choose(positions)
+    count, is_half = len(positions), gradients.part.model.dtype != torch.float32
+    base, power, digits = _HALF_BASE if is_half else _BASE, 1, []
+    index = torch.arange(count)
+    while power < count:
+        digits.append((index // power % base).float())
+        power *= base
+    proof = torch.rand(count, generator=torch.Generator().manual_seed(0))
+    proof = (proof > 0.5).float() if is_half else proof + 0.5  # rounding keeps zeros and ones exact
+    taken = [gradients.of(code) for code in (torch.ones(count), *digits, proof)]
+    found = Reach({}, {})
+    for name, strength, *codes, checks in zip(gradients.names, *taken):
+        if strength is None or not strength.any():
+            return None
+        reaching = strength.abs() > (_HALF_REACHED if is_half else _REACHED) * strength.abs().max()
+        token = _token(strength, codes, checks, proof.to(strength.device), base, is_half)
+        found.token[name] = torch.where(reaching, token, -1).cpu().numpy()
+        found.is_reaching[name] = reaching.cpu().numpy()
+    return found
+
+
+def _token(
+    strength: Tensor, codes: Sequence[Tensor], checks: Tensor, proof: Tensor, base: int, is_half: bool
+) -> Tensor:
+    """Return the token of each number, -1 for numbers that reach several."""
+    token = torch.zeros_like(strength).long()
+    is_whole = torch.ones_like(strength).bool()
+    for place, code in enumerate(codes):
+        ratio = (code / strength).nan_to_num()
+        token += ratio.round().long() * base**place
+        is_whole &= (ratio - ratio.round()).abs() < 0.1
+    is_whole &= (token >= 0) & (token < len(proof))
+    expected = proof[token.clamp(0, len(proof) - 1)]
+    is_whole &= (checks / strength - expected).abs() < (0.1 if is_half else 1e-3)
+    return torch.where(is_whole, token, -1)

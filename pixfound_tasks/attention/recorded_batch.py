@@ -1,0 +1,128 @@
+"""Runs a lens's model on one batch, and records what its reducer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pixfound_tasks.attention.activations import record_activations
+from pixfound_tasks.attention.inputs import append_answers
+from pixfound_tasks.attention.record import AttentionRecord
+from pixfound_tasks.attention.recorder import record_attention
+from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float32
+    from torch import Tensor
+
+    from pixfound_tasks.attention.lens import Lens
+
+EMPTY = "the answer is empty, and the attention behind it is not finite (NaN or infinite)"
+
+
+class RecordedBatch(NamedTuple):
+    """What was recorded of a batch, an item per answer.
+
+    Attributes:
+        ids: the answer's ids.
+        recordings: the inputs of the reducer.
+        faults: the fault EMPTY for the answer's settings if it is empty with attention that is not finite. Such an
+            answer has no rows that would show it.
+    """
+
+    ids: list[list[int]]
+    recordings: list[Recorded]
+    faults: list[dict[str, str]]
+
+
+def record_batch(
+    lens: Lens,
+    images: Sequence[Sequence[Image.Image]],
+    inputs: Any,
+    image_tokens: Bool[Tensor, "batch prompt"],
+    counts: Sequence[int],
+    answers: Sequence[str] | None,
+    generation: dict[str, Any],
+) -> RecordedBatch:
+    """Run a batch and record it.
+
+    Args:
+        lens: what says how to record.
+        images: the images of each prompt.
+        inputs: the model's inputs.
+        image_tokens: true at the prompts' image tokens.
+        counts: the number of image tokens of each prompt.
+        answers: given answers, None to generate them.
+        generation: options of `model.generate`.
+    """
+    needs = REDUCERS[lens.reducer].needs
+    if "heads" in needs and isinstance(lens.heads, str):
+        raise ValueError(
+            "expected chosen heads for reducer='heads', but none were chosen: pass heads, or use the lens that "
+            "calibrate returns"
+        )
+    prompt_ids = inputs["input_ids"]
+    options: dict[str, Any] = {"layers": lens.layers, "heads": lens.heads, "value_norm": "value_norm" in needs}
+    options["before_last"] = lens.query == "study"
+    with ExitStack() as recording:
+        if "activations" in needs:
+            hidden = recording.enter_context(record_activations(lens.model, image_tokens))
+        record = recording.enter_context(record_attention(lens.model, image_tokens, **options))
+        ids = lens.generate(inputs, generation) if answers is None else _read(lens, inputs, answers, record)
+    rows = record.rows(lens.query, [len(answer) + ("end" in needs) for answer in ids]).numpy()
+    if rows.shape[-1] != max(counts):
+        raise ValueError(
+            f"expected {max(counts)} image tokens, but the model attends to {rows.shape[-1]}: register a geometry "
+            "rule that matches the model"
+        )
+    firsts = record.rows()[:, 0].numpy()
+    is_faulty = [not ids[i] and not np.isfinite(firsts[i, :count]).all() for i, count in enumerate(counts)]
+    # Copy, because a view would keep the whole batch in memory.
+    recordings = [Recorded(rows[i, : len(ids[i]), :count].copy()) for i, count in enumerate(counts)]
+    if "end" in needs:
+        ends = [
+            rows[i, len(ids[i]), :count].copy() if len(ids[i]) < rows.shape[1] else None
+            for i, count in enumerate(counts)
+        ]
+        recordings = [replace(recorded, end=end) for recorded, end in zip(recordings, ends)]
+    if "generic" in needs:
+        generic = _generic(lens, images)
+        recordings = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(recordings)]
+    if "activations" in needs:
+        recordings = [
+            replace(
+                recorded,
+                activations=hidden.values(i, ids[i]),
+                interference=hidden.interference(i, ids[i], prompt_ids[i].tolist()),
+            )
+            for i, recorded in enumerate(recordings)
+        ]
+    return RecordedBatch(ids, recordings, [{"fault": EMPTY} if faulty else {} for faulty in is_faulty])
+
+
+@torch.inference_mode()
+def _read(lens: Lens, inputs: Any, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
+    """Run the model on given answers in one forward pass. Returns their ids."""
+    ids = [lens.processor.tokenizer(answer, add_special_tokens=False).input_ids for answer in answers]
+    if not all(ids) or any(token in answer for answer in ids for token in lens.image_ids):
+        raise ValueError(f"expected answers of at least one token, none an image token, but got {list(answers)!r}")
+    inputs, labels = append_answers(inputs, ids, lens.model.config.model_type)
+    # Labels are not passed to the model: it would then compute logits for the whole prompt.
+    record.expect(labels)
+    lens.model(**inputs, use_cache=False, logits_to_keep=1)
+    return ids
+
+
+def _generic(lens: Lens, images: Sequence[Sequence[Image.Image]]) -> Float32[np.ndarray, "batch image_tokens"]:
+    """Return the row that predicts the first token of a general description."""
+    inputs = lens.inputs(images, [GENERIC_PROMPT] * len(images))
+    options: dict[str, Any] = {"layers": lens.layers, "heads": lens.heads}
+    with record_attention(lens.model, lens.image_tokens(inputs), **options) as record:
+        lens.generate(inputs, {"max_new_tokens": 1})
+    return record.rows()[:, 0].numpy()
