@@ -20,7 +20,11 @@ from pixfound_tasks.protocols import find_task
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
 
-MODELS = {"pixfound": "pixfound.PixFound", "pixfound_replay": "replay.PixFoundReplay"}
+MODELS = {
+    "pixfound": "pixfound.PixFound",
+    "pixfound_pixel": "pixfound_pixel.PixFoundPixel",
+    "pixfound_replay": "replay.PixFoundReplay",
+}
 _HERE = Path(__file__).parent
 
 

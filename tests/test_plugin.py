@@ -37,11 +37,11 @@ def test_models_and_tasks_are_found_in_a_fresh_process():
     printed = python(
         "from lmms_eval import models\n"
         "from lmms_eval.tasks import TaskManager\n"
-        "for name in ('pixfound', 'pixfound_replay'): print(models.get_model(name).__name__)\n"
+        "for name in ('pixfound', 'pixfound_pixel', 'pixfound_replay'): print(models.get_model(name).__name__)\n"
         "print(*TaskManager().all_tasks)\n"
     )
     lines = printed.strip().splitlines()
-    assert lines[-3:-1] == ["PixFound", "PixFoundReplay"]
+    assert lines[-4:-1] == ["PixFound", "PixFoundPixel", "PixFoundReplay"]
     assert {*TASKS, *GROUPS, "pixfoundation"} <= set(lines[-1].split())
 
 

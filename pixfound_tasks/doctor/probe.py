@@ -18,10 +18,11 @@ from typing import Any
 
 PREFIX = "pixfound-probe: "
 GROUP = "lmms_eval.models"
-GROUPS = [f"pixfound_tasks.{kind}" for kind in ("benchmarks", "conventions", "geometries", "reducers", "segmenters")]
+KINDS = ("benchmarks", "conventions", "geometries", "pixel_families", "reducers", "segmenters")
+GROUPS = [f"pixfound_tasks.{kind}" for kind in KINDS]
 # In the order in which lmms-eval needs them: the first failure is the cause of those that follow.
 MODULES = ("torch", "torchvision", "transformers", "datasets", "lmms_eval.evaluator", "lmms_eval.models")
-MODELS = ("pixfound", "pixfound_replay")
+MODELS = ("pixfound", "pixfound_pixel", "pixfound_replay")
 TASK = "pixmini_vqa"
 
 

@@ -41,11 +41,12 @@ _TRIED = {
     "huggingface": "the command, a tiny checkpoint",
     "openai": _SERVER,
     "pixfound": "the command, tiny checkpoints",
+    "pixfound_pixel": "the command, tiny checkpoints",
     "pixfound_replay": "the command",
     "sam3": "the command, a tiny checkpoint",
 }
 # These answer with masks.
-_OWN_MASKS = ("pixfound", "pixfound_replay", "sam3")
+_OWN_MASKS = ("pixfound", "pixfound_pixel", "pixfound_replay", "sam3")
 
 
 def listed_backends() -> set[str]:

@@ -20,7 +20,7 @@ from pixfound_tasks.hosts.failed_requests import API_BACKENDS, is_failed
 from pixfound_tasks.prompts.text import COORDINATES, check_kind
 from pixfound_tasks.settings import read_setting
 
-_KINDS = {"pixfound": "attention", "pixfound_replay": "mask", "sam3": "phrase"}
+_KINDS = {"pixfound": "attention", "pixfound_pixel": "mask", "pixfound_replay": "mask", "sam3": "phrase"}
 
 
 class ModelProfile(NamedTuple):

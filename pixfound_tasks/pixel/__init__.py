@@ -1,0 +1,1 @@
+"""Pixel-level models: language models that draw masks, built from transformers' own parts."""

@@ -1,0 +1,1 @@
+"""One module per family of pixel-level models, and the registry that tells them apart."""
