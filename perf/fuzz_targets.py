@@ -20,7 +20,7 @@ from pixfound_tasks.grounding.coordinates.reading import CONVENTIONS, read_coord
 from pixfound_tasks.grounding.judge_replies import chosen_number
 from pixfound_tasks.grounding.phrases import content_words, named_words, rule_phrases
 from pixfound_tasks.models.png_masks import UnreadableMask, read_png
-from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases
+from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases, read_points
 from pixfound_tasks.prompts.evidence import KINDS
 from pixfound_tasks.report.export import write_files
 from pixfound_tasks.report.html.page import write_page
@@ -177,7 +177,7 @@ def words() -> Target:
 
 def predictions() -> Target:
     path = Path(tempfile.mkdtemp(), "file")
-    readers = (read_answers, read_judged, read_phrases)
+    readers = (read_answers, read_judged, read_phrases, read_points)
 
     def call(data: bytes) -> None:
         path.write_bytes(data)

@@ -22,6 +22,8 @@ GROUPS = {
     "pixfound_tasks.segmenters",
     "pixfound_tasks.geometries",
     "pixfound_tasks.reducers",
+    "pixfound_tasks.pixel_families",
+    "pixfound_tasks.text_profiles",
 }
 pytestmark = pytest.mark.skipif(not (DOCS / "recipes.md").is_file(), reason="needs the sources")
 
@@ -90,6 +92,12 @@ def test_add_a_benchmark(tmp_path):
 
 def test_add_a_model_family(tmp_path):
     follow(recipe("Add a model family"), tmp_path)
+
+
+def test_add_a_model_that_draws_masks(tmp_path):
+    follow(recipe("Add a model that draws masks"), tmp_path)
+    numbers = (tmp_path / "runs" / "red" / "report" / "report.json").read_text()
+    assert '"family": "reddest"' in numbers and '"least": "60"' in numbers
 
 
 def test_add_a_coordinate_convention(tmp_path):

@@ -32,7 +32,7 @@ class ConceptClassifier(Protocol):
     def name(self) -> str: ...
 
     def classify(self, phrase: str, answer: str = "") -> str | None:
-        """One of `concepts.CONCEPTS` for a phrase of an answer; None if it cannot tell."""
+        """One of `concepts.CONCEPTS` for a phrase of an answer, or several joined by ", "; None if it cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class EmergenceRecord:
         char_location: the best phrase's first character over the answer's length, as in the authors' scripts.
         token_location: the best phrase's first token over the answer's tokens.
         match: one of `MATCHES`.
-        concept: one of `concepts.CONCEPTS`.
+        concept: one of `concepts.CONCEPTS`, or several joined by ", ", see `concepts.split_concepts`.
         point_hit: whether the best phrase's point lies in the ground-truth mask. The phrase is chosen using the ground
             truth, so compare this with `hit_share`.
         answer_hit: the same for the phrase that the response selected.
@@ -201,9 +201,7 @@ def _hits(probe: PromptedMasks | None, pixels: np.ndarray | None) -> bool | None
     """Whether a point lies in a mask, bool (height, width); None without a point or a mask."""
     if probe is None or probe.point is None or pixels is None:
         return None
-    height, width = pixels.shape
-    x, y = probe.point
-    return bool(pixels[min(int(y * height), height - 1), min(int(x * width), width - 1)])
+    return bool(pixels[masks.pixel_of(probe.point, pixels.shape)])
 
 
 def _hit_share(prompts_with_masks: Sequence[PromptedMasks], pixels: np.ndarray | None) -> float | None:

@@ -1,6 +1,7 @@
 """What a phrase of an answer is about: one of six concepts (PixFoundation, arXiv 2502.04192).
 
-In the emergence tasks, PIXFOUND_CONCEPTS names the classifier: a name that `make_classifier` takes, or a judge.
+In the emergence tasks, PIXFOUND_CONCEPTS names the classifier: a name that `make_classifier` takes, or a judge. With
+PIXFOUND_JUDGING=study, the judge gets the study's prompt and may give a phrase several concepts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pixfound_tasks.analysis.concept_words import HEADS, MODIFIERS, NAMES, NO_PA
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.phrases import content_words, load_pipeline, make_chunker
 from pixfound_tasks.judges.base import FORMS, Judge, JudgeDown, check_judge_name, is_judge_form, make_judge
-from pixfound_tasks.response.final_answer import final_answer
+from pixfound_tasks.prompts.judge import CONCEPT_QUESTION, CONCEPT_SYSTEM, STUDY, TEMPERATURE, check_judging
+from pixfound_tasks.response.final_answer import final_answer, without_draft
 from pixfound_tasks.response.plain import plain
 from pixfound_tasks.settings import made_once, read_setting
 
@@ -36,6 +38,7 @@ _MODIFIED = {"object": ("state", "appearance", "location"), "part": ("state",), 
 _NOUNS, _PARTICIPLES = ("NOUN", "PROPN"), ("VBN", "VBG")  # spaCy's tags
 _PARTICIPLE = re.compile(r"\w{3,}(ing|ed)")
 _LETTERS = "ABCDEF"
+_JOINT = ", "  # between the names of a phrase's concepts
 _QUESTION = """A model described an image: "{answer}"
 What is the phrase "{phrase}" about?
 {choices}
@@ -106,13 +109,46 @@ class ConceptJudge:
         return list(CONCEPTS)[_LETTERS.index(found[1])] if found else None
 
 
-def make_classifier(name: str = "auto", judge: Judge | None = None) -> ConceptClassifier:
+@dataclass(frozen=True)
+class StudyConceptJudge:
+    """A classifier by the study's judge, which replies with one or two letters; both are concepts of the phrase.
+
+    Letters are read as by the study's script: separated by commas, with or without parentheses. What follows a letter
+    after a blank is ignored: "a and c" is "a". What the script fails on is left out. The concept is None if no letter
+    is left, or the judge is unavailable.
+    """
+
+    judge: Judge
+
+    @property
+    def name(self) -> str:
+        return f"judge {self.judge.name} (study's prompt)"
+
+    def classify(self, phrase: str, answer: str = "") -> str | None:
+        try:
+            reply = self.judge.ask(CONCEPT_QUESTION.format(phrase=phrase, answer=answer or phrase))
+        except JudgeDown:
+            return None
+        parts = (re.sub("[()]", "", part).split() for part in without_draft(reply).upper().split(","))
+        letters = [words[0].rstrip(".:") for words in parts if words]
+        found = [list(CONCEPTS)[_LETTERS.index(letter)] for letter in letters if letter in tuple(_LETTERS)]
+        return _JOINT.join(dict.fromkeys(found)) or None
+
+
+def split_concepts(concept: object) -> tuple[str, ...]:
+    """Return a phrase's concepts from the text that a classifier gave. Names that are no concept are left out."""
+    names = concept.split(_JOINT) if isinstance(concept, str) else ()
+    return tuple(dict.fromkeys(name for name in names if name in CONCEPTS))
+
+
+def make_classifier(name: str = "auto", judge: Judge | None = None, judging: str = "default") -> ConceptClassifier:
     """A classifier by name.
 
     Args:
         name: "words" for the word lists alone; "spacy:PACKAGE" for the word lists with spaCy's tags; "auto" for the
             latter if an English spaCy package is installed, else "words"; or "judge".
         judge: the judge for "judge"; None for all other names.
+        judging: "study" for a judge with the study's prompt.
 
     Raises:
         ValueError: if the name is unknown, spaCy or its package is missing, or `name` and `judge` do not go together.
@@ -124,7 +160,7 @@ def make_classifier(name: str = "auto", judge: Judge | None = None) -> ConceptCl
             f"expected a judge with the classifier 'judge' and only then, but got {name!r}; give both or neither"
         )
     if judge is not None:
-        return ConceptJudge(judge)
+        return StudyConceptJudge(judge) if judging == STUDY else ConceptJudge(judge)
     if name == "auto":
         name = make_chunker("auto")[1].replace("rules", "words")
     if name == "words":
@@ -137,13 +173,21 @@ def classifier_from_environment() -> ConceptClassifier:
 
     Raises ValueError for an unknown name, and whatever `make_classifier` and `make_judge` raise.
     """
-    return _made(read_setting(VARIABLE))
+    name, judging = read_setting(VARIABLE), read_setting("PIXFOUND_JUDGING")
+    check_judging(judging)
+    return _made(f"{STUDY} {name}" if is_judge_form(name) and judging == STUDY else name)
 
 
 @made_once
 def _made(name: str) -> ConceptClassifier:
+    """The classifier with this name, which may follow "study "."""
+    is_study, name = name.startswith(f"{STUDY} "), name.removeprefix(f"{STUDY} ")
     check_classifier(name)
-    classifier = make_classifier("judge", make_judge(name)) if is_judge_form(name) else make_classifier(name)
+    if is_study:
+        judge = make_judge(name, system=CONCEPT_SYSTEM, temperature=TEMPERATURE)
+        classifier = make_classifier("judge", judge, STUDY)
+    else:
+        classifier = make_classifier("judge", make_judge(name)) if is_judge_form(name) else make_classifier(name)
     logger.info(f"phrases are classified by {classifier.name} ({VARIABLE})")
     return classifier
 
@@ -158,7 +202,10 @@ def check_classifier(name: str) -> None:
 
 
 class Classified(NamedTuple):
-    """A phrase's concept, None if unknown, and the classifier's name, None without a phrase or on an error."""
+    """A phrase's concept, None if unknown, and the classifier's name, None without a phrase or on an error.
+
+    Several concepts are joined by ", ", see `split_concepts`.
+    """
 
     concept: str | None
     classified_by: str | None

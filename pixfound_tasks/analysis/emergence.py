@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.best_phrase import MATCHES, ConceptClassifier, EmergenceRecord, GroundedImage, records
-from pixfound_tasks.analysis.concept_agreement import CONCEPTS
+from pixfound_tasks.analysis.concepts import CONCEPTS, split_concepts
 from pixfound_tasks.analysis.curves import Band, band
 from pixfound_tasks.analysis.emergence_intervals import EmergenceIntervals, intervals
 
@@ -55,7 +55,8 @@ class Emergence:
         median_location: median position of the best phrases' first tokens, as a fraction of the answer.
         exact_phrase_rate: fraction of best phrases that are the expression itself, compared by head noun.
         matches: how the best phrase matches the expression -> number of images; empty without expressions.
-        concepts: what the best phrase is about -> number of images; empty if nothing was classified.
+        concepts: what the best phrase is about -> number of images; empty if nothing was classified. An image whose
+            phrase has two concepts counts for both, as in the study.
         classified_by: name of the classifier that assigned the concepts; "" if there was none.
         hits: how often points lie in the object, before any segmenter runs.
         intervals: the 95 % intervals of these values.
@@ -118,8 +119,8 @@ def summarize(
         located=len(char_locations),
         median_location=metrics.median(token_locations),
         exact_phrase_rate=metrics.mean(record.match == "exact" for record in found if record.match),
-        matches=_counted(found, "match", MATCHES),
-        concepts=_counted(found, "concept", CONCEPTS),
+        matches=_counted([record.match for record in found], MATCHES),
+        concepts=_counted([name for record in found for name in split_concepts(record.concept)], CONCEPTS),
         classified_by=classified_by,
         hits=_hits(found),
         intervals=intervals(found, unit_of or {record.image: record.image for record in found}),
@@ -146,9 +147,8 @@ def _binned(locations: Iterable[float]) -> tuple[int, ...]:
     return tuple(bins)
 
 
-def _counted(found: Sequence[EmergenceRecord], name: str, order: Iterable[str]) -> dict[str, int]:
-    """The number of images for each value of a field; empty if no record has a value."""
-    values = [getattr(record, name) for record in found]
+def _counted(values: Sequence[str | None], order: Iterable[str]) -> dict[str, int]:
+    """How often each value occurs; empty if none does."""
     counts = {key: values.count(key) for key in order}
     return counts if any(counts.values()) else {}
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pixfound_tasks.analysis.best_phrase import MATCHES, EmergenceRecord
-from pixfound_tasks.analysis.concept_agreement import CONCEPTS
+from pixfound_tasks.analysis.concepts import CONCEPTS, split_concepts
 from pixfound_tasks.analysis.intervals import Interval, Values, mean_interval, median_interval, rate_interval
 
 
@@ -17,7 +17,7 @@ class EmergenceIntervals(NamedTuple):
     `gain` is oracle IoU minus baseline IoU, image by image. `hit_gain` is the fraction of the phrases' points that lie
     in the object, minus that of random points. `mass` is the fraction of the best phrase's map that lies in the object;
     `mass_gain` is `mass` minus the fraction of the image that the object covers. `matches` and `concepts` are fractions
-    of the best phrases.
+    of the best phrases. A phrase with two concepts counts for both, so those fractions may add up to more than 1.
     """
 
     oracle: Interval
@@ -49,10 +49,7 @@ def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable])
     def values(of: Callable[[EmergenceRecord], float | None]) -> Values:
         return Values([of(record) for record in found], [unit_of[record.image] for record in found])
 
-    def shares(name: str, order: Sequence[str]) -> dict[str, Interval]:
-        return {key: rate_interval(values(partial(_field_is, name, key))) for key in order}
-
-    matches = shares("match", MATCHES)
+    matches = {key: rate_interval(values(partial(_matches, key))) for key in MATCHES}
     return EmergenceIntervals(
         oracle=mean_interval(values(lambda record: record.oracle_iou)),
         chance=mean_interval(values(lambda record: record.chance_iou)),
@@ -66,13 +63,16 @@ def intervals(found: Sequence[EmergenceRecord], unit_of: Mapping[str, Hashable])
         median_char_location=median_interval(values(lambda record: record.char_location)),
         exact_phrase_rate=matches["exact"],
         matches=matches,
-        concepts=shares("concept", tuple(CONCEPTS)),
+        concepts={key: rate_interval(values(partial(_is_about, key))) for key in CONCEPTS},
     )
 
 
-def _field_is(name: str, key: str, record: EmergenceRecord) -> float | None:
-    value = getattr(record, name)
-    return None if value is None else float(value == key)
+def _matches(key: str, record: EmergenceRecord) -> float | None:
+    return None if record.match is None else float(record.match == key)
+
+
+def _is_about(key: str, record: EmergenceRecord) -> float | None:
+    return None if record.concept is None else float(key in split_concepts(record.concept))
 
 
 def _hit_gain(record: EmergenceRecord) -> float | None:

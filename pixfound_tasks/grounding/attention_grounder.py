@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from pixfound_tasks.attention.geometry import peak
 from pixfound_tasks.attention.look import Look, tokens_within
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.phrases import Chunker, NounPhrase, is_denied, rule_phrases
 from pixfound_tasks.grounding.segmenters.base import Segmenter
-from pixfound_tasks.grounding.selection import make_selector
+from pixfound_tasks.grounding.selection import Selector, make_selector
 from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
 from pixfound_tasks.masks import Rle
-from pixfound_tasks.response import Draft, Phrase, Point, PromptedMasks, Response, coarse_map
+from pixfound_tasks.prompts.judge import STUDY
+from pixfound_tasks.response import Draft, Phrase, Point, PromptedMasks, Response, Selection
 from pixfound_tasks.response.final_answer import UNFINISHED, final_answer
 
 if TYPE_CHECKING:
     from pixfound_tasks.judges.base import Judge
 
-_MOST_DRAFTED = 50  # phrases of a draft whose maps are kept; painting one takes as long as a phrase of the answer
+_MOST_DRAFTED = 50  # phrases of a draft whose maps are kept; one takes as long as a phrase of the answer
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class AttentionGrounder:
     """Turns the attention of an answer into masks, and records how.
 
     `control` adds a random-point baseline to each response: it has as many random points as the response has phrases
-    with a point, and uses the same segmenter. The points depend only on `seed` and the image. For `select`, `judge` and
-    `mask` see `make_selector`. `point_rank` is the rank, counted from 1, of the pixel of a phrase map that prompts the
-    segmenter, at its "center" or upper left "corner" (`point`). A phrase whose map has fewer pixels has no point.
+    with a point, and uses the same segmenter. The points depend only on `seed` and the image. For `select`, `judge`,
+    `mask` and `judging` see `make_selector`. `point_rank` is the rank, counted from 1, of the pixel of a phrase map
+    that prompts the segmenter, at its "center" or upper left "corner" (`point`). A phrase whose map has fewer pixels
+    has no point.
     """
 
     segmenter: Segmenter
@@ -49,9 +50,10 @@ class AttentionGrounder:
     mask: str = "highest"
     point: str = "center"
     no_candidate: str = "absent"
+    judging: str = "default"
 
     def __post_init__(self) -> None:
-        make_selector(self.select, self.judge, self.mask)
+        self._selector()
         check_choice("point", self.point, ("center", "corner"))
 
     def ground(self, look: Look, image: Image.Image, expression: str) -> Response:
@@ -67,7 +69,7 @@ class AttentionGrounder:
         points = [phrase.point for phrase in phrases if phrase.point]
         candidates = iter(self.segmenter.segment(points))
         phrases = [replace(p, candidates=next(candidates)) if p.point else p for p in phrases]
-        selected, notes = make_selector(self.select, self.judge, self.mask)(phrases, image, expression)
+        selected, notes = self._selector()(phrases, image, expression)
         missing = look.non_finite_tokens
         chosen: tuple[Rle, ...] = ()
         if selected.phrase is not None and selected.candidate is not None:
@@ -81,14 +83,22 @@ class AttentionGrounder:
             tokens=len(look.token_chars),
             provenance=self.provenance
             | notes
-            | self._unanswered(phrases)
+            | self._unanswered(phrases, selected)
             | ({"lost_tokens": missing} if missing else {}),
             problems=_problems(look, phrases) + (() if found.is_finished else (UNFINISHED,)),
             draft=self._draft(whole.part((0, found.chars[0]))),
         )
 
-    def _unanswered(self, phrases: Sequence[Phrase]) -> dict[str, Any]:
-        """Return the note that the answer is wrong whatever is in the image, if that is the rule, see `Arguments`."""
+    def _selector(self) -> Selector:
+        return make_selector(self.select, self.judge, self.mask, self.judging)
+
+    def _unanswered(self, phrases: Sequence[Phrase], selected: Selection) -> dict[str, Any]:
+        """Return the note that the answer is wrong whatever is in the image, if that is the rule, see `Arguments`.
+
+        What a judge has selected counts, and for the study's judge so does the empty mask of an answer without phrases.
+        """
+        if selected.by == "judge" and (self.judging == STUDY or any(phrase.candidates for phrase in phrases)):
+            return {}
         similarities = [phrase.similarity or 0.0 for phrase in phrases if phrase.candidates]
         is_answered = max(similarities, default=-1.0) >= 0
         return {} if self.no_candidate == "absent" or is_answered else {"unanswered": True}
@@ -102,16 +112,15 @@ class AttentionGrounder:
         return Draft(look.text, len(look.token_chars), kept)
 
     def _phrase(self, phrase: NounPhrase, look: Look, expression: str) -> Phrase:
-        seen = look.phrase_map(phrase.chars)
         return Phrase(
-            peak(seen, self.point_rank, self.point == "corner"),
+            look.phrase_peak(phrase.chars, rank=self.point_rank, corner=self.point == "corner"),
             text=phrase.text,
             root=phrase.root,
             chars=phrase.chars,
             tokens=tokens_within(look.token_chars, phrase.chars),
             # A denied object is not the one in the prompt, however similar the words are.
             similarity=0.0 if is_denied(phrase.text) else self.similarity(phrase.text, expression),
-            map=coarse_map(seen),
+            map=look.phrase_coarse_map(phrase.chars),
         )
 
     def _control(self, image: Image.Image, count: int) -> tuple[PromptedMasks, ...]:
@@ -129,9 +138,8 @@ def _problems(look: Look, phrases: Sequence[Phrase]) -> tuple[str, ...]:
     for index, phrase in enumerate(phrases):
         if phrase.point or phrase.chars is None:
             continue
-        seen = look.phrase_map(phrase.chars)
-        if np.isnan(seen).all():
+        if not look.has_map(phrase.chars):
             found.append(f"phrases[{index}]: no attention to the image was recorded")
-        elif peak(seen) is None:
+        elif look.peak(phrase.chars) is None:
             found.append(f"phrases[{index}]: flat map: no place gets more attention than another")
     return tuple(found)

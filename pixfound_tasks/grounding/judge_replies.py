@@ -1,4 +1,7 @@
-"""Reads a judge's replies about candidate masks: whether the object is there, and which image shows it best."""
+"""Reads a judge's replies about candidate masks: whether the object is there, and which image shows it best.
+
+`says_yes` and `first_number` read them by the study's rules.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pixfound_tasks.grounding.coordinates.denials import is_denial
-from pixfound_tasks.response.final_answer import final_answer
+from pixfound_tasks.response.final_answer import final_answer, without_draft
 from pixfound_tasks.response.numbers import VALUES
 from pixfound_tasks.response.plain import json_answer, plain
 from pixfound_tasks.response.yes_no import read_verdict
@@ -70,6 +73,10 @@ _RATED = re.compile(r"^\W*(\d+)\W{0,3}: ?[a-z]", re.MULTILINE)
 _LISTED = re.compile(rf"[\s,()]*(?:or|and|/|&|-|to|,)[\s,()]*(?:or |else |the |{_THING} )*")
 
 
+_STUDY_YES = re.compile(r"yes\.*\n?", re.IGNORECASE)
+_DIGITS = re.compile(r"\d+")
+
+
 class Presence(NamedTuple):
     """Whether an object is there, and why a reply counts as yes although it does not say so, "" if it does."""
 
@@ -104,6 +111,26 @@ def read_presence(reply: str) -> Presence:
             return Presence(True, "conflicting: counts as yes") if _BUT_ONE.search(sentence) else Presence(False)
         is_said = is_said or _OF_ANOTHER.search(sentence) is not None
     return Presence(True, "" if _AFFIRMS.match(text) else "unread: counts as yes")
+
+
+def says_yes(reply: str) -> bool:
+    """Whether a reply is "yes", in any case and with or without periods, and nothing else: the study's rule."""
+    return _STUDY_YES.fullmatch(without_draft(reply)) is not None
+
+
+def first_number(reply: str) -> int | None:
+    """Return the number in a reply by the study's rule: the whole reply as a number, or else its first digits.
+
+    The number may be 0, negative or too large. None if the reply has no digit, or too many to be a number.
+    """
+    text = without_draft(reply)
+    digits = _DIGITS.search(text)
+    for number in (text, digits[0] if digits else ""):
+        try:
+            return int(number)
+        except ValueError:
+            continue
+    return None
 
 
 def chosen_number(reply: str, count: int) -> int | None:

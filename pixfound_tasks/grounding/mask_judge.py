@@ -55,7 +55,7 @@ def select_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: s
     the best of each group and then the best of these. A reply without a number, with several that conflict, or with one
     out of range selects the first candidate shown. Thinking does not count. Source: PixFoundation, section 3.
     """
-    session = _JudgeSession(judge)
+    session = JudgeSession(judge)
     candidates = _distinct(phrases)
     try:
         if not candidates:
@@ -64,8 +64,7 @@ def select_by_judge(phrases: Sequence[Phrase], image: Image.Image, expression: s
             return session.end("absent", Selection("judge"))
         best = session.best(image, [candidate.mask for *_, candidate in candidates], expression)
     except JudgeDown as down:
-        session.notes["reason"] = str(down)[:_LONGEST_REPLY]
-        return session.end("down: similarity", None)
+        return session.down(down)
     phrase, candidate, _ = candidates[best]
     status = "only candidate" if len(candidates) == 1 else "chosen" if session.is_read else "unread: first candidate"
     return session.end(status, Selection("judge", phrase, candidate))
@@ -81,7 +80,7 @@ def _distinct(phrases: Sequence[Phrase]) -> list[tuple[int, int, Candidate]]:
 
 
 @dataclass
-class _JudgeSession:
+class JudgeSession:
     """The questions about one image, and the notes on them."""
 
     judge: Judge
@@ -94,9 +93,13 @@ class _JudgeSession:
     def end(self, status: str, selection: Selection | None) -> Judged:
         return Judged(selection, self.notes | {"status": status})
 
+    def down(self, reason: JudgeDown) -> Judged:
+        self.notes["reason"] = str(reason)[:_LONGEST_REPLY]
+        return self.end("down: similarity", None)
+
     def confirms(self, image: Image.Image, expression: str) -> bool:
         """Return False if the judge says that the object is absent, else True."""
-        reply = self._ask(PRESENCE.format(expression), [image])
+        reply = self.ask(PRESENCE.format(expression), [image])
         is_there, problem = read_presence(reply)
         if problem:
             self.notes["presence"] = problem
@@ -114,12 +117,13 @@ class _JudgeSession:
         return left[0]
 
     def _choose(self, images: Sequence[Image.Image], expression: str) -> int:
-        reply = self._ask(CHOICE.format(expression, len(images)), images)
+        reply = self.ask(CHOICE.format(expression, len(images)), images)
         choice = chosen_number(reply, len(images))
         self.is_read = choice is not None  # the last question decides
         return 0 if choice is None else choice - 1
 
-    def _ask(self, prompt: str, images: Sequence[Image.Image]) -> str:
+    def ask(self, prompt: str, images: Sequence[Image.Image]) -> str:
+        """Return the judge's reply, and note it. A judge of one image sees several on a contact sheet."""
         try:
             reply = self.judge.ask(prompt, images)
         except OneImageOnly as refusal:

@@ -19,9 +19,10 @@ from pixfound_tasks.grounding.similarity import make_similarity
 from pixfound_tasks.hosts.model_config import hub_revision, kernel_name
 from pixfound_tasks.judges.base import Judge, make_judge
 from pixfound_tasks.mini.calibration import calibration_scenes
+from pixfound_tasks.prompts.judge import MASK_SYSTEM, STUDY, TEMPERATURE
 
 # Rules that the provenance leaves out, as that of earlier versions does.
-_USUAL = {"mask": "highest", "point": "center", "no_candidate": "absent"}
+_USUAL = {"mask": "highest", "point": "center", "no_candidate": "absent", "judging": "default"}
 
 
 def default_segmenter(pretrained: str) -> str:
@@ -88,13 +89,16 @@ def provenance(lens: Lens, pretrained: str, grounding: str, segmenter: str) -> d
     }  # fmt: skip
 
 
-def named_judge(name: str | None, lens: Lens) -> Judge | None:
-    """Return the judge with this name, or None if it is empty. "self" is the model behind the lens.
+def named_judge(name: str | None, lens: Lens, judging: str = "default") -> Judge | None:
+    """Return the judge of masks with this name, or None if it is empty. "self" is the model behind the lens.
 
-    The judge must accept images, see `make_judge`.
+    The judge must accept images, see `make_judge`. With judging "study" it has the study's system prompt and
+    temperature.
     """
     if name == "self":
         return LensJudge(lens)
+    if judging == STUDY and name:
+        return make_judge(name, sees=True, system=MASK_SYSTEM, temperature=TEMPERATURE)
     return make_judge(name, sees=True) if name else None
 
 
@@ -117,6 +121,7 @@ def attention_grounder(
     made_by = provenance(lens, pretrained, "attention", segmenter) | {
         "attention": kernel_name(lens.model.config), "reducer": lens.reducer, "query": lens.query,
         "layers": lens.layers, "heads": lens.heads, "phrases": chunker_name, "similarity": similarity_name,
+        **({"geometry": lens.geometry_used} if lens.geometry_used != "auto" else {}),
         **{name: value for name, value in settings.items() if _USUAL.get(name) != value}, **(notes or {}),
     }  # fmt: skip
     made = segmenters.make_segmenter(segmenter, device, multimask=settings.get("mask") != "single")

@@ -15,6 +15,8 @@ from PIL import Image
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.mask_judge import select_by_judge
 from pixfound_tasks.grounding.phrases import content_words, is_denied, named_words
+from pixfound_tasks.grounding.study_mask_judge import select_as_study
+from pixfound_tasks.prompts.judge import STUDY, check_judging
 from pixfound_tasks.response import Phrase, PromptedMasks, Selection
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def check_mask(mask: str) -> None:
     check_choice("mask", mask, MASKS)
 
 
-def make_selector(select: str, judge: Judge | None = None, mask: str = "highest") -> Selector:
+def make_selector(select: str, judge: Judge | None = None, mask: str = "highest", judging: str = "default") -> Selector:
     """Return the selector with this name: a function of phrases with candidates, the image (RGB) and the expression.
 
     Args:
@@ -128,22 +130,24 @@ def make_selector(select: str, judge: Judge | None = None, mask: str = "highest"
             `make_similarity`), but it is not used here: the phrases already have their similarities.
         judge: the judge to ask. It is required with "judge" and not allowed otherwise.
         mask: the rule by which one of a phrase's masks is taken, see `choose_candidate`. A judge sees all masks.
+        judging: the rules of a judge's selection: "default" (see `mask_judge`) or "study" (see `study_mask_judge`).
 
     Raises:
-        ValueError: `mask` is unknown; also see `check_select`.
+        ValueError: `mask` or `judging` is unknown; also see `check_select`.
     """
     name = check_select(select, judge)
     check_mask(mask)
+    check_judging(judging, "judging")
     if judge is not None:
-        return partial(_selected_by_judge, judge=judge, mask=mask)
+        return partial(_selected_by_judge, judge=judge, mask=mask, judging=judging)
     if name == "phrase":
         return lambda phrases, image, expression: Selected(select_by_phrase(phrases, expression, mask), {})
     return lambda phrases, image, expression: Selected(SELECTIONS[name](phrases, mask), {})
 
 
 def _selected_by_judge(
-    phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge, mask: str
+    phrases: Sequence[Phrase], image: Image.Image, expression: str, judge: Judge, mask: str, judging: str
 ) -> Selected:
     """Return the judge's selection, or selection by similarity if the judge is down. The notes say which one it was."""
-    judged = select_by_judge(phrases, image, expression, judge)
+    judged = (select_as_study if judging == STUDY else select_by_judge)(phrases, image, expression, judge)
     return Selected(judged.selection or select_by_similarity(phrases, mask), {"judge": judged.notes})

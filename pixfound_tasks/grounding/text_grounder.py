@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from pixfound_tasks import masks
 from pixfound_tasks.grounding.coordinates.reading import check_convention, convention_of_architecture, read_coordinates
+from pixfound_tasks.grounding.products import Segment, with_products
 from pixfound_tasks.grounding.segmenters.base import Segmenter
-from pixfound_tasks.grounding.selection import choose_candidate
-from pixfound_tasks.masks import Size
+from pixfound_tasks.grounding.selection import Selector, choose_candidate
+from pixfound_tasks.masks import Rle, Size
 from pixfound_tasks.response import Box, Candidate, Point, PromptedMasks, Response, from_text, parse_json
 from pixfound_tasks.settings import read_setting
 
 if TYPE_CHECKING:
     from pixfound_tasks.attention.lens import Answer
-
-Segment = Callable[[Sequence[Box | Point]], list[tuple[Candidate, ...]]]
 
 
 def read_words(
@@ -88,9 +88,27 @@ def with_masks(response: Response, segment: Segment, segmenter: str, mask: str =
         prompt: probe.candidates[choose_candidate(probe, mask)].mask
         for prompt, probe in zip(distinct, prompts_with_masks)
     }
-    masks = tuple(chosen[prompt] for prompt in prompts)
+    found = tuple(chosen[prompt] for prompt in prompts)
     notes = {"segmenter": segmenter} | ({} if mask == "highest" else {"mask": mask})
-    return replace(response, masks=masks, provenance=response.provenance | notes)
+    return replace(response, masks=found, provenance=response.provenance | notes)
+
+
+def enlarged(image: Image.Image, times: int) -> Image.Image:
+    """Return the image with its width and height multiplied, as the study enlarges it for Qwen2.5-VL's boxes."""
+    return image if times == 1 else image.resize((times * image.width, times * image.height))
+
+
+def _read_enlarged(text: str, size: Size, times: int, convention: str | None, kind: str) -> Response:
+    """Return the response, for an image of `size`, in the reply of a model that saw this image enlarged."""
+    seen = (times * size[0], times * size[1])
+    response = read_contract(text, size, convention, kind) or read_reply(text, seen, convention, kind)
+    if response.masks is None:
+        return response
+    return replace(response, masks=tuple(_resized(each, size) for each in response.masks))
+
+
+def _resized(mask: Rle, size: Size) -> Rle:
+    return mask if tuple(mask["size"]) == size else masks.encode(masks.resize(masks.decode(mask), size))
 
 
 def convention_of(config: Any, processor: Any) -> str | None:
@@ -113,22 +131,38 @@ def convention_of(config: Any, processor: Any) -> str | None:
 
 @dataclass(frozen=True)
 class WordGrounder:
-    """Turns the boxes or points (`kind`) that a model was prompted for into masks with a segmenter."""
+    """Turns the boxes or points (`kind`) that a model was prompted for into masks with a segmenter.
+
+    `mask` is the rule by which one of a segmenter's masks is taken. If there is a `selector`, the candidates are
+    products of the masks instead, see `products`, and it selects one of them. `enlarge` says how many times as wide and
+    high the image is that the model saw; the segmenter gets the image itself.
+    """
 
     segmenter: Segmenter
     kind: str
     convention: str | None
     provenance: dict[str, Any] = field(default_factory=dict)
     mask: str = "highest"
+    selector: Selector | None = None
+    enlarge: int = 1
 
-    def ground(self, answer: Answer, image: Image.Image, prompt: str) -> Response:
-        """Return the response to a prompt about an image (RGB). It has no masks if the answer has no coordinates."""
+    def ground(self, answer: Answer, image: Image.Image, prompt: str, expression: str = "") -> Response:
+        """Return the response to a prompt about an image (RGB). It has no masks if the answer has no coordinates.
+
+        `expression` is the referring expression, which a judge of products needs.
+        """
 
         def segment(prompts: Sequence[Box | Point]) -> list[tuple[Candidate, ...]]:
             self.segmenter.set_image(np.asarray(image))
             return self.segmenter.segment(prompts)
 
-        response = read_words(answer.text, (image.height, image.width), self.convention, self.kind)
-        response = with_masks(response, segment, self.segmenter.name, self.mask)
+        size = image.height, image.width
+        response = _read_enlarged(answer.text, size, self.enlarge, self.convention, self.kind)
+        if (selector := self.selector) is None:
+            response = with_masks(response, segment, self.segmenter.name, self.mask)
+        else:
+            response = with_products(
+                response, segment, self.segmenter.name, lambda phrases: selector(phrases, image, expression)
+            )
         provenance = self.provenance | response.provenance | {"prompt": prompt}
         return replace(response, tokens=answer.tokens, provenance=provenance)

@@ -7,17 +7,21 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pixfound_tasks import mini
+from pixfound_tasks.attention.geometry_source import check_mode
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.grounding.pipeline import default_phrases, default_segmenter
+from pixfound_tasks.grounding.products import check_product_select
 from pixfound_tasks.grounding.segmenters.base import check_segmenter
 from pixfound_tasks.grounding.selection import check_select
+from pixfound_tasks.grounding.text_profiles import PROFILES, find_profile
 from pixfound_tasks.models.presets import expand
+from pixfound_tasks.prompts.judge import STUDY, check_judging
 
 # Arguments that are passed to `generate`, instead of what the task asks for.
 GENERATION = ("do_sample", "temperature", "top_p", "top_k", "num_beams", "max_new_tokens")
 # Arguments of `AttentionGrounder`.
-GROUNDER = ("select", "control", "seed", "point_rank", "mask", "point", "no_candidate")
-_COUNTS = ("point_rank", "top_k", "num_beams", "max_new_tokens")
+GROUNDER = ("select", "judging", "control", "seed", "point_rank", "mask", "point", "no_candidate")
+_COUNTS = ("enlarge", "point_rank", "top_k", "num_beams", "max_new_tokens")
 _FLAGS = ("control", "pad", "do_sample", "enable_thinking")
 _FROM_THE_HOST = ("max_batch_size",)  # lmms-eval passes it to every model
 
@@ -38,15 +42,26 @@ class Arguments:
         enable_thinking: true or false, passed to the chat template. An error if the template does not read it.
         system: a system message before every prompt; an error if the chat template leaves it out.
         pad: whether images are padded to a centered square in the processor's mean color, as in LLaVA-1.5's training.
-        grounding: "attention"; "box" or "point", for which the model is prompted, on referring tasks only; or "none"
-            for text answers alone.
+        grounding: "attention"; "box" or "point", for which the model is prompted, on referring tasks only; "text", for
+            the boxes with points of models like VisionReasoner, on referring tasks only; or "none" for text answers
+            alone.
+        profile: with grounding=text, how the model is prompted and read: a name in `grounding.text_profiles.PROFILES`;
+            None if the checkpoint's name has it.
+        candidates: "masks", the segmenter's masks of each phrase, point or box; or, with grounding=point, "products",
+            unions with one mask of each point, as in the study (see `grounding.products`). `select` is then "mask", the
+            default, by the rule `mask`; "first"; or "judge".
+        enlarge: with grounding=box or point, how many times as wide and high as the image is what the model sees. The
+            study has 2 for Qwen2.5-VL's boxes.
         reducer: a name in `attention.REDUCERS`; "heads" selects its heads on drawn scenes that no task scores.
         layers: "all", "last", "middle", "i:j", or decoder layers joined by "+", such as `layers=12+13`.
         query: "predict", "consume" or "study", see `attention.record`.
+        geometry: where image tokens lie: "registered", "measured" or "auto", see `attention.Lens`.
         phrases: "auto", "rules" or "spacy:PACKAGE", see `grounding.phrases`.
         select: "similarity", "similarity:lexical", "similarity:spacy:PACKAGE", "similarity:sentence:NAME", "phrase",
             "first" or "judge".
         judge: for `select=judge`: "self", "openai:MODEL" or "local:CHECKPOINT".
+        judging: for `select=judge`: "default", or "study", the rules of the study's script (see
+            `grounding.study_mask_judge`), its system prompt and its temperature, with `judge=openai:MODEL` only.
         segmenter: "region", the embedded model's default; "sam:CHECKPOINT" (SAM ViT-H is the default for all other
             models), "sam2:CHECKPOINT" or "sam3:CHECKPOINT".
         mask: which of a segmenter's masks is taken: "highest", the highest-scoring one; "third", the last of three, as
@@ -75,12 +90,17 @@ class Arguments:
     system: str = ""
     pad: bool = False
     grounding: str = "attention"
+    profile: str | None = None
+    candidates: str = "masks"
+    enlarge: int = 1
     reducer: str = "mean_centered"
     layers: str = "all"
     query: str = "predict"
+    geometry: str = "auto"
     phrases: str = ""
     select: str = "similarity"
     judge: str | None = None
+    judging: str = "default"
     segmenter: str = ""
     mask: str = "highest"
     point_rank: int = 1
@@ -108,6 +128,17 @@ class Arguments:
         return {name: getattr(self, name) for name in GROUNDER}
 
     @property
+    def of_prompting(self) -> dict[str, Any]:
+        """What differs from the defaults of answers with boxes or points, for the provenance."""
+        changed = {"enlarge": self.enlarge} if self.enlarge != 1 else {}
+        if self.candidates != "products":
+            return changed
+        named = {"candidates": self.candidates, "select": self.select}
+        usual = {"mask": "highest", "judging": "default"}
+        rules = {name: value for name in usual if (value := getattr(self, name)) != usual[name]}
+        return changed | named | rules
+
+    @property
     def of_study(self) -> dict[str, Any]:
         """What differs from the defaults and is not about grounding alone, for the provenance."""
         values = {name: getattr(self, name) for name in ("preset", "system", "pad", "sampling_seed")}
@@ -132,13 +163,51 @@ def read_arguments(given: Mapping[str, Any]) -> Arguments:
     values["batch_size"] = _batch_size(values.get("batch_size", 1))
     pretrained = values.get("pretrained", mini.NAME)
     values["phrases"] = values.get("phrases") or default_phrases(pretrained)
+    if values.get("grounding") == "text":
+        values["profile"] = find_profile(values.get("profile"), pretrained)
+        values.setdefault("segmenter", PROFILES[values["profile"]].segmenter)
+    elif "profile" in values:
+        raise ValueError(f"expected grounding=text with profile={values['profile']}; give both, or leave out profile")
     values["segmenter"] = values.get("segmenter") or default_segmenter(pretrained)
+    values["judging"] = _judging(values, given)
+    if values.get("candidates") == "products":
+        values.setdefault("select", "mask")
     arguments = Arguments(**values)
-    check_choice("grounding", arguments.grounding, ("attention", "box", "point", "none"))
+    check_choice("grounding", arguments.grounding, ("attention", "box", "point", "text", "none"))
     check_choice("no_candidate", arguments.no_candidate, ("absent", "wrong"))
-    check_select(arguments.select, arguments.judge)
+    check_mode(arguments.geometry)
+    _check_prompting(arguments)
     check_segmenter(arguments.segmenter)
     return arguments
+
+
+def _judging(values: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    """The rules of a judge's selection. Those of a preset count only if a judge selects."""
+    judging, judge = str(values.get("judging", "default")), str(values.get("judge"))
+    check_judging(judging, "judging")
+    if values.get("select") != "judge" and given.get("judging") is None:
+        return "default"
+    if judging == STUDY and (values.get("select") != "judge" or not judge.startswith("openai:")):
+        raise ValueError(
+            f"expected select=judge and judge=openai:MODEL with judging=study, but got select={values.get('select')!r} "
+            f"and judge={values.get('judge')!r}; give both, or judging=default"
+        )
+    return judging
+
+
+def _check_prompting(arguments: Arguments) -> None:
+    """Raise ValueError unless the candidates, their selection and `enlarge` suit the grounding."""
+    check_choice("candidates", arguments.candidates, ("masks", "products"))
+    needed = {"candidates": ("masks", ("point",)), "enlarge": (1, ("box", "point"))}
+    for name, (usual, groundings) in needed.items():
+        value = getattr(arguments, name)
+        if value != usual and arguments.grounding not in groundings:
+            raise ValueError(
+                f"expected grounding={' or '.join(groundings)} with {name}={value}, but got "
+                f"grounding={arguments.grounding}; leave out {name}, or give grounding={groundings[0]}"
+            )
+    check = check_product_select if arguments.candidates == "products" else check_select
+    check(arguments.select, arguments.judge)
 
 
 def _layers(layers: str | float) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pixfound_tasks.benchmarks.expressions import prompted_expression
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.images import without_alpha
 from pixfound_tasks.protocols import protocol_of
 
 
@@ -66,7 +67,7 @@ class ChatModel(lmms):
         protocol = found.asks if found else "choice"
         # If the question is about no object, the expression is "None", as in the study.
         expression = None if protocol == "choice" else prompted_expression(doc)
-        image, identifier, file = images[0].convert("RGB"), str(doc.get("id", doc_id)), str(doc.get("file") or "")
+        image, identifier, file = without_alpha(images[0]), str(doc.get("id", doc_id)), str(doc.get("file") or "")
         template = doc.get("box_template")
         box_prompt = template.format(expression) if template else None
         return Request(
@@ -96,7 +97,8 @@ def check_arguments(unknown: dict[str, Any], known: Iterable[str]) -> None:
 def timed(answers: Iterable[tuple[str, int | None]], count: int) -> Iterator[GenerationResult]:
     """The `count` answers with their token counts, as lmms-eval takes them, one by one as they are made.
 
-    So `--use_cache` keeps each answer at once, and a run that is killed loses at most one batch. The speed is logged
+    So `--use_cache` keeps each answer at once, and a run that is killed loses at most one batch, or two if answers are
+    grounded while the next batch is generated (see `overlap`). The speed is logged
     before the last answer is yielded, because lmms-eval does not resume the iterator after it.
     """
     start, tokens = time.monotonic(), 0

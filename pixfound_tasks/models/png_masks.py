@@ -77,6 +77,11 @@ class MaskFolder:
         return cls(files, len(paths))
 
     @cached_property
+    def has_candidates(self) -> bool:
+        """Whether a file is a candidate's, by its name."""
+        return any(key for files in self.files.values() for key in files)
+
+    @cached_property
     def ground(self) -> int | None:
         """The color around the objects in most files of a sample, 0xRRGGBB; None if they do not agree.
 

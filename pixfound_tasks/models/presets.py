@@ -29,6 +29,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "layers": "all",
         "phrases": "spacy:en_core_web_lg",
         "select": "similarity:spacy:en_core_web_lg",
+        "judging": "study",  # for select=judge beside the preset
         "segmenter": "sam:facebook/sam-vit-huge",
         "mask": "third",
         "point": "corner",

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,6 +19,8 @@ from pixfound_tasks.response import whole_characters
 ImageKey = int | str
 # PixMMVP's images are numbers, padded or not; some scripts write "output00001". Twelve digits are a COCO file name.
 _NUMBER = re.compile(r"(?:output)?([0-9]{1,11})")
+# As numpy writes two whole numbers; commas and decimals are read, too.
+_PIXEL = re.compile(r"\[\s*([0-9]{1,9}(?:\.[0-9]*)?)[\s,]\s*([0-9]{1,9}(?:\.[0-9]*)?)\s*\]")
 _LONGEST_LINE = 1 << 24  # characters
 T = TypeVar("T")
 
@@ -32,6 +35,14 @@ class PhraseLine(NamedTuple):
     similarity: float | None  # None if it is not a finite number
     chars: tuple[int, int] | None = None
     answer: str = ""
+
+
+class PointLine(NamedTuple):
+    """One line of a points file: a phrase, and the pixel (x, y) that prompted the segmenter."""
+
+    text: str
+    x: float
+    y: float
 
 
 def image_key(name: str) -> ImageKey:
@@ -108,18 +119,47 @@ def _phrase_line(text: str) -> PhraseLine:
     return line._replace(chars=chars, answer=answer.strip())
 
 
+def read_points(path: Path) -> dict[ImageKey, list[PointLine]]:
+    """The lines of the study's `point_file` by image, one per phrase, in the order of the phrases.
+
+    Raises ValueError that names file and line.
+    """
+
+    def point(line: str) -> tuple[ImageKey, PointLine]:
+        image, rest = line.split("|", 1)
+        text, pixel = rest.rsplit("|", 1)
+        numbers = _PIXEL.fullmatch(pixel.strip())
+        if numbers is None:
+            raise ValueError
+        return image_key(Path(image.strip()).stem), PointLine(text.strip(), float(numbers[1]), float(numbers[2]))
+
+    found: dict[ImageKey, list[PointLine]] = {}
+    for number, line in _lines(path):
+        with _named(path, number, line, "'7.jpg | orange wings | [123  45]'"):
+            image, read = point(line)
+            found.setdefault(image, []).append(read)
+    return found
+
+
 def _parsed(read: Callable[[dict[str, Any]], tuple[Any, T]]) -> Callable[[str], tuple[Any, T]]:
     return lambda line: read(json.loads(line))
+
+
+@contextmanager
+def _named(path: Path, number: int, line: str, expected: str) -> Iterator[None]:
+    """Raise ValueError that names file and line for whatever reading the line raises."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"expected {expected} in line {number} of {path}, but got {line[:200]!r}") from error
 
 
 def _by_key(path: Path, read: Callable[[str], tuple[Any, T]], expected: str) -> dict[Any, T]:
     found: dict[Any, T] = {}
     places: dict[Any, int] = {}
     for number, line in _lines(path):
-        try:
+        with _named(path, number, line, expected):
             key, value = read(line)
-        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise ValueError(f"expected {expected} in line {number} of {path}, but got {line[:200]!r}") from error
         if key in found:
             raise ValueError(
                 f"expected {key!r:.80} once in {path}, but got it in lines {places[key]} and {number}; drop one"

@@ -55,6 +55,7 @@ class Layout(NamedTuple):
 
 
 PROTOCOL_LAYOUT = Layout()  # of protocol 2; benchmarks with their own prompts have their own
+OWN_LAYOUT = Layout("", "({}) {}")
 
 
 class ChoiceQuestion(NamedTuple):
@@ -72,6 +73,14 @@ class ChoiceQuestion(NamedTuple):
     def prompt_in(self, layout: Layout) -> str:
         """Return the prompt with this question, options and sentence in another layout."""
         return "\n".join([f"{self.question}{layout.heading}", *layout.lines(self.options), self.sentence])
+
+
+class TemplateParts(NamedTuple):
+    """A prompt in a template, in the study's three parts. What the template has after a part belongs to the part."""
+
+    question: str
+    options: str
+    sentence: str
 
 
 class TemplatedQuestion(NamedTuple):
@@ -126,15 +135,23 @@ def templated_questions(
     misspelled, and each part is on a line of its own. `layouts` are those of the questions, `PROTOCOL_LAYOUT` if there
     are none. Raises ValueError if a variation is out of range.
     """
+    chosen = questions_for_templates(questions, variations)
+    return (
+        [_in_template(template, question, layout) for template, question in of_question]
+        for of_question, layout in zip(chosen, list(layouts) or repeat(PROTOCOL_LAYOUT))
+    )
+
+
+def questions_for_templates(
+    questions: Iterable[ChoiceQuestion], variations: Sequence[int]
+) -> Iterator[list[tuple[str, ChoiceQuestion]]]:
+    """Yield each question's template and misspelled parts, one pair per variation; see `templated_questions`."""
     if unknown := sorted(set(variations) - set(range(VARIATIONS))):
         raise ValueError(f"expected variations in 0..{VARIATIONS - 1}, the study's, but got {unknown}")
     passes = list(islice(further_passes(list(questions)), max(variations, default=-1) + 1))
     return (
-        [
-            _in_template(CHOICE_TEMPLATES[index % len(CHOICE_TEMPLATES)], variants[number], layout)
-            for number in variations
-        ]
-        for index, (variants, layout) in enumerate(zip(zip(*passes), list(layouts) or repeat(PROTOCOL_LAYOUT)))
+        [(CHOICE_TEMPLATES[index % len(CHOICE_TEMPLATES)], variants[number]) for number in variations]
+        for index, variants in enumerate(zip(*passes))
     )
 
 
@@ -151,18 +168,24 @@ def further_passes(questions: Sequence[ChoiceQuestion]) -> Iterator[list[ChoiceQ
         yield [_with_typos_in_choices(question, draws) for question in questions]
 
 
-def _in_template(template: str, question: ChoiceQuestion, layout: Layout) -> TemplatedQuestion:
-    # The study's prompts have the two characters `\\n` for a line break of the template, and `\\t` for a tab.
+def template_parts(template: str, question: ChoiceQuestion, options: str) -> TemplateParts:
+    """Return a question in a template. `options` are its options as one text.
+
+    As in the study's prompts, a line break of the template is the two characters `\\n`, and a tab is `\\t`.
+    """
     written = template.replace("\n", r"\n").replace("\t", r"\t")
     before, _, rest = written.partition("{options}")
     between, _, end = rest.partition("{sentence}")
-    parts = [
-        f"{before.format(question=question.question)}{layout.heading}",
-        ("\n".join(layout.lines(question.options)) + between).strip(),
-        f"{question.sentence}{end}",
-    ]
+    return TemplateParts(before.format(question=question.question), f"{options}{between}", f"{question.sentence}{end}")
+
+
+def _in_template(template: str, question: ChoiceQuestion, layout: Layout) -> TemplatedQuestion:
+    listed = "\n".join(layout.lines(question.options))
+    parts = template_parts(template, question, listed)
+    between = parts.options.removeprefix(listed)
     options = (*question.options[:-1], *(f"{last}{between}".strip() for last in question.options[-1:]))
-    return TemplatedQuestion("\n".join(parts), options)
+    lines = [f"{parts.question}{layout.heading}", parts.options.strip(), parts.sentence]
+    return TemplatedQuestion("\n".join(lines), options)
 
 
 def grounding_templates(seed: int = SEED) -> list[GroundingTemplate]:

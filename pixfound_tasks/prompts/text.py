@@ -8,6 +8,11 @@ from pixfound_tasks.choices import check_choice
 
 CHOICE_INSTRUCTION = "Answer with the option's letter from the given choices directly."
 
+# Protocol 1, by the kind of model. The study's script for RGA3 requests one sentence.
+OPEN = {
+    "plain": "{question} {options}",
+    "rga3": "{question} {options} Answer the question. Please answer in one sentence.",
+}
 # Protocol 3, by the kind of model that is prompted with a referring expression.
 REFERRING = {
     "attention": "Identify {expr} in the scene.",
@@ -22,17 +27,25 @@ REFERRING = {
     # The study's wordings for single models.
     "llava_box": "Output bounding box for the {expr}.",
     "lisa": "Can you segment {expr} in this image?",
+    # Sa2VA's own evaluations, which the study does not have.
+    "sa2va": "Please segment {expr} in this image.",
 }
 # The kinds that prompt for numbers, and for which.
 COORDINATES = {"box": "box", "llava_box": "box", "point": "point"}
 
 
-def open_question(question: str, options: str) -> str:
+def check_open_kind(kind: str) -> None:
+    """Raise ValueError unless `kind` is a key of `OPEN`."""
+    check_choice("the kind of open question (PIXFOUND_OPENKIND)", kind, OPEN)
+
+
+def open_question(question: str, options: str, kind: str = "plain") -> str:
     """Return the prompt of protocol 1: the question and its options as the benchmark writes them.
 
-    The options are a text such as `(a) Open (b) Closed`.
+    The options are a text such as `(a) Open (b) Closed`. Raises ValueError unless `kind` is a key of `OPEN`.
     """
-    return f"{question} {options}"
+    check_open_kind(kind)
+    return OPEN[kind].format(question=question, options=options)
 
 
 def choice_question(question: str, options: Sequence[str]) -> str:

@@ -33,6 +33,7 @@ from PIL import Image
 from pixfound_tasks.benchmarks.documents import PROVENANCE
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.prompts.language_variants import (
+    OWN_LAYOUT,
     PROTOCOL_LAYOUT,
     VARIATIONS,
     ChoiceQuestion,
@@ -108,13 +109,12 @@ def _question(row: Row) -> tuple[ChoiceQuestion, Layout]:
     options = tuple(row["options"])
     if not row["prompt"]:
         return ChoiceQuestion(row["question"], options), PROTOCOL_LAYOUT
-    own = Layout("", "({}) {}")
-    listed = "".join(f"\n{line}" for line in own.lines(options))
+    listed = "".join(f"\n{line}" for line in OWN_LAYOUT.lines(options))
     if not row["prompt"].endswith(listed):
-        return ChoiceQuestion(row["prompt"], ()), own
+        return ChoiceQuestion(row["prompt"], ()), OWN_LAYOUT
     before = row["prompt"].removesuffix(listed)
     question = row["question"] if before.startswith(row["question"]) else before
-    return ChoiceQuestion(question, options), own._replace(heading=before.removeprefix(question))
+    return ChoiceQuestion(question, options), OWN_LAYOUT._replace(heading=before.removeprefix(question))
 
 
 def paraphrases_of(rows: Sequence[Row], questions: Sequence[ChoiceQuestion], count: int) -> Iterator[Sequence[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pixfound_tasks.analysis.best_phrase import records as best_phrases
-from pixfound_tasks.analysis.concept_agreement import CONCEPTS, make_classifier
+from pixfound_tasks.analysis.concepts import make_classifier, split_concepts
 from pixfound_tasks.analysis.emergence import Emergence, summarize
 from pixfound_tasks.runs.run import Answer, Record
 from pixfound_tasks.runs.uncertainty import unit_of
@@ -35,5 +35,5 @@ def when(records: Sequence[Record]) -> Emergence | None:
 
 def _logged_concept(answer: Answer) -> tuple[str | None, str] | None:
     """Returns the concept that a `..._when` task logged and its classifier's name, or None if it logged none."""
-    concept, by = answer.metrics.get("concept"), answer.metrics.get("classified_by")
-    return (concept if concept in CONCEPTS else None, str(by)) if by else None
+    concept, by = ", ".join(split_concepts(answer.metrics.get("concept"))), answer.metrics.get("classified_by")
+    return (concept or None, str(by)) if by else None

@@ -93,8 +93,11 @@ def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> l
     Runs of the same model on the same benchmark in different folders are merged if they share no task, for example
     answers in one folder and groundings in another. Otherwise they stay separate, and each model name gets its folder.
     With `join`, runs of different models are merged too, so that one model's answers are crossed with another model's
-    groundings. Raises `RunError`, with the reason, if a folder has no run.
+    groundings. A run whose responses have masks of two kinds becomes two, see `separated`. Raises `RunError`, with the
+    reason, if a folder has no run.
     """
+    from pixfound_tasks.runs.separated import separated  # it needs the classes of this file
+
     found: list[Run] = []
     for folder in dict.fromkeys(folders):
         for run in _read_folder(folder, track):
@@ -104,7 +107,7 @@ def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> l
                 found.append(run)
             else:
                 found[found.index(mate)] = _joined(mate, run)
-    return _disambiguated(found)
+    return [part for run in _disambiguated(found) for part in separated(run)]
 
 
 def _joined(first: Run, second: Run) -> Run:

@@ -12,6 +12,7 @@ from typing import Any
 from pixfound_tasks import masks
 from pixfound_tasks.analysis.metrics import PairPart
 from pixfound_tasks.benchmarks.registry import get_benchmark
+from pixfound_tasks.images import without_alpha
 from pixfound_tasks.response.option import PAPER_RULES
 
 Document = dict[str, Any]
@@ -19,7 +20,7 @@ Document = dict[str, Any]
 
 def image(doc: Document) -> list[Any]:
     """The document's one image, RGB."""
-    return [doc["image"].convert("RGB")]
+    return [without_alpha(doc["image"])]
 
 
 def answer_target(doc: Document) -> str:

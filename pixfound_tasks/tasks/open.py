@@ -10,8 +10,10 @@ from pixfound_tasks import masks
 from pixfound_tasks.analysis.faults import Flag
 from pixfound_tasks.analysis.metrics import OpenIou
 from pixfound_tasks.prompts import text as prompts
+from pixfound_tasks.prompts.judge import STUDY
 from pixfound_tasks.response import Response, from_text
 from pixfound_tasks.response.option import option_of
+from pixfound_tasks.settings import read_setting
 from pixfound_tasks.tasks.aggregations import OpenPart
 from pixfound_tasks.tasks.document import Document, answer_part, size_of
 from pixfound_tasks.tasks.find_faults import open_faults
@@ -27,7 +29,14 @@ def open_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, Any] | None 
 
 
 def _open_question(doc: Document) -> str:
-    return doc["prompt"] or prompts.open_question(doc["question"], doc["options_text"])
+    kind = read_setting("PIXFOUND_OPENKIND")
+    return doc["prompt"] or prompts.open_question(doc["question"], doc["options_text"], kind)
+
+
+def _shown_question(doc: Document, response: Response) -> str:
+    """The question that the judge is shown: the prompt. In the study's files, LLaVA's begins with a line `<image>`."""
+    is_studys = read_setting("PIXFOUND_JUDGING") == STUDY and response.provenance.get("preset") == "paper"
+    return f"<image>\n{_open_question(doc)}" if is_studys else _open_question(doc)
 
 
 def score_open(doc: Document, results: Sequence[str]) -> dict[str, Any]:
@@ -42,7 +51,7 @@ def score_open(doc: Document, results: Sequence[str]) -> dict[str, Any]:
     size = size_of(doc)
     response = from_text(results[0], size)
     judge = judge_from_environment()
-    judgement = grade(_open_question(doc), doc["options"], option_of(doc["answer"]), response.text, judge)
+    judgement = grade(_shown_question(doc, response), doc["options"], option_of(doc["answer"]), response.text, judge)
     is_correct = judgement.verdict is True
     part, iou = answer_part(doc, is_correct), _open_iou(doc, response)
     faults = open_faults(response, judgement.verdict)

@@ -5,7 +5,8 @@ A document has the columns of `prompts.variants`. `score`, `spread`, `worst` and
 
 `score_spelling` and the like are the same over the variations of one type. A variation without a score (no complete
 pair, no expression) is left out. Answers are compared with the options as the benchmark writes them, without typos;
-with PIXFOUND_VARIATIONS=study, with those of the varied prompt.
+with PIXFOUND_VARIATIONS=study, with those of the varied prompt. A judge of choices (PIXFOUND_CHOICEJUDGE) replaces that
+rule, as in the study's check of these results.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from pixfound_tasks.prompts.text import COORDINATES
 from pixfound_tasks.tasks import aggregations, choice, model_profiles, referring
 from pixfound_tasks.tasks.answer_masks import image_of
 from pixfound_tasks.tasks.document import Document
+
+_KEPT = ("unparsed", "judgement", "faults", "pixfound", "grounded")  # of a sample, beside its parts of the metrics
 
 
 def image(doc: Document) -> list[Image]:
@@ -57,7 +60,7 @@ def referring_prompt(doc: Document, lmms_eval_specific_kwargs: dict[str, str] | 
 
 
 def score_choice(doc: Document, results: Sequence[str]) -> dict[str, Any]:
-    """The answer's part of each metric, by the `paper` rule. `unparsed` is 1 if no option is found."""
+    """The answer's part of each metric, by the `paper` rule or a judge, see `choice.score_choice`."""
     return _parts(doc, choice.score_choice(doc, results), variants.choice_types())
 
 
@@ -75,7 +78,7 @@ def _parts(doc: Document, found: dict[str, Any], types: Sequence[str]) -> dict[s
     """The original is part of the metrics of every type; a variation only of those of its own type."""
     part = VariantPart(doc["variation_type"], doc["variation"], found["score"])
     of_types = types if part.type == variants.ORIGINAL else (part.type,)
-    kept = {name: found[name] for name in ("unparsed", "faults", "pixfound", "grounded") if name in found}
+    kept = {name: found[name] for name in _KEPT if name in found}
     return dict.fromkeys(metric_names(of_types), part) | kept
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,7 +18,7 @@ from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.grounding.segmenters.region import RegionSegmenter
 from pixfound_tasks.grounding.selection import select_by_similarity, select_first
 from pixfound_tasks.grounding.similarity import lexical_similarity, make_similarity
-from pixfound_tasks.response import Candidate, Phrase, Selection
+from pixfound_tasks.response import Candidate, Phrase, Selection, coarse_map
 
 SIDE = 40
 RED = (slice(0, 12), slice(28, 40))  # rows, columns of a red square
@@ -182,3 +184,41 @@ def test_region_candidates_go_from_tight_to_wide(image, target):
     assert len(areas) == 3 and areas == sorted(areas)
     assert masks.iou(inside[-1].mask, target) > 0.9 and inside[-1].score > 0.9
     assert masks.iou(outside[-1].mask, target) < 0.1
+
+
+class OneMask:
+    """A segmenter that always returns the same mask."""
+
+    name = "one mask"
+
+    def __init__(self, size):
+        self.mask = masks.empty(size)
+
+    def set_image(self, image):
+        pass
+
+    def segment(self, points):
+        return [(Candidate(self.mask, 0.5),) for _ in points]
+
+
+@pytest.mark.parametrize("size", [(SIDE, SIDE), (3000, 4000)])
+def test_grounding_paints_no_map(monkeypatch, size):
+    """Neither of the answer, flat phrases among them, nor of the thinking before it, and at no size."""
+    answer = look("<think> a wall </think> the red square is near a wall", {"red": 3, "square": 3})
+    (geometry,) = answer.geometries
+    scaled = TokenGeometry(geometry.boxes * np.array([size[1], size[0]] * 2) / SIDE, size)
+    answer = replace(answer, geometries=(scaled,), values=np.where(answer.values > 0, answer.values, 0))
+
+    def paint(*arguments):
+        raise AssertionError("a map is painted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TokenGeometry, "paint", paint)
+        grounder = AttentionGrounder(OneMask(size), point_rank=2)
+        response = grounder.ground(answer, Image.new("RGB", size[::-1]), "the red square")
+    red, wall = response.phrases
+    painted = answer.answer().phrase_map(red.chars)
+    assert red.point == peak(painted, 2) and red.map == coarse_map(painted)
+    assert (wall.point, wall.map) == (None, None)
+    assert response.problems == ("phrases[1]: flat map: no place gets more attention than another",)
+    assert response.draft is not None and "a wall" in [phrase.text for phrase in response.draft.phrases]

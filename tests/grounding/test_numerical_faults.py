@@ -10,8 +10,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from pixfound_tasks import Lens, mini
 from pixfound_tasks.attention import REDUCERS, record
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes, peak
-from pixfound_tasks.attention.lens import EMPTY
 from pixfound_tasks.attention.look import Look
+from pixfound_tasks.attention.recorded_batch import EMPTY
 from pixfound_tasks.attention.reducers import Recorded, non_finite_rows_to_nan
 from pixfound_tasks.attention.rows import attention_rows
 from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
@@ -116,14 +116,14 @@ def grounded(looks, image):
 def test_a_faulty_sample_of_a_batch_says_so_and_the_other_is_as_alone(lens, monkeypatch, scene_image, fault):
     sound = grounded(lens.look_all([scene_image] * 2, [PROMPT] * 2, max_new_tokens=24), scene_image)
     assert sound[0] == sound[1] and sound[1].phrases[0].candidates and not sound[1].problems
-    plain = Lens._inputs
+    plain = Lens.inputs
 
     def faulty(self, images, prompts):
         inputs = plain(self, images, prompts)
         inputs["pixel_values"][0, 0, 40, 40] = fault
         return inputs
 
-    monkeypatch.setattr(Lens, "_inputs", faulty)
+    monkeypatch.setattr(Lens, "inputs", faulty)
     lost, other = grounded(lens.look_all([scene_image] * 2, [PROMPT] * 2, max_new_tokens=24), scene_image)
     # With scores that are not numbers it says the first word there is, which ends the answer.
     assert (lost.text, lost.masks, lost.problems) == ("", (), (EMPTY,))

@@ -127,6 +127,31 @@ def test_the_provenance_tells_a_preset_run_apart(model):
     assert made["query"] == made["reducer"] == "study" and made["temperature"] == 0.2 and made["pad"] is True
 
 
+def test_a_judge_beside_the_preset_selects_as_in_the_study(checkpoint):
+    def judging(**given):
+        return read_arguments({"pretrained": str(checkpoint), "preset": "paper", **given}).judging
+
+    asked = {"select": "judge", "judge": "openai:gpt-4o"}
+    assert judging(**asked) == "study" and judging(**asked, judging="default") == "default"
+    assert judging() == "default"  # the preset selects by similarity
+    assert judging(**asked | {"judge": "self", "judging": "default"}) == "default"
+    for wrong in (asked | {"judge": "self"}, {"judging": "study"}):
+        with pytest.raises(ValueError, match="expected select=judge and judge=openai:MODEL with judging=study"):
+            judging(**wrong)
+
+
+def test_the_rules_of_a_judge_are_in_the_provenance(monkeypatch, checkpoint, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", "any")
+    monkeypatch.setenv("PIXFOUND_CACHE", str(tmp_path))
+    for rules in ("study", "default"):
+        made = PixFound(
+            str(checkpoint), select="judge", judge="openai:m", judging=rules, phrases="rules", segmenter="region",
+            device="cpu",
+        )  # fmt: skip
+        assert made.grounder.provenance.get("judging") == {"study": "study"}.get(rules)
+        assert made.grounder.judging == rules
+
+
 def test_an_answer_without_a_phrase_is_wrong_whatever_is_there(model, image):
     empty = model.lens.look(image, "x", **model.arguments.generation).part((0, 0))
     assert model.grounder.ground(empty, image, "the dog").provenance["unanswered"] is True

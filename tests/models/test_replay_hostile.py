@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.test_replay import LEFT, RIGHT, document, predictions, replay, write_lines, write_mask
 from untrusted import broken
 
-from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases
+from pixfound_tasks.models.replay_files import read_answers, read_judged, read_phrases, read_points
 
 DOCUMENTS = [document("1", "1.jpg"), document("2", "2.jpg")]
 
@@ -36,6 +36,9 @@ def test_halves_of_surrogate_pairs_do_not_cut_the_log_short(tmp_path):
         (read_phrases, "7.jpg - 0 - a| a| 0.5 | -1 | 3| There is a thing."),
         (read_phrases, f"7.jpg - 0 - a| a| 0.5 | 1 | {10**30}| There is a thing."),
         (read_phrases, f"7.jpg - {'9' * 5000} - a| a| 0.5"),
+        (read_points, f"7.jpg | a | [{'9' * 5000} 0]"),
+        (read_points, "7.jpg | a | [-1 0]"),
+        (read_points, "7.jpg | a | [nan 0]"),
     ],
 )
 def test_impossible_numbers_are_named(tmp_path, read, line):
@@ -58,7 +61,7 @@ LINES = [
 def test_any_line_is_read_or_named(tmp_path_factory, line):
     path = tmp_path_factory.getbasetemp() / "line"
     path.write_text(line, encoding="utf-8", errors="replace")
-    for read in (read_answers, read_judged, read_phrases):
+    for read in (read_answers, read_judged, read_phrases, read_points):
         try:
             found = read(path)
         except ValueError as error:

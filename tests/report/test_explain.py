@@ -286,7 +286,8 @@ def picture(tmp_path):
         (["PICTURE", "--expr", "it", "--dtype", "float"], "expected the dtype to be one of"),
         (["PICTURE", "--expr", "it", "--device", "gpu"], "expected a device of this machine, but got 'gpu'"),
         (["PICTURE", "--expr", "it", "--model", "FOLDER/none"], "expected a model on the hub or a folder that holds"),
-        (["PICTURE", "--expr", "it", "--model", "FOLDER"], "expected a model of one of the families"),
+        (["PICTURE", "--expr", "it", "--model", "FOLDER", "--geometry", "registered"], "expected a model of one of"),
+        (["PICTURE", "--expr", "it", "--geometry", "guessed"], "expected geometry to be one of"),
         (["PICTURE", "--expr", "it", "--html", "FOLDER"], "is a folder; name a file in it"),
     ],
 )

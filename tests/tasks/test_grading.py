@@ -83,6 +83,19 @@ def test_the_studys_prompt_needs_a_server_and_its_name(monkeypatch, variable, va
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [
+        ("yes", True), ("Yes.", True), ("YES", True), ("<think>No?</think>yes", True), ("no", False), ("No.", False),
+        ("no...", False), ("yes..", None), ("Yes, it does.", None), ("**Yes**", None), ("Ja", None), ("", None),
+    ],
+)  # fmt: skip
+def test_the_study_counts_a_bare_yes_with_at_most_one_period(monkeypatch, reply, verdict):
+    """Its script lets `^(yes|no)\\.*$` pass and compares with "yes" and "yes."; whatever else is incorrect."""
+    monkeypatch.setenv("PIXFOUND_JUDGING", "study")
+    assert grade(QUESTION, OPTIONS, 0, "Open", Says(reply)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict"),
+    [
         ("yes", True), ("Yes.", True), (" YES\n", True), ("no", False), ("No.", False),
         ("Yes, it does.", True), ("Yes/No", None), ("", None), ("True", None), ("nope", None), ("yes..", None),
         ("**Yes**", True), ("Yes\n\nThe answer matches.", True), ("Answer: Yes", True), ("Verdict: **No**", False),

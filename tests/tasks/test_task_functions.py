@@ -125,7 +125,14 @@ def test_a_wrong_setting_shows_before_anything_is_answered(doc, monkeypatch, var
 
 
 def test_every_declared_model_is_one_of_the_hosts_and_its_convention_known():
-    hosts = {*AVAILABLE_SIMPLE_MODELS, *AVAILABLE_CHAT_TEMPLATE_MODELS, "pixfound", "pixfound_replay", "default"}
+    hosts = {
+        *AVAILABLE_SIMPLE_MODELS,
+        *AVAILABLE_CHAT_TEMPLATE_MODELS,
+        "pixfound",
+        "pixfound_pixel",
+        "pixfound_replay",
+        "default",
+    }
     for model, entry in model_profiles.BY_MODEL.items():
         assert model_profiles.set_profile("pixmini", entry) == (entry["kind"], entry.get("coordinates"))
         assert model in hosts
@@ -211,7 +218,8 @@ def test_a_reply_in_a_models_own_json_is_read_as_it_stands(doc):
 
 def test_pairs_in_prose_are_no_answer_to_a_question_for_boxes(doc):
     referring.referring_prompt(doc, {"kind": "box", "coordinates": "thousand"})
-    assert referring.score_grounding(doc, ["Top-left (0, 0) and bottom-right (500, 1000)."])["unparsed"] == 1.0
+    assert referring.score_grounding(doc, ["Its wing (0, 0) and its beak (500, 1000)."])["unparsed"] == 1.0
+    assert referring.score_grounding(doc, ["Top-left (0, 0) and bottom-right (500, 1000)."])["miou"] == 1.0
 
 
 def test_grounding_scores(doc):

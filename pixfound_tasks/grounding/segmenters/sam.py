@@ -72,17 +72,35 @@ class SamSegmenter:
                 found |= zip(batch, self._candidates([prompts[index] for index in batch]))
         return [found[index] for index in range(len(prompts))]
 
-    @torch.inference_mode()
+    def segment_objects(self, objects: Sequence[tuple[Box, Sequence[Point]]]) -> list[tuple[Candidate, ...]]:
+        """Return three candidates, or one, for each object, given by its box and foreground points in it together.
+
+        All objects have the same number of points.
+        """
+        found: list[tuple[Candidate, ...]] = []
+        for start in range(0, len(objects), PROMPTS_PER_FORWARD):
+            boxes, points = zip(*objects[start : start + PROMPTS_PER_FORWARD])
+            found += self._found({"input_boxes": self._places(boxes).flatten(2), "input_points": self._places(points)})
+        return found
+
     def _candidates(self, prompts: Sequence[Point | Box]) -> list[tuple[Candidate, ...]]:
         """Return the candidates of prompts that are all points or all boxes."""
-        argument, image = _ARGUMENTS[len(prompts[0])], self._image
+        argument, places = _ARGUMENTS[len(prompts[0])], self._places(prompts)
+        return self._found({argument: places.flatten(2) if argument == "input_boxes" else places})
+
+    def _places(self, prompts: Sequence[Any]) -> torch.Tensor:
+        """Return the places of prompts of one length in the model's square: (1, prompts, places, 2)."""
+        image = self._image
         # The order of operations and the precision are those of each family's processor, so that the results are equal.
         size = np.array(image.sizes[0][0][::-1])
         pixels = torch.tensor(np.reshape(prompts, (1, len(prompts), -1, 2)) * size, dtype=image.precision)
-        places = (pixels * torch.tensor(image.frame / size, dtype=image.precision)).to(self._device)
-        given = places.flatten(2) if argument == "input_boxes" else places
-        candidates = []
-        output = self._model(**image.embeddings, **{argument: given}, multimask_output=self.multimask)
+        return (pixels * torch.tensor(image.frame / size, dtype=image.precision)).to(self._device)
+
+    @torch.inference_mode()
+    def _found(self, given: dict[str, torch.Tensor]) -> list[tuple[Candidate, ...]]:
+        """Return the candidates of prompts, given as arguments of the model."""
+        image, candidates = self._image, []
+        output = self._model(**image.embeddings, **given, multimask_output=self.multimask)
         for index, scores in enumerate(output.iou_scores[0].float().tolist()):
             # One prompt at a time: the masks of 64 prompts on a large photograph would fill the memory.
             logits = output.pred_masks[:, index : index + 1].float()

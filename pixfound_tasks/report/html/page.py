@@ -35,8 +35,8 @@ _HERE = Path(__file__).parent
 _MOST_FLIPS = 100  # shown per task; `variations.csv` has all
 # Settings in which runs may differ, in addition to prompts: keys of a summary's provenance.
 _MADE = (
-    "model_args", "revision", "segmenter", "select", "judges", "choice_judges", "reducer", "query", "layers", "versions", "seed",
-    "limit",
+    "model_args", "revision", "segmenter", "select", "judges", "choice_judges", "reducer", "query", "layers",
+    "versions", "seed", "limit",
 )  # fmt: skip
 _SCRIPTS = (
     "masks.js", "maps.js", "card.js", "inspector.js", "records.js", "toolbar.js", "keyboard.js", "gallery.js",

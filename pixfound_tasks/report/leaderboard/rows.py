@@ -25,7 +25,8 @@ from pixfound_tasks.runs.summary import Summary
 
 _FROM_RESPONSES = (
     "grounding", "phrases", "select", "similarity", "segmenter", "coordinates", "reducer", "query", "layers", "heads",
-    "control", "seed", "mask", "point", "no_candidate", "preset", "pad", "temperature", "sampling_seed",
+    "control", "seed", "candidates", "enlarge", "mask", "point", "no_candidate", "preset", "pad", "temperature",
+    "sampling_seed", "geometry",
 )  # fmt: skip
 
 

@@ -21,14 +21,18 @@ SCORES = (
 # Rows that differ in one of these settings are in different sections.
 COMPARED = (
     "choice_prompt", "open_prompt", "referring_prompt", "answers", "answer_rule", "grounding", "phrases", "select",
-    "similarity", "mask_judge", "judge", "mask", "no_candidate", "preset", "documents",
+    "similarity", "mask_judge", "judge", "mask", "no_candidate", "preset", "documents", "candidates", "enlarge",
+    "geometry",
 )  # fmt: skip
 SETTINGS = (
     *COMPARED, "segmenter", "coordinates", "reducer", "query", "layers", "heads", "control", "seed", "point", "pad",
     "temperature", "sampling_seed",
 )  # fmt: skip
 # Rows of earlier versions do not have these.
-LATER = ("mask", "no_candidate", "preset", "documents", "point", "pad", "temperature", "sampling_seed")
+LATER = (
+    "mask", "no_candidate", "preset", "documents", "candidates", "enlarge", "point", "pad", "temperature",
+    "sampling_seed", "geometry",
+)  # fmt: skip
 RULES = ("paper", "strict")
 LONGEST_NAME, LONGEST_TEXT = 200, 2000  # characters
 

@@ -16,6 +16,9 @@ _OF_RUN = ("model", "model_args", "limit", "lmms_eval_version", "origin", "judge
 _WHAT_MATTERS = {
     "origin": "data",
     "grounding": "grounding",
+    "candidates": "kind of candidates",
+    "enlarge": "size of the image that the model sees",
+    "geometry": "geometry of image tokens",
     "phrases": "noun phrases",
     "select": "selection",
     "similarity": "selection",
