@@ -26,6 +26,16 @@ def own_cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(autouse=True)
+def own_settings():
+    """Leave the settings in the environment as they were: `preset=paper` sets some for the rest of a process."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("PIXFOUND_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("PIXFOUND_") and name not in before]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture
 def warnings():
     """What is logged as a warning or worse, in order."""

@@ -122,4 +122,4 @@ def test_the_judge_is_asked_once_for_each_answer_and_the_benchmark_saved_once(fo
     assert asked == LIMIT  # of the one task of open answers, by both processes together
     kept = list(folder.glob("data/judgements/*/*"))
     assert len(kept) == LIMIT and {json.loads(file.read_text())["reply"] for file in kept} == {"Yes"}
-    assert {place.name.partition("-")[0] for place in folder.glob("data/*")} == {"judgements", "pixmini"}
+    assert {place.name.partition("-")[0] for place in folder.glob("data/*")} == {"geometry", "judgements", "pixmini"}
