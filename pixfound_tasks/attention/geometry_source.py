@@ -14,14 +14,15 @@ from pixfound_tasks.attention.families.registry import GEOMETRIES, token_geometr
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.attention.measured.cache import GeometryCache, Kept
 from pixfound_tasks.attention.measured.comparison import Deviation, deviation
-from pixfound_tasks.attention.measured.errors import NotMeasurable
-from pixfound_tasks.attention.measured.measure import Measurement, measure, prove_geometries
+from pixfound_tasks.attention.measured.errors import NoPlace, NotMeasurable
+from pixfound_tasks.attention.measured.measure import Measurement, measure, measure_ids, prove_geometries
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 from pixfound_tasks.choices import check_choice
 
 GeometryMode = Literal["auto", "measured", "registered"]
 MODES = get_args(GeometryMode)
 
+_ANY_SIZE = (64, 64)  # of an image that shows which ids are image tokens
 _PIXELS, _BOXES = 1.0, 0.15  # a registered rule is wrong if a box is off by more than both
 
 
@@ -73,13 +74,26 @@ class GeometrySource:
         self._measured_ids: tuple[int, ...] | None = None
 
     def image_ids(self) -> tuple[int, ...]:
-        """Return the ids of the image tokens: measured ones, or the one that the configuration names."""
-        token = getattr(self.model.config, "image_token_id", None)
+        """Return the ids of the image tokens: the one that the configuration names, or else measured ones.
+
+        Raises ValueError if the configuration names none, and no id stands for image tokens.
+        """
         if self._measured_ids is not None:
             return self._measured_ids
+        token = getattr(self.model.config, "image_token_id", None)
         if token is None:
-            raise ValueError(f"expected a config with image_token_id, but that of {type(self.model).__name__} has none")
+            self._measured_ids = self._ids_by_measurement()
+            return self._measured_ids
         return (int(token),)
+
+    def _ids_by_measurement(self) -> tuple[int, ...]:
+        try:
+            return measure_ids(self.model, self.process, _ANY_SIZE)
+        except NotMeasurable as error:
+            raise ValueError(
+                f"expected a config with image_token_id, or image tokens that can be measured, but {self._name} has "
+                f"neither: {error}"
+            ) from error
 
     @property
     def has_rule(self) -> bool:
@@ -101,7 +115,7 @@ class GeometrySource:
         if not self.is_registered:
             kept = self._measured(sizes)
             if kept.ids:
-                self._measured_ids = kept.ids
+                self._measured_ids = tuple(sorted({*(self._measured_ids or ()), *kept.ids}))
             return Found(kept.geometries, kept.ids, kept.how)
         geometries = token_geometries(self.model.config, self.processor, sizes, None, self.images_kwargs)
         found = Found(geometries, self.image_ids(), "registered")
@@ -113,6 +127,11 @@ class GeometrySource:
         """Measure the geometry anew, without the cache. Raises ValueError as `find` does."""
         try:
             return measure(self.model, self.process, sizes)
+        except NoPlace as error:
+            raise ValueError(
+                f"expected image tokens of {self._name} that stand for places in the image, so that there is a map to "
+                f"draw, but this failed: {error}"
+            ) from error
         except NotMeasurable as error:
             raise ValueError(
                 f"expected a geometry of {self._name} that can be measured for images of (height, width) "

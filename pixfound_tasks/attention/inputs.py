@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
 from torch import Tensor
+from transformers import ProcessorMixin, logging
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
 # Per-token inputs other than the ids. A new token takes the value of the last token, as in generation.
 _PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+
+# What stands for an image in the text of each processor, see `image_placeholder`.
+_PLACEHOLDERS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def prompt_inputs(
@@ -23,8 +28,11 @@ def prompt_inputs(
     images_kwargs: dict[str, Any],
     chat_kwargs: dict[str, Any] | None = None,
     system: str = "",
+    padding_side: str = "left",
 ) -> Any:
     """Return the model inputs of a batch of prompts, each preceded by its images and padded on the left.
+
+    Encoders are padded on the right, with `padding_side`.
 
     If the processor has no chat template (base models, PaliGemma), a prompt is its image placeholders followed by the
     text.
@@ -32,12 +40,25 @@ def prompt_inputs(
     texts = [_text(processor, len(own), prompt, chat_kwargs or {}, system) for own, prompt in zip(images, prompts)]
     bos = processor.tokenizer.bos_token
     # Left padding puts each answer directly after its prompt.
-    options = {"padding": True, "padding_side": "left", "return_tensors": "pt", **images_kwargs}
+    options = {"padding": True, "padding_side": padding_side, "return_tensors": "pt", **images_kwargs}
     if bos and all(text.startswith(bos) for text in texts):
         options["add_special_tokens"] = False  # the chat template already added it
-    inputs = processor(images=[list(own) for own in images], text=texts, **options)
+    inputs = _processed(processor, images, texts, options)
     inputs.pop("labels", None)  # added by PaliGemma's processor, but there is no answer yet
     return inputs
+
+
+def _processed(
+    processor: Any, images: Sequence[Sequence[Image.Image]], texts: Sequence[str], options: dict[str, Any]
+) -> Any:
+    """Call a processor with the images of each text, or with one list of all images if it takes no other."""
+    try:
+        return processor(images=[list(own) for own in images], text=list(texts), **options)
+    except (TypeError, ValueError, AttributeError) as error:
+        try:
+            return processor(images=[image for own in images for image in own], text=list(texts), **options)
+        except Exception:
+            raise error from None
 
 
 def padded_to_square(image: Image.Image, processor: Any) -> Image.Image:
@@ -136,5 +157,36 @@ def _text(processor: Any, image_count: int, prompt: str, chat_kwargs: dict[str, 
         if system:
             messages.insert(0, {"role": "system", "content": [{"type": "text", "text": system}]})
         return processor.apply_chat_template(messages, add_generation_prompt=True, **chat_kwargs)
-    placeholder = getattr(processor, "boi_token", None) or processor.image_token
-    return placeholder * image_count + prompt
+    return image_placeholder(processor) * image_count + prompt
+
+
+def image_placeholder(processor: Any) -> str:
+    """Return what stands for an image in the text of a processor without a chat template.
+
+    It is empty if the processor has no image token, or writes the image tokens itself, as BLIP-2's, Fuyu's and
+    Florence-2's do. That is found out with a small image: such a processor needs no placeholder, and takes one for an
+    image more.
+    """
+    placeholder = str(getattr(processor, "boi_token", None) or getattr(processor, "image_token", None) or "")
+    if not placeholder or not isinstance(processor, ProcessorMixin) or not hasattr(processor, "image_token"):
+        return placeholder
+    if processor not in _PLACEHOLDERS:
+        without, given = (_image_token_count(processor, text) for text in ("a", f"{placeholder}a"))
+        writes_itself = without is not None and without > 0 and (given is None or given > without)
+        _PLACEHOLDERS[processor] = "" if writes_itself else placeholder
+    return _PLACEHOLDERS[processor]
+
+
+def _image_token_count(processor: Any, text: str) -> int | None:
+    """Return how many image tokens a prompt with one image has. None if the processor does not take the text."""
+    image = Image.new("RGB", (64, 64))
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # some processors warn of a missing placeholder
+    try:
+        inputs = _processed(processor, [[image]], [text], {"return_tensors": "pt"})
+    except Exception:  # each processor has its own
+        return None
+    finally:
+        logging.set_verbosity(verbosity)
+    token = processor.tokenizer.convert_tokens_to_ids(str(processor.image_token))
+    return int((inputs["input_ids"] == token).sum())

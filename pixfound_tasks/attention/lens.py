@@ -28,9 +28,10 @@ from pixfound_tasks.attention.measured.image_tokens import image_mask
 from pixfound_tasks.attention.measured.measure import Measurement
 from pixfound_tasks.attention.record import QUERIES, Heads, Query
 from pixfound_tasks.attention.recorded_batch import record_batch
-from pixfound_tasks.attention.recorder import Layers, choose_layers, image_attention_layers, record_attention
+from pixfound_tasks.attention.recorder import Layers, choose_layers, image_attention_modules, record_attention
 from pixfound_tasks.attention.reducers import REDUCERS, non_finite_rows_to_nan
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.hosts.attention_modules import reads_encoder
 from pixfound_tasks.images import as_rgb
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Lens:
     def __post_init__(self) -> None:
         check_choice("reducer", self.reducer, REDUCERS)
         check_choice("query", self.query, QUERIES)
-        choose_layers(self.layers, len(image_attention_layers(self.model.config.get_text_config())))
+        choose_layers(self.layers, len(image_attention_modules(self.model)))
         for name, value in self.chat_kwargs.items():
             if isinstance(value, bool):
                 check_chat_option(self.processor, name)
@@ -127,9 +128,10 @@ class Lens:
         # Computed before the model runs, so that a family without a geometry fails at once.
         geometries = [self._geometries(own) for own in image_lists]
         image_tokens = self.image_tokens(inputs)
-        for own, tokens in zip(geometries, image_tokens):
-            check_tokens(self.model.config, own, int(tokens.sum()))
         counts = [sum(len(geometry.boxes) for geometry in own) for own in geometries]
+        held = counts if image_tokens is None else image_tokens.sum(dim=1).tolist()
+        for own, count in zip(geometries, held):
+            check_tokens(self.model.config, own, count)
         ids, recordings, faults = record_batch(self, image_lists, inputs, image_tokens, counts, answers, generation)
         texts = [token_spans(self.processor.tokenizer, answer) for answer in ids]
         values = [REDUCERS[self.reducer].function(non_finite_rows_to_nan(recorded)) for recorded in recordings]
@@ -158,7 +160,9 @@ class Lens:
             inputs = self.inputs([(image,)], [prompt])
             (geometry,) = self._geometries([image])
             image_tokens = self.image_tokens(inputs)
-            check_tokens(self.model.config, [geometry], int(image_tokens.sum()))
+            check_tokens(
+                self.model.config, [geometry], len(geometry.boxes) if image_tokens is None else int(image_tokens.sum())
+            )
             with record_attention(self.model, image_tokens, reduce=None, layers=self.layers) as record:
                 self.generate(inputs, {"max_new_tokens": 1})
             maps.append(record.rows()[0, 0].numpy()[..., geometry.finest_grid()])
@@ -188,7 +192,7 @@ class Lens:
 
     @property
     def image_ids(self) -> tuple[int, ...]:
-        """The ids of the image tokens. Known by measurement after a look, if the configuration names none."""
+        """The ids of the image tokens. They are measured if the configuration names none."""
         return self._source.image_ids()
 
     def inputs(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
@@ -198,7 +202,8 @@ class Lens:
         return self._on_cpu(images, prompts).to(self.model.device, self.model.dtype)
 
     def _on_cpu(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> Any:
-        return prompt_inputs(self.processor, images, prompts, self.images_kwargs, self.chat_kwargs, self.system)
+        side = "right" if reads_encoder(self.model) else "left"
+        return prompt_inputs(self.processor, images, prompts, self.images_kwargs, self.chat_kwargs, self.system, side)
 
     def inputs_of_images(self, images: Sequence[Image.Image]) -> Any:
         """Return the inputs of a prompt with these images, which are not padded, for measurements."""
@@ -209,11 +214,20 @@ class Lens:
         """Generate one answer per prompt from the model's inputs. Returns their ids, without end-of-text."""
         output = self.model.generate(**inputs, **{"do_sample": False, **generation})
         ends = end_tokens(generation, self.model.generation_config)
-        return answer_ids(getattr(output, "sequences", output), inputs["input_ids"].shape[1], ends)
+        sequences = getattr(output, "sequences", output)
+        if reads_encoder(self.model):
+            return answer_ids(sequences, 1, ends)  # after the token that a decoder starts with
+        length = inputs["input_ids"].shape[1]
+        if not self.image_ids and not torch.equal(sequences[:, 1:length], inputs["input_ids"][:, 1:]):
+            raise ValueError(
+                f"expected answers of {type(self.model).__name__} after their prompts, but its generate changes them"
+            )
+        return answer_ids(sequences, length, ends)
 
-    def image_tokens(self, inputs: Any) -> Bool[Tensor, "batch prompt"]:
-        """Return which prompt tokens are image tokens."""
-        return image_mask(inputs["input_ids"], torch.tensor(self._source.image_ids()))
+    def image_tokens(self, inputs: Any) -> Bool[Tensor, "batch prompt"] | None:
+        """Return which prompt tokens are image tokens. None if the decoder reads the image by cross-attention alone."""
+        ids = self.image_ids
+        return image_mask(inputs["input_ids"], torch.tensor(ids)) if ids else None
 
     def find_geometry(self, sizes: Sequence[Size]) -> Found:
         """Return the geometry of the image tokens of a prompt with images of these (height, width).

@@ -16,6 +16,7 @@ from pixfound_tasks.attention.inputs import append_answers
 from pixfound_tasks.attention.record import AttentionRecord
 from pixfound_tasks.attention.recorder import record_attention
 from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded
+from pixfound_tasks.hosts.attention_modules import reads_encoder
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float32
@@ -45,7 +46,7 @@ def record_batch(
     lens: Lens,
     images: Sequence[Sequence[Image.Image]],
     inputs: Any,
-    image_tokens: Bool[Tensor, "batch prompt"],
+    image_tokens: Bool[Tensor, "batch prompt"] | None,
     counts: Sequence[int],
     answers: Sequence[str] | None,
     generation: dict[str, Any],
@@ -56,7 +57,7 @@ def record_batch(
         lens: what says how to record.
         images: the images of each prompt.
         inputs: the model's inputs.
-        image_tokens: true at the prompts' image tokens.
+        image_tokens: true at the prompts' image tokens. None if all that the decoder cross-attends to is the image.
         counts: the number of image tokens of each prompt.
         answers: given answers, None to generate them.
         generation: options of `model.generate`.
@@ -67,7 +68,17 @@ def record_batch(
             "expected chosen heads for reducer='heads', but none were chosen: pass heads, or use the lens that "
             "calibrate returns"
         )
-    prompt_ids = inputs["input_ids"]
+    if "activations" in needs and (image_tokens is None or reads_encoder(lens.model)):
+        raise ValueError(
+            f"expected a decoder with image tokens in its prompt for reducer={lens.reducer!r}, but that of "
+            f"{type(lens.model).__name__} reads them by cross-attention: choose another reducer"
+        )
+    if answers is not None and reads_encoder(lens.model):
+        raise ValueError(
+            f"expected a decoder that reads given answers after the prompt, but {type(lens.model).__name__} is an "
+            "encoder-decoder: let it generate its answer"
+        )
+    prompt_ids = inputs.get("input_ids")
     options: dict[str, Any] = {"layers": lens.layers, "heads": lens.heads, "value_norm": "value_norm" in needs}
     options["before_last"] = lens.query == "study"
     with ExitStack() as recording:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from lmms_eval.api.instance import GenerationResult, Instance
+from PIL import Image
 from tqdm import tqdm
 from transformers import set_seed
 
@@ -132,9 +133,16 @@ class PixFound(ChatModel):
             elif self.words is not None and first.protocol == "referring":
                 yield Generated(self._said(batch, options), is_grounded=True)
             else:
-                answers = self.lens.answer_all([r.image for r in batch], [r.prompt for r in batch], **options)
+                images = [self._seen(request.image) for request in batch]
+                answers = self.lens.answer_all(images, [r.prompt for r in batch], **options)
                 until = first.generation.get("until") or ()
                 yield Generated([partial(_plain, answer, until) for answer in answers], is_grounded=False)
+
+    def _seen(self, image: Image.Image) -> Image.Image:
+        """The image that the model sees, if no attention is read."""
+        if isinstance(self.words, ObjectGrounder):
+            return self.words.profile.seen(image)
+        return image
 
     def _attended(self, batch: list[Request], options: dict[str, Any]) -> list[Work[Answered]]:
         """Answers grounded by the attention of their phrases."""
@@ -156,7 +164,7 @@ class PixFound(ChatModel):
         if isinstance(self.words, ObjectGrounder):
             profile = self.words.profile
             prompts = [profile.prompt(_asked(request)) for request in batch]
-            images = [profile.seen(request.image) for request in batch]
+            images = [self._seen(request.image) for request in batch]
             options = {**options, "max_new_tokens": self.arguments.max_new_tokens or profile.max_new_tokens}
         else:
             prompts = [request.box_prompt or referring_prompt(_asked(request), self.grounding) for request in batch]

@@ -50,7 +50,7 @@ def load_internvl(checkpoint: Checkpoint, options: Options) -> Base:
     side = int(vision.get("image_size", 448)) // int(vision.get("patch_size", 14)) * _RATIO
     processor = InternvlProcessor(tokenizer, int(side) ** 2, template)
     internvl = InternVLConfig(
-        vision_config=_vision_config(vision),
+        vision_config=_vision_config(vision, checkpoint.shapes),
         text_config=text.to_dict(),
         image_token_id=processor.image_token_id,
         image_seq_length=processor.tile_tokens,
@@ -104,15 +104,20 @@ def _text_config(checkpoint: Checkpoint) -> PreTrainedConfig:
     return AutoConfig.for_model(_LANGUAGE_MODELS[name], **known, vocab_size=vocabulary, tie_word_embeddings=False)
 
 
-def _vision_config(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return transformers' configuration of the vision transformer."""
+def _vision_config(given: Mapping[str, Any], shapes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return transformers' configuration of the vision transformer. What is not given is read off the weights."""
     same = (
         "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "hidden_act",
-        "norm_type", "layer_norm_eps", "image_size", "patch_size",
+        "layer_norm_eps", "image_size", "patch_size",
     )  # fmt: skip
     found = {name: given[name] for name in same if given.get(name) is not None}
-    renamed = {"attention_bias": "qkv_bias", "use_qk_norm": "qk_normalization"}
-    return found | {name: bool(given.get(their)) for name, their in renamed.items()}
+    first = "vision_model.encoder.layers.0."
+    norm = "layer_norm" if f"{first}norm1.bias" in shapes else "rms_norm"
+    return found | {
+        "norm_type": given.get("norm_type", norm),
+        "attention_bias": given.get("qkv_bias", f"{first}attn.qkv.bias" in shapes),
+        "use_qk_norm": given.get("qk_normalization", f"{first}attn.q_norm.weight" in shapes),
+    }
 
 
 def _rules() -> list[Rule]:

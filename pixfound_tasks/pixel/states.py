@@ -39,9 +39,7 @@ class MaskStates(StoppingCriteria):
         self.sequences = input_ids
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
-    def take_inputs(
-        self, input_ids: Int[Tensor, "batch pass"], attention_mask: Int[Tensor, "batch tokens"] | None = None
-    ) -> None:
+    def take_inputs(self, input_ids: Int[Tensor, "batch pass"]) -> None:
         """Note the inputs of the forward pass that follows.
 
         What runs after the call that is recorded, such as the general description of some reducers, is left out.
@@ -49,9 +47,7 @@ class MaskStates(StoppingCriteria):
         Raises:
             ValueError: if the pass is not part of one plain generation or forward call.
         """
-        is_first = attention_mask is not None and attention_mask.shape[1] == input_ids.shape[1] > 1
-        if self._end and is_first and not torch.equal(input_ids, self.sequences):
-            self._is_over = True
+        self._is_over = self._is_over or self._is_another(input_ids)
         if self._is_over:
             return
         if not self._end:
@@ -63,6 +59,14 @@ class MaskStates(StoppingCriteria):
                 f"ran {input_ids.shape[1]} tokens of {len(input_ids)}; generate with num_beams=1 and without assistance"
             )
         self._inputs = input_ids
+
+    def _is_another(self, input_ids: Int[Tensor, "batch pass"]) -> bool:
+        """Whether a pass begins another call: it has several tokens, and does not go on with the answers so far."""
+        if not self._end or input_ids.shape[1] == 1:
+            return False
+        assert self.sequences is not None
+        goes_on = torch.equal(input_ids[:, 0], self.sequences[:, -1]) or torch.equal(input_ids, self.sequences)
+        return len(input_ids) == len(self._states) and not goes_on
 
     def take(self, states: Float[Tensor, "batch pass width"]) -> None:
         """Keep what is needed of the states of the current pass."""
@@ -99,8 +103,7 @@ def record_states(model: Any, tokens: Sequence[int], state_of: StateOf, is_norme
     decoder = model.get_decoder().get_decoder()  # the inner one if the language model has its own head
     hooks = [
         model.register_forward_pre_hook(
-            lambda _module, _args, kwargs: record.take_inputs(kwargs["input_ids"], kwargs.get("attention_mask")),
-            with_kwargs=True,
+            lambda _module, _args, kwargs: record.take_inputs(kwargs["input_ids"]), with_kwargs=True
         ),
         decoder.register_forward_hook(lambda _module, _args, output: record.take(output[0]))
         if is_normed

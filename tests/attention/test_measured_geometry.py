@@ -185,7 +185,15 @@ def test_interpolated_features_are_placed(size):
     assert_alike(found.geometries, registered("llava_onevision", [size]))
 
 
-@pytest.mark.parametrize("name, reason", [("idefics2", "sees all of the image"), ("chameleon", "discrete")])
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("idefics2", "each of the .* image tokens depends on the whole image, as behind a resampler or a Q-Former"),
+        ("deepseek_ocr2", "each of the 256 image tokens depends on the whole image, as learned queries"),
+        ("fast_vlm", "each of the .* image tokens depends on the whole image, as behind many convolutions"),
+        ("chameleon", "discrete"),
+    ],
+)
 def test_tokens_without_places_are_an_error_that_says_why(name, reason):
     with pytest.raises(NotMeasurable, match=reason):
         measured_toy(name, [(61, 83)])

@@ -171,6 +171,7 @@ def test_referring_prompts_are_answered_in_the_command(sam2, monkeypatch):
 
     def answer_all(self, images, prompts, **options):
         if not prompts[0].startswith("Please find"):
+            assert {image.size for image in images} == {(840, 840)}
             return plain(self, images, prompts, **options)
         seen.extend(zip(images, prompts))
         assert options["max_new_tokens"] == 2048

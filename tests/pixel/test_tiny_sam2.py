@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tiny_sam2
 import torch
+from PIL import Image
+from running import evaluate
 from tiny_lisa import scene
 from torch.nn import functional
 from transformers import LogitsProcessor
@@ -16,6 +18,8 @@ from transformers import LogitsProcessor
 from pixfound_tasks.hosts.image_processors import qwen2_vl_size
 from pixfound_tasks.pixel.checkpoint import CheckpointError
 from pixfound_tasks.pixel.families.registry import Options, load_pixel_model
+from pixfound_tasks.pixel.tiles import TilePixels
+from pixfound_tasks.response import from_text
 
 QWENS = ("qwen2_5_vl", "qwen3_vl")
 SAM2 = "grounding_encoder.sam2_model"
@@ -268,11 +272,32 @@ def test_dtypes_and_kernels(own):
     assert half.model.model.language_model.config._attn_implementation == "eager"
 
 
+def test_tiles_are_chosen_as_in_the_authors_code():
+    """The nearest aspect ratio of at most 12 tiles; of two as near, the larger one for images above half its area."""
+    grids = sorted({(i, j) for i in range(1, 13) for j in range(1, 13) if i * j <= 12}, key=lambda g: g[0] * g[1])
+    random = np.random.RandomState(0)
+    sizes = [(448, 448), (1000, 1000), (896, 448), (2000, 1000), (300, 900), (1500, 1000), (3, 2000)]
+    for width, height in sizes + [tuple(map(int, random.randint(20, 3000, 2))) for _ in range(200)]:
+        best, least = (1, 1), float("inf")
+        for columns, rows in grids:
+            off = abs(width / height - columns / rows)
+            is_large = width * height > 0.5 * 448 * 448 * columns * rows
+            if off < least or (off == least and is_large):
+                best, least = (columns, rows), off
+        pixels = TilePixels()
+        image = Image.new("RGB", (width, height))
+        assert pixels.grid(image) == best[::-1], (width, height)
+        assert pixels.count(image) == best[0] * best[1] + (best != (1, 1))
+
+
 @pytest.mark.parametrize(
     ("language_model", "is_6b"), [("qwen2", False), ("qwen2", True), ("llama", False), ("phi3", False)]
 )
 def test_internvl_is_loaded_from_the_names_of_opengvlab(tmp_path, language_model, is_6b):
     made = tiny_sam2.internvl(tmp_path, language_model, is_6b)
+    if language_model == "llama":  # read off the weights
+        for name in ("norm_type", "qk_normalization", "qkv_bias"):
+            del made.config["vision_config"][name]
     model = load_pixel_model(made.write())
     loaded, expected = model.model.state_dict(), made.model.state_dict()
     assert loaded.keys() == expected.keys()
@@ -299,3 +324,18 @@ def test_the_config_says_the_family(own, tmp_path):
     path.write_text(json.dumps(config))
     with pytest.raises(ValueError, match="expected a model type of .*'qwen3_vl'"):
         load_pixel_model(own.checkpoint)
+
+
+@pytest.mark.parametrize("family", ["sa2va", "rga3"])
+def test_documents_are_answered_with_masks_and_attention(tmp_path, family):
+    made = tiny_sam2.rga3(tmp_path) if family == "rga3" else tiny_sam2.qwen(tmp_path, "qwen3_vl")
+    made.write()
+    given = f"pretrained={made.checkpoint},grounding=both,segmenter=region,phrases=rules,max_new_tokens=4"
+    run = evaluate("pixfound_pixel", given, ["pixmini_ground", "pixmini_vqa"], limit=2, batch_size=2)
+    for sample in run["samples"]["pixmini_ground"]:
+        response = from_text(sample["filtered_resps"][0], (112, 112))
+        assert response.provenance["family"] == family and response.provenance["grounding"] == "both"
+        assert len(response.masks) == 1 if family == "rga3" else response.masks is not None
+        wording = "Can you identify" if family == "rga3" else "Please segment"
+        assert response.provenance["prompt"].startswith(wording)
+    assert all(not sample["filtered_resps"][0].startswith("{") for sample in run["samples"]["pixmini_vqa"])

@@ -19,7 +19,7 @@ from pixfound_tasks.files import replacing
 from pixfound_tasks.hosts.model_config import hub_revision
 
 # Increase it when the measurement changes, so that geometries kept earlier are no longer used.
-VERSION = 1
+VERSION = 2
 
 
 class Kept(NamedTuple):

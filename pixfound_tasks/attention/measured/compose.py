@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.attention.measured.coordinate_pictures import Places, Process, locate, noise_pictures
-from pixfound_tasks.attention.measured.errors import NotMeasurable
-from pixfound_tasks.attention.measured.image_tokens import counts_per_image, image_ids, image_mask
-from pixfound_tasks.attention.measured.mixed_tokens import convolved_boxes, interpolated_boxes, mixed_block
+from pixfound_tasks.attention.measured.errors import NoPlace, NotMeasurable
+from pixfound_tasks.attention.measured.image_tokens import changed_count, counts_per_image, image_ids, image_mask
+from pixfound_tasks.attention.measured.mixed_tokens import check_local, convolved_boxes, interpolated_boxes, mixed_block
 from pixfound_tasks.attention.measured.reach import Gradients, Reach, reach
 from pixfound_tasks.attention.measured.token_boxes import extents, regular_boxes
 from pixfound_tasks.attention.measured.vision_part import VisionPart
@@ -57,6 +57,8 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Compos
         known = image_ids(inputs["input_ids"], embedded, after)
         ids = tuple(known.tolist())
         positions = image_mask(inputs["input_ids"], known).flatten().nonzero()[:, 0].cpu()
+    if not len(positions):
+        raise _unseen(part, process, sizes)
     found = reach(gradients, positions)
     if found is None:
         raise NotMeasurable("image tokens have no gradient with respect to pixel values, as if they were discrete")
@@ -72,6 +74,17 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Compos
     counts = counts_per_image(len(positions), alone, tokens.owners.tolist())
     parts = np.split(tokens.boxes, np.cumsum(counts)[:-1])
     return Composed(tuple(TokenGeometry(own, (size[0], size[1])) for own, size in zip(parts, sizes)), ids, how)
+
+
+def _unseen(part: VisionPart, process: Process, sizes: Sequence[Size]) -> NotMeasurable:
+    """Return why no token depends on the image if patches see only themselves."""
+    before, after = (part.embed(part.cast(process(noise_pictures(sizes, seed))), mixing=True) for seed in (0, 1))
+    if count := changed_count(before, after):
+        return NoPlace(count, "as learned queries that read it by attention do")
+    return NotMeasurable(
+        "expected image tokens that enter the decoder, but what enters it does not depend on the picture: the image "
+        "reaches it elsewhere"
+    )
 
 
 def _exact(
@@ -115,6 +128,7 @@ def _mixed(
         more, image = interpolated_boxes(gradients, places, block, count, sizes)
         return INTERPOLATED, _Tokens(np.where(image[:, None] < 0, boxes, more), np.where(image < 0, owners, image))
     if block.start or block.stop != count or sum(alone) != count:
+        check_local(gradients, places, block.start, block.stop, count)
         raise NotMeasurable("numbers reach several tokens in a part of the prompt's image tokens")
     ends = np.cumsum(alone)
     own = [

@@ -33,6 +33,12 @@ def image_ids(
     return ids.flatten()[changed].unique()
 
 
+def changed_count(before: Float32[Tensor, "positions width"], after: Float32[Tensor, "positions width"]) -> int:
+    """Return at how many positions what enters the decoder differs between two prompts with other pictures."""
+    change = (after - before).norm(dim=1)
+    return int((change > _CHANGED * change.max()).sum())
+
+
 def image_mask(ids: Int[Tensor, "batch prompt"], known: Int[Tensor, " ids"]) -> Bool[Tensor, "batch prompt"]:
     """Return which prompt tokens have one of the known ids."""
     return torch.isin(ids, known.to(ids.device))

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
-from pixfound_tasks.attention.measured.compose import CONVOLVED, INTERPOLATED, compose
+from pixfound_tasks.attention.measured.compose import CONVOLVED, EXACT, INTERPOLATED, compose
 from pixfound_tasks.attention.measured.coordinate_pictures import Places, Process, locate, noise_pictures
 from pixfound_tasks.attention.measured.errors import NotMeasurable
-from pixfound_tasks.attention.measured.image_tokens import image_mask
-from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove
+from pixfound_tasks.attention.measured.image_tokens import image_ids, image_mask
+from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove, prove_one_by_one
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 
 _THIN = (64, 16)  # images with a shorter side are measured on larger ones, if the processor treats them alike
@@ -25,7 +25,7 @@ _MOST_PIXELS = 4_000_000  # of larger images
 _THINNEST = 16  # thinner images show too little to compare their places closely
 # Pixels that places of an enlarged image may be off by, and what part of them may be off by more: at the edges.
 _CLOSE, _COARSE = (0.2, 0.1), (0.75, 0.02)
-_BLUR = {CONVOLVED: 0.1, INTERPOLATED: 0.25}  # see `regions.prove`
+_BLUR = 0.25  # of interpolated tokens, see `regions.prove`
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,27 @@ def measure(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
         return _proved(model, process, sizes)
 
 
+def measure_ids(model: Any, process: Process, size: Size) -> tuple[int, ...]:
+    """Return the ids of the image tokens in a prompt with an image of this (height, width).
+
+    These are the ids at which what enters the decoder depends on the picture. Empty if the decoder reads the image by
+    cross-attention.
+
+    Raises:
+        NotMeasurable: if no id does.
+    """
+    part = VisionPart(model)
+    with torch.inference_mode(False):
+        first, second = (part.cast(process(noise_pictures([size], seed))) for seed in (0, 1))
+        before, after = (part.embed(inputs, mixing=True) for inputs in (first, second))
+    if part.is_crossing:
+        return ()
+    found = tuple(image_ids(first["input_ids"], before, after).tolist())
+    if not found:
+        raise NotMeasurable("nothing that enters the decoder depends on the picture")
+    return found
+
+
 def _proved(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
     start, part, shown = time.perf_counter(), VisionPart(model), _Counted(process)
     larger = _enlarged(shown, sizes)
@@ -78,8 +99,7 @@ def _proved(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
     if larger != list(sizes):
         scale = larger[0][0] / sizes[0][0]
         geometries = tuple(TokenGeometry(own.boxes / scale, size) for own, size in zip(geometries, sizes))
-    blur = _BLUR.get(how, 0.0)
-    verdict = prove_geometries(part, shown, geometries, ids, 2 * PICTURES if blur else PICTURES, blur)
+    verdict = prove_geometries(part, shown, geometries, ids, how=how)
     if verdict.faults:
         raise NotMeasurable(
             f"expected the measured boxes to hold for {verdict.regions} changed regions, but {verdict.faults[0]}"
@@ -105,17 +125,18 @@ def prove_geometries(
     geometries: Sequence[TokenGeometry],
     ids: Sequence[int],
     pictures: int = PICTURES,
-    blur: float = 0.0,
+    how: str = EXACT,
 ) -> Verdict:
-    """Prove geometries by changed regions, see `regions.prove`, with a run of the vision part each, and one before.
+    """Prove geometries by changed regions, with a run of the vision part for each changed picture, and one before.
 
     Args:
         part: the vision part of a model.
         process: see `Process`.
         geometries: one per image.
         ids: the ids of the image tokens; empty if the decoder reads the image by cross-attention.
-        pictures: the number of changed copies.
-        blur: see `regions.prove`.
+        pictures: the number of changed copies, see `regions.prove`.
+        how: how the geometries were measured. Those of convolutions are proved region by region, see
+            `regions.prove_one_by_one`, and those of interpolated tokens with twice the pictures.
     """
     shown = noise_pictures([geometry.size for geometry in geometries], 0)
 
@@ -130,7 +151,11 @@ def prove_geometries(
     count = sum(len(geometry.boxes) for geometry in geometries)
     if len(before) != count:
         return Verdict(0, (f"the prompt has {len(before)} image tokens instead of {count}",))
-    return prove(embed, shown, before, geometries, pictures, blur)
+    if how == CONVOLVED:
+        return prove_one_by_one(embed, shown, before, geometries)
+    if how == INTERPOLATED:
+        return prove(embed, shown, before, geometries, 2 * pictures, _BLUR)
+    return prove(embed, shown, before, geometries, pictures)
 
 
 def _enlarged(process: Process, sizes: Sequence[Size]) -> list[Size]:
@@ -151,7 +176,7 @@ def _enlarged(process: Process, sizes: Sequence[Size]) -> list[Size]:
 
 def _is_alike(process: Process, sizes: Sequence[Size], larger: Sequence[Size], scale: int) -> bool:
     own, other = (process(noise_pictures(shown, 0)) for shown in (sizes, larger))
-    if own.keys() != other.keys() or not torch.equal(own["input_ids"], other["input_ids"]):
+    if own.keys() != other.keys() or ("input_ids" in own and not torch.equal(own["input_ids"], other["input_ids"])):
         return False
     if any(torch.is_tensor(value) and value.shape != other[name].shape for name, value in own.items()):
         return False

@@ -19,7 +19,7 @@ import torch
 
 from pixfound_tasks.attention.geometry import Size, grid_boxes
 from pixfound_tasks.attention.measured.coordinate_pictures import Places
-from pixfound_tasks.attention.measured.errors import NotMeasurable
+from pixfound_tasks.attention.measured.errors import NoPlace, NotMeasurable
 from pixfound_tasks.attention.measured.reach import Gradients, Reach
 
 if TYPE_CHECKING:
@@ -171,13 +171,7 @@ def convolved_boxes(
         size: (height, width) of the image.
         image: the number of the image.
     """
-    tokens = np.unique(np.linspace(start, stop - 1, _SAMPLES).astype(int))
-    seen = np.array([_seen(gradients, places, token, count, image) for token in tokens])
-    everything = _spread([(place.x, place.y, place.image == image) for place in places.values()])
-    if np.median(seen[:, 2:] / np.maximum(everything, 1e-9)) > _GLOBAL:
-        raise NotMeasurable(
-            "each image token sees all of the image, as behind a resampler or a Q-Former, so none has a place in it"
-        )
+    tokens, seen = check_local(gradients, places, start, stop, count, image)
     region = _region(places, size, image)
     best: tuple[float, np.ndarray | None] = (np.inf, None)
     for rows in (rows for rows in range(1, stop - start + 1) if (stop - start) % rows == 0):
@@ -193,6 +187,22 @@ def convolved_boxes(
     # Strides and padding of convolutions may shift what tokens see.
     middle = ((best[1][:, :2] + best[1][:, 2:]) / 2)[tokens - start]
     return best[1] + np.tile(np.median(seen[:, :2] - middle, axis=0), 2)
+
+
+def check_local(
+    gradients: Gradients, places: dict[str, Places], start: int, stop: int, count: int, image: int = 0
+) -> tuple[Int[np.ndarray, " some"], Float64[np.ndarray, "some 4"]]:
+    """Return some of the tokens `start` to `stop` of an image, with the middle (x, y) and spread of what they see.
+
+    Raises NoPlace if they see all of the image.
+    """
+    tokens = np.unique(np.linspace(start, stop - 1, _SAMPLES).astype(int))
+    seen = np.array([_seen(gradients, places, token, count, image) for token in tokens])
+    everything = _spread([(place.x, place.y, place.image == image) for place in places.values()])
+    if np.median(seen[:, 2:] / np.maximum(everything, 1e-9)) > _GLOBAL:
+        reads_across = gradients.part.reads_across
+        raise NoPlace(stop - start, f"as behind {'a resampler or a Q-Former' if reads_across else 'many convolutions'}")
+    return tokens, seen
 
 
 def _seen(gradients: Gradients, places: dict[str, Places], token: int, count: int, image: int) -> list[float]:

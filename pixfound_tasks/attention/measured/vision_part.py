@@ -11,10 +11,16 @@ from torch import Tensor, nn
 
 from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.vision_identity import PatchesAlone
+from pixfound_tasks.hosts.attention_modules import attention_modules, reads_encoder
 from pixfound_tasks.hosts.vision_kernels import visible_attention
 
 if TYPE_CHECKING:
     from jaxtyping import Float32
+
+
+_NONE = torch.empty(0)
+# What a decoder reads by cross-attention: the image, or the prompt with the image.
+_CROSSING = ("cross_attention_states", "encoder_hidden_states", "key_value_states")
 
 
 class _Stop(Exception):
@@ -27,18 +33,21 @@ class VisionPart:
     Attributes:
         forwards: how many times it ran.
         backwards: how many gradients were taken through it.
-        is_crossing: whether the decoder reads the image by cross-attention. Known after a run.
+        is_crossing: whether the decoder reads the image by cross-attention, and not among the tokens of the prompt.
+            Known after a run.
+        reads_across: whether queries that are no patches read them, as in resamplers. Known after a run.
     """
 
     def __init__(self, model: Any) -> None:
         self.model, self.decoder = model, model.get_decoder()
         self.forwards = self.backwards = 0
-        self.is_crossing = False
+        self.is_crossing = self.reads_across = False
         self._decisions: list[bool] | None = None
         layers = getattr(self.decoder, "layers", None)
         if not isinstance(layers, nn.ModuleList):
             layers = next((part for part in self.decoder.modules() if isinstance(part, nn.ModuleList)), [None])
         self._first = layers[0]
+        self._crossing = _first_crossing(model)
 
     def cast(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return a processor's output on the model's device, numbers in its dtype, without labels."""
@@ -49,10 +58,15 @@ class VisionPart:
             if name != "labels"
         }
 
-    def embed(self, inputs: Mapping[str, Any], with_gradient: bool = False) -> Float32[Tensor, "positions width"]:
+    def embed(
+        self, inputs: Mapping[str, Any], with_gradient: bool = False, mixing: bool = False
+    ) -> Float32[Tensor, "positions width"]:
         """Return what enters the decoder at each position of the prompt, or the keys of the cross-attention.
 
-        Each patch of the vision tower sees only itself.
+        Args:
+            inputs: the model's inputs.
+            with_gradient: whether gradients are taken of what is returned.
+            mixing: whether patches of the vision tower see one another. Otherwise each sees only itself.
 
         Raises:
             NotMeasurable: if nothing reaches the decoder.
@@ -61,36 +75,54 @@ class VisionPart:
         self.forwards += 1
 
         def stop(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            crossing, embedded = kwargs.get("cross_attention_states"), kwargs.get("inputs_embeds")
-            if module is self.decoder and crossing is None and embedded is None:
+            embedded = kwargs.get("inputs_embeds")
+            crossing = next((kwargs[name] for name in _CROSSING if kwargs.get(name) is not None), None)
+            if crossing is None and (module is self._crossing or (module is self.decoder and embedded is None)):
                 return
-            if module is not self.decoder:
+            if crossing is None and module is not self.decoder:
                 embedded = args[0] if args else kwargs["hidden_states"]
-            self.is_crossing = crossing is not None
             seen["embedded"] = embedded if crossing is None else crossing
+            # An encoder's output for a prompt has the tokens of the prompt.
+            of_prompt = reads_encoder(self.model) and seen["embedded"].shape[:2] == inputs.get("input_ids", _NONE).shape
+            self.is_crossing = crossing is not None and not of_prompt
             raise _Stop
 
         alone = PatchesAlone(None if with_gradient else self._decisions)
         with ExitStack() as during:
             during.enter_context(_evaluating(self.model))
             during.enter_context(visible_attention(self.model))
-            for module in (self.decoder, self._first):
+            for module in (self.decoder, self._crossing, self._first):
                 if module is not None:
                     hook = module.register_forward_pre_hook(stop, prepend=True, with_kwargs=True)
                     during.callback(hook.remove)
             during.enter_context(_frozen(self.model))
             during.enter_context(torch.inference_mode(False))
             during.enter_context(torch.set_grad_enabled(with_gradient))
-            during.enter_context(alone)
+            if not mixing:
+                during.enter_context(alone)
             with suppress(_Stop):
-                self.model.forward(**inputs, use_cache=False)  # without the hooks of whoever records the model
+                # Without the hooks of whoever records the model.
+                self.model.forward(**self._begun(inputs), use_cache=False)
         if with_gradient:
-            self._decisions = alone.decisions
+            self._decisions, self.reads_across = alone.decisions, alone.reads_across
         if "embedded" not in seen:
             raise NotMeasurable(
                 f"expected a decoder that is called with embeddings, but that of {type(self.model).__name__} is not"
             )
         return seen["embedded"].flatten(0, -2).float()
+
+    def _begun(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs with a token for the decoder if it reads no prompt."""
+        if "input_ids" in inputs or "decoder_input_ids" in inputs:
+            return dict(inputs)
+        return {**inputs, "decoder_input_ids": torch.zeros(1, 1, dtype=torch.long, device=self.model.device)}
+
+
+def _first_crossing(model: Any) -> Any:
+    """Return the first cross-attention module of a model's decoder, None without one."""
+    with suppress(ValueError):
+        return next((one.module for one in attention_modules(model) if one.is_crossing), None)
+    return None
 
 
 @contextmanager
