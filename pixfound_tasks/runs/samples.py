@@ -141,9 +141,14 @@ def read_settings(samples: Path) -> dict[str, Any]:
         "model": config.get("model"),
         "model_args": config.get("model_args"),
         "limit": config.get("limit"),
-        "lmms_eval_version": results.get("lmms_eval_version"),
+        "lmms_eval_version": _host_version(results.get("lmms_eval_version")),
         "date": date,
     }
+
+
+def _host_version(recorded: Any) -> str | None:
+    """Returns lmms-eval's version; None for "BRANCH@COMMIT", which is that of whatever clone it was started in."""
+    return recorded if isinstance(recorded, str) and "@" not in recorded else None
 
 
 def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:

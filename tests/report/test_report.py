@@ -143,6 +143,15 @@ def test_provenance(run_folder):
     assert (shown["model"], shown["origin"], shown["responses"]) == ("pixfound", "drawn", {"reducer": "mean_centered"})
 
 
+def test_the_commit_of_the_folder_is_no_version_of_the_host(run_folder):
+    """lmms-eval writes the branch and commit of the clone in which it was started."""
+    file = next(run_folder.glob("*/*_results.json"))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"lmms_eval_version": "main@cc821a7"}))
+    (run,) = read_runs(run_folder)
+    assert run.settings["lmms_eval_version"] is None
+    assert "cc821a7" not in rendered(run_folder)
+
+
 def test_page_loads_nothing(run_folder):
     text = rendered(run_folder, {"pixmini": {"1": IMAGE}})
     assert not re.search(r"""(?:src|href|action)\s*=\s*["']?\s*(?:https?:|//)|url\(|@import""", text)
