@@ -18,7 +18,7 @@ from typing import Any
 
 PREFIX = "pixfound-probe: "
 GROUP = "lmms_eval.models"
-KINDS = ("benchmarks", "conventions", "geometries", "pixel_families", "reducers", "segmenters")
+KINDS = ("benchmarks", "conventions", "geometries", "pixel_families", "reducers", "segmenters", "text_profiles")
 GROUPS = [f"pixfound_tasks.{kind}" for kind in KINDS]
 # In the order in which lmms-eval needs them: the first failure is the cause of those that follow.
 MODULES = ("torch", "torchvision", "transformers", "datasets", "lmms_eval.evaluator", "lmms_eval.models")
