@@ -61,23 +61,13 @@ def record_batch(
         counts: the number of image tokens of each prompt.
         answers: given answers, None to generate them.
         generation: options of `model.generate`.
+
+    Raises:
+        ValueError: if the reducer has no heads or does not suit the model, answers are given to an encoder-decoder, or
+            the model attends to another number of image tokens than `counts` says.
     """
+    _check(lens, image_tokens, answers)
     needs = REDUCERS[lens.reducer].needs
-    if "heads" in needs and isinstance(lens.heads, str):
-        raise ValueError(
-            "expected chosen heads for reducer='heads', but none were chosen: pass heads, or use the lens that "
-            "calibrate returns"
-        )
-    if "activations" in needs and (image_tokens is None or reads_encoder(lens.model)):
-        raise ValueError(
-            f"expected a decoder with image tokens in its prompt for reducer={lens.reducer!r}, but that of "
-            f"{type(lens.model).__name__} reads them by cross-attention: choose another reducer"
-        )
-    if answers is not None and reads_encoder(lens.model):
-        raise ValueError(
-            f"expected a decoder that reads given answers after the prompt, but {type(lens.model).__name__} is an "
-            "encoder-decoder: let it generate its answer"
-        )
     prompt_ids = inputs.get("input_ids")
     options: dict[str, Any] = {"layers": lens.layers, "heads": lens.heads, "value_norm": "value_norm" in needs}
     options["before_last"] = lens.query == "study"
@@ -115,6 +105,26 @@ def record_batch(
             for i, recorded in enumerate(recordings)
         ]
     return RecordedBatch(ids, recordings, [{"fault": EMPTY} if faulty else {} for faulty in is_faulty])
+
+
+def _check(lens: Lens, image_tokens: Bool[Tensor, "batch prompt"] | None, answers: Sequence[str] | None) -> None:
+    """Raise ValueError if the lens's reducer, or a given answer, cannot be recorded on its model."""
+    needs = REDUCERS[lens.reducer].needs
+    if "heads" in needs and isinstance(lens.heads, str):
+        raise ValueError(
+            "expected chosen heads for reducer='heads', but none were chosen: pass heads, or use the lens that "
+            "calibrate returns"
+        )
+    if "activations" in needs and (image_tokens is None or reads_encoder(lens.model)):
+        raise ValueError(
+            f"expected a decoder with image tokens in its prompt for reducer={lens.reducer!r}, but that of "
+            f"{type(lens.model).__name__} reads them by cross-attention: choose another reducer"
+        )
+    if answers is not None and reads_encoder(lens.model):
+        raise ValueError(
+            f"expected a decoder that reads given answers after the prompt, but {type(lens.model).__name__} is an "
+            "encoder-decoder: let it generate its answer"
+        )
 
 
 @torch.inference_mode()

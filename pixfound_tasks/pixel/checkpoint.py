@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +38,21 @@ class Shapes(dict[str, Shape]):
             f"expected a checkpoint with the tensor {key}, which tells the sizes of the model, but it has none among "
             f"{len(self)}; check that the download is complete, and that family= names the checkpoint's own family"
         )
+
+
+def readers_below(shapes: Mapping[str, Shape], prefix: str) -> tuple[Callable[[str], Shape], Callable[[str], int]]:
+    """Return two functions of names below `prefix`: a tensor's shape, and the length of a list of tensors.
+
+    The name of a list has `{}` in place of the index, which counts from 0.
+    """
+
+    def count(name: str) -> int:
+        number = 0
+        while prefix + name.format(number) in shapes:
+            number += 1
+        return number
+
+    return lambda name: shapes[prefix + name], count
 
 
 @contextmanager

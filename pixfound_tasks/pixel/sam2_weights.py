@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import Sam2Config, Sam2Model
 
-from pixfound_tasks.pixel.checkpoint import Checkpoint, CheckpointError, Rule, Shape
+from pixfound_tasks.pixel.checkpoint import Checkpoint, CheckpointError, Rule, readers_below
 
 SIZES_FILE = "sam2_sizes.json"
 SIDE = 1024  # of the square that SAM 2 sees
@@ -59,17 +59,7 @@ def sam2_config(checkpoint: Checkpoint, prefix: str) -> Sam2Config:
         CheckpointError: if a weight that tells a size is missing, or the image encoder is not Hiera-L and there is no
             such file.
     """
-    shapes = checkpoint.shapes
-
-    def shape(name: str) -> Shape:
-        return shapes[prefix + name]
-
-    def count(name: str) -> int:
-        """The number of items of a list, which `name` has `{}` for."""
-        number = 0
-        while prefix + name.format(number) in shapes:
-            number += 1
-        return number
+    shape, count = readers_below(checkpoint.shapes, prefix)
 
     trunk, decoder, head = "image_encoder.trunk", "sam_mask_decoder", "sam_mask_decoder.iou_prediction_head.layers"
     widths = [shape(f"{trunk}.blocks.{n}.norm2.weight")[0] for n in range(count(trunk + ".blocks.{}.norm2.weight"))]

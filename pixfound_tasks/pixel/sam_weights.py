@@ -7,7 +7,7 @@ from statistics import mode
 
 from transformers import SamConfig
 
-from pixfound_tasks.pixel.checkpoint import Rule, Shape
+from pixfound_tasks.pixel.checkpoint import Rule, Shape, readers_below
 
 # What the shapes do not tell. All published models have these numbers.
 _PATCHES_OF_WINDOW = 14
@@ -24,16 +24,7 @@ def sam_config(shapes: Mapping[str, Shape], prefix: str) -> SamConfig:
 
     Raises CheckpointError if a weight that tells a size is missing.
     """
-
-    def shape(name: str) -> Shape:
-        return shapes[prefix + name]
-
-    def count(name: str) -> int:
-        """The number of items of a list, which `name` has `{}` for."""
-        number = 0
-        while prefix + name.format(number) in shapes:
-            number += 1
-        return number
+    shape, count = readers_below(shapes, prefix)
 
     _, side, _, width = shape("image_encoder.pos_embed")
     patch = shape("image_encoder.patch_embed.proj.weight")[-1]
