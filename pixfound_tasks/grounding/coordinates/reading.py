@@ -41,6 +41,9 @@ Florence-2's `<loc_123>` without a label before them; it becomes a mask as it is
 beside a box. PaliGemma's mask codes are dropped with a word, since the weights that decode them are not public as a
 package.
 
+Corners that a sentence names ("top left (...), bottom right (...)") and the rows of Markdown tables of named axes are
+boxes, too (`rewriting`).
+
 Only the final answer is read (`response.final_answer`), and no arguments of tool calls. "Not there" is an empty list,
 null, a box of zeros, `{"found": false}` or a sentence in one of eleven languages (`denials`).
 """
