@@ -33,13 +33,16 @@ def can_overlap(judge: str | None) -> bool:
 def grounding_worker(device: torch.device) -> ThreadPoolExecutor:
     """Return an executor with one thread, so that answers are grounded one by one and in order.
 
-    PyTorch keeps the current GPU and the gradient mode per thread.
+    PyTorch keeps the current GPU and the gradient mode per thread. A device without a number is this thread's GPU.
     """
+    gpu = None
+    if device.type == "cuda":
+        gpu = torch.cuda.current_device() if device.index is None else device.index
 
     def begin() -> None:
         torch.set_grad_enabled(False)
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
+        if gpu is not None:
+            torch.cuda.set_device(gpu)
 
     return ThreadPoolExecutor(1, thread_name_prefix="grounding", initializer=begin)
 

@@ -31,6 +31,16 @@ def numbers(*batches, is_grounded=True, work=lambda number: number):
         yield Generated([partial(work, number) for number in batch], is_grounded)
 
 
+@pytest.mark.parametrize(("device", "number"), [("cuda", 3), ("cuda:1", 1)])
+def test_the_worker_uses_the_gpu_of_the_model(monkeypatch, device, number):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)  # the real one raises for a device without a number
+    with grounding_worker(torch.device(device)) as worker:
+        worker.submit(lambda: None).result()
+    assert chosen == [number]
+
+
 def test_results_come_in_order_with_and_without_a_worker(worker):
     batches = [1, 2, 3], [4], [], [5, 6], [7]
     for each in (worker, None):
