@@ -14,6 +14,7 @@ from pixfound_tasks.attention.chosen_heads import check_head_count, heads_of_lay
 from pixfound_tasks.attention.image_columns import ImageColumns, padded_indices
 from pixfound_tasks.attention.progress import Progress
 from pixfound_tasks.attention.rows import Call, attention_rows, full_precision, value_norms
+from pixfound_tasks.attention.waiting_queries import WaitingQueries, can_wait
 from pixfound_tasks.choices import check_choice
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Query = Literal["predict", "consume", "study"]
 QUERIES = get_args(Query)
 Heads = Literal["all"] | Sequence[int] | Sequence[tuple[int, int]]
 
-_ROWS_AT_ONCE = 32  # rows of a given answer; full rows are as long as the sequence, so they are never all in memory
+_ROWS_AT_ONCE = 32  # full rows are as long as the sequence, so they are never all in memory
 
 
 def check_query(query: str) -> Query:
@@ -76,6 +77,8 @@ class AttentionRecord:
         self._layer_rows: list[Tensor] = []
         self._step_layers: list[int] = []  # that attended in the current step
         self._steps: list[Tensor] = []
+        self._waiting = WaitingQueries()
+        self._can_wait = False  # until a forward call says so
         if self._columns.counts is not None:
             if not self._columns.counts.any():
                 raise ValueError(
@@ -104,6 +107,7 @@ class AttentionRecord:
             RuntimeError: if nothing was recorded.
         """
         check_choice("query", query, QUERIES)
+        self.settle()
         if not self._steps:
             raise RuntimeError(
                 "nothing was recorded: call model.generate, or the model itself, inside `with record_attention(...)`, "
@@ -127,12 +131,19 @@ class AttentionRecord:
                 rows[sample, ..., count:] = torch.nan
         return rows.cpu()
 
-    def expect(self, labels: Int[Tensor, "batch tokens"] | None) -> None:
+    def expect(self, labels: Int[Tensor, "batch tokens"] | None, keeps_keys: bool = False) -> None:
         """Note which tokens of the next forward call are the answer: the labels are -100 for all other tokens.
+
+        `keeps_keys` says that the call's cache only adds to its keys, so that rows can be computed later.
 
         Raises:
             ValueError: if a forward call with labels was already recorded.
         """
+        if not self._progress.steps:
+            self._can_wait = keeps_keys
+        elif not keeps_keys:
+            self.settle()
+            self._can_wait = False
         if self._labelled is not None and self._steps:
             raise ValueError("expected one forward call with labels per recording, but got another call")
         first = 0 if self._columns.of_encoder else 1  # the decoder of an encoder-decoder starts with a token of its own
@@ -146,7 +157,6 @@ class AttentionRecord:
             consuming = consuming.clamp(max=labels.shape[1] - 1)
         self._at = torch.cat([predicting, consuming], dim=1)
 
-    @torch.no_grad()
     def take(self, layer: int, call: Call) -> None:
         """Compute and keep the needed rows of one attention call of a recorded layer.
 
@@ -159,20 +169,36 @@ class AttentionRecord:
             self._begin(call)
         if self._at is None and not self._progress.is_prompt_complete:
             return  # an early chunk of the prompt
-        end = None if self.is_crossing else self._progress.end
-        with full_precision(call.query.device.type):
-            if self._at is None:
-                rows = self._reduced(layer, call, attention_rows(call, self._last_two(call), end))
-            else:
-                parts = self._at.to(call.query.device).split(_ROWS_AT_ONCE, dim=1)
-                rows = torch.cat([self._reduced(layer, call, attention_rows(call, at, end)) for at in parts], dim=1)
         self._step_layers.append(layer)
-        self._layer_rows.append(rows)
+        if self._can_wait and self._progress.steps and call.sizes.queries == 1:
+            self._waiting.add(layer, call)
+        else:
+            self._can_wait &= can_wait(call) and not self.is_crossing
+            self._compute(layer, call, self._last_two(call) if self._at is None else self._at, self._progress.end)
+        if layer == self.layers[-1]:
+            self._finish()
+
+    def settle(self) -> None:
+        """Compute the rows of all steps that wait."""
+        if not (count := len(self._waiting)):
+            return
+        for layer in self.layers:
+            call = self._waiting.take(layer, count)
+            at = torch.arange(count, device=call.query.device).expand(len(call.query), count)
+            self._compute(layer, call, at, self._waiting.end)
+        self._steps += self._step().unbind(dim=1)
+
+    @torch.no_grad()
+    def _compute(self, layer: int, call: Call, at: Int[Tensor, "batch rows"] | None, end: int) -> None:
+        """Compute and keep rows of a layer. `end` is that of `attention_rows` for self-attention."""
+        seen = None if self.is_crossing else end
+        parts = (None,) if at is None else at.to(call.query.device).split(_ROWS_AT_ONCE, dim=1)
+        with full_precision(call.query.device.type):
+            found = [self._reduced(layer, call, attention_rows(call, part, seen), end) for part in parts]
+        self._layer_rows.append(torch.cat(found, dim=1))
         if self.reduce == "mean" and len(self._layer_rows) == 2:
             total, more = self._layer_rows
             self._layer_rows = [total.add_(more.to(total.device))]
-        if layer == self.layers[-1]:
-            self._finish()
 
     def _last_two(self, call: Call) -> Int[Tensor, "batch 2"] | None:
         """Return the indices of the prompt's last two queries if both are needed; None if only the last query is."""
@@ -200,7 +226,7 @@ class AttentionRecord:
             self._progress.end = queries
 
     def _reduced(
-        self, layer: int, call: Call, rows: Float32[Tensor, "batch heads rows keys"]
+        self, layer: int, call: Call, rows: Float32[Tensor, "batch heads rows keys"], end: int
     ) -> Float32[Tensor, "batch rows image_tokens"] | Float32[Tensor, "batch rows recorded_heads image_tokens"]:
         """Reduce full rows to the image-token columns, summed over the recorded heads unless `reduce` is None."""
         if self.value_norm:
@@ -209,7 +235,7 @@ class AttentionRecord:
         if len(heads) < rows.shape[1]:
             rows = rows[:, list(heads)]
         rows = rows.sum(dim=1) if self.reduce == "mean" else rows.transpose(1, 2)
-        return self._columns.pick(rows, self._progress.end)
+        return self._columns.pick(rows, end)
 
     def _heads_in(self, layer: int, count: int) -> tuple[int, ...]:
         """Return the heads to record in a layer that has `count` of them. Layers may differ in their number."""
@@ -226,18 +252,25 @@ class AttentionRecord:
             raise ValueError(
                 f"expected layers {self.layers} to attend in order, but {layers} did: pass those as layers"
             )
-        if self.reduce == "mean":
-            step = self._layer_rows[0] / sum(len(heads) for heads in self._heads.values())
-        else:
-            device = self._layer_rows[0].device
-            most = max(rows.shape[2] for rows in self._layer_rows)
-            padded = [with_heads(rows.to(device), most) for rows in self._layer_rows]
-            step = torch.stack(padded, dim=2).cpu()
+        self._progress.steps += 1
+        if len(self._waiting):
+            self._waiting.end = self._progress.end
+            if len(self._waiting) == _ROWS_AT_ONCE:
+                self.settle()
+            return
+        step = self._step()
         if self._at is None and step.shape[1] == 2:
             self._earlier = step[:, 0]
         self._steps.append(step if self._at is not None else step[:, -1])
-        self._progress.steps += 1
-        self._layer_rows = []
+
+    def _step(self) -> Tensor:
+        """Return the kept rows of all layers, averaged over layers and heads unless `reduce` is None."""
+        kept, self._layer_rows = self._layer_rows, []
+        if self.reduce == "mean":
+            return kept[0] / sum(len(heads) for heads in self._heads.values())
+        device = kept[0].device
+        most = max(rows.shape[2] for rows in kept)
+        return torch.stack([with_heads(rows.to(device), most) for rows in kept], dim=2).cpu()
 
     def _announce(self, columns: int) -> None:
         if self.reduce is None:

@@ -17,7 +17,8 @@ from pixfound_tasks.attention.rows import Call
 from pixfound_tasks.hosts.attention_functions import FunctionTap
 from pixfound_tasks.hosts.attention_interface import Tap, attention_interfaces
 from pixfound_tasks.hosts.attention_modules import AttentionModule, attention_modules, reads_encoder
-from pixfound_tasks.hosts.model_config import head_count, kernel_name
+from pixfound_tasks.hosts.caches import cache_of, only_appends
+from pixfound_tasks.hosts.model_config import denoised_tokens, head_count, kernel_name
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
@@ -81,11 +82,12 @@ def record_attention(
 
     def before_forward(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if taps[0].is_open:  # a copy of the model made during recording keeps the hook
-            record.expect(_labels(module, args, kwargs))
+            record.expect(_labels(module, args, kwargs), only_appends(cache_of(kwargs)))
 
     hook = model.register_forward_pre_hook(before_forward, with_kwargs=True)
     try:
         yield record
+        record.settle()
     finally:
         hook.remove()
         for tap in taps:
@@ -132,10 +134,16 @@ def image_attention_modules(model: Any) -> list[AttentionModule]:
     attention or convolution. The layers that are left out are logged.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is none, or the decoder does not predict one token after another.
     """
     config = model.config.get_text_config(decoder=True)
     modules = attention_modules(model)
+    if modules and (block := denoised_tokens(model.config)):
+        raise ValueError(
+            f"expected a decoder that predicts one token after another, but {modules[0]} of {type(model).__name__} "
+            f"denoises blocks of {block} tokens, in several steps and attending in both directions: no row belongs to "
+            "the prediction of a token, so its attention is not recorded"
+        )
     crossing = [one for one in modules if one.is_crossing]
     if crossing:
         return crossing

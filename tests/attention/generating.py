@@ -8,10 +8,10 @@ STEPS = 6
 
 
 def generate(model, inputs, **options):
-    """Greedy generation of exactly STEPS tokens."""
-    length = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "pad_token_id": 0}
+    """Greedy generation of exactly STEPS tokens, unless the options say otherwise."""
+    length = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "pad_token_id": 0} | options
     with torch.inference_mode():
-        return model.generate(**inputs, do_sample=False, **length, **options)
+        return model.generate(**inputs, do_sample=False, **length)
 
 
 def eager_rows(model, inputs, image_tokens):
