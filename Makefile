@@ -57,9 +57,11 @@ coverage-models: $(VENV)/installed-dev
 COMPILE = UV_CONSTRAINT=$$($(PIP) config --global get global.constraint 2>/dev/null) \
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --prerelease disallow \
 	--no-annotate --no-header
+# All extras but those of other harnesses.
+LOCKED = --extra spacy --extra look --extra test --extra fuzz --extra dev
 lock: $(VENV)/bin/python
 	$(PIP) install --quiet uv
-	$(COMPILE) --all-extras --output-file constraints.txt pyproject.toml
+	$(COMPILE) $(LOCKED) --output-file constraints.txt pyproject.toml
 	$(COMPILE) --group report --constraint constraints.txt --output-file requirements-report.txt
 
 PIP = $(VENV)/bin/python -m pip

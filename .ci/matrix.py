@@ -2,8 +2,9 @@
 
 Installs the wheel with its test extra into one environment at a time, and runs a short suite. Every Python that is
 there tries the versions of the lock. The oldest Python also tries the oldest of each host, and of both, in their place.
-The newest Python also tries what pip picks without the lock. Prints a Markdown table of what was installed and how it
-went, and exits with 1 if anything failed.
+The newest Python also tries what pip picks without the lock, and the second one the extras for other harnesses, each in
+an environment of its own. Prints a Markdown table of what was installed and how it went, and exits with 1 if anything
+failed.
 
 `--here` tries this Python with the lock only: `make wheel-test`.
 """
@@ -15,7 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from environments import (
     HOSTS,
     PYTHONS,
     SHOWN,
+    SUITE,
     Built,
     Environment,
     build,
@@ -37,6 +39,8 @@ from environments import (
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+# Extras for other harnesses -> the tests that run them.
+HARNESSES = {"vlmevalkit": ("tests/vlmevalkit",), "inspect": ("tests/test_inspect_ai.py",)}
 HEAD = ("Python", "versions", *SHOWN, "short suite")
 
 
@@ -74,6 +78,10 @@ def main() -> None:
             if version == newest:
                 with make_environment(interpreter, built, Path(folder)) as environment:
                     rows.append(try_newest(environment, version))
+            if not options.here and version == PYTHONS[1]:
+                for extra in HARNESSES:
+                    with make_environment(interpreter, built, Path(folder)) as environment:
+                        rows.append(try_harness(environment, version, extra))
     print(table([HEAD, *(row.cells for row in rows)]))
     if not rows or not all(row.passed for row in rows):
         raise SystemExit(1)
@@ -95,13 +103,26 @@ def try_newest(environment: Environment, python: str) -> Row:
     return try_suite(environment, python, "newest", install_newest(environment, f"{environment.built.wheel}[test]"))
 
 
-def try_suite(environment: Environment, python: str, versions: str, done: subprocess.CompletedProcess[str]) -> Row:
+def try_harness(environment: Environment, python: str, extra: str) -> Row:
+    """What pip picks with an extra for another harness, whose requirements the lock does not have."""
+    progress(f"Python {python}: {extra}")
+    done = install_newest(environment, f"{environment.built.wheel}[test,{extra}]")
+    return try_suite(environment, python, extra, done, HARNESSES[extra])
+
+
+def try_suite(
+    environment: Environment,
+    python: str,
+    versions: str,
+    done: subprocess.CompletedProcess[str],
+    tests: Sequence[str] = SUITE,
+) -> Row:
     """Run the suite if the installation succeeded."""
     if done.returncode:
         print(done.stderr[-4000:], file=sys.stderr)
         return Row(python, versions, {}, f"not installed: {last_line(done.stderr)}", False)
     installed = environment.installed()
-    tried = environment.run_suite()
+    tried = environment.run_suite(tests)
     return Row(installed.python, versions, installed.versions, tried.line, tried.passed)
 
 

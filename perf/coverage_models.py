@@ -109,15 +109,27 @@ def find_geometry(toy: zoo_build.Toy, row: Row) -> None:
     """Find the places of image tokens as Lens does, and prove them by changed regions."""
     source = GeometrySource(toy.model, toy.processor, "auto", lambda images: toy.inputs([images], ["ab"]), toy.options)
     for sizes in ([SIZES[0]], [SIZES[1]], list(SIZES))[: 3 if toy.most_images > 1 else 2]:
+        try:
+            toy.inputs(zoo_rows.noise_images([sizes]), ["ab"])
+        except Exception as error:  # a fault of the processor, which takes one image
+            if len(sizes) == 1:
+                raise
+            row.note += f"{'; ' * bool(row.note)}its processor fails with images of {sizes}: {said_by(error)}"
+            continue
         found = source.find(sizes)
         if all(np.isnan(geometry.boxes[:, 0]).all() for geometry in found.geometries):
             row.geometry = "none: every image token sees the whole image"
             return
-        verdict = zoo_regions.check_regions(toy, [geometry.boxes for geometry in found.geometries], sizes)
+        boxes = [geometry.boxes for geometry in found.geometries]
+        verdict = zoo_regions.check_regions(
+            toy, boxes, sizes, reads_patches=found.reading is not None, is_convolved=found.how == "convolved"
+        )
         row.regions += verdict.tried
         if verdict.wrong:
             row.faults += (f"{verdict.wrong} of {verdict.tried} regions: {verdict.first}",)
     row.geometry = "registered" if found.how == "registered" else f"measured ({found.how})"
+    if found.reading is not None:
+        row.geometry = f"no place of their own; through the patches that they read, measured ({found.how})"
 
 
 def find_lens(toy: zoo_build.Toy, row: Row) -> None:
@@ -129,6 +141,11 @@ def find_lens(toy: zoo_build.Toy, row: Row) -> None:
 
 
 PLACE: dict[Callable[..., None], str] = {find_rows: "reason", find_geometry: "geometry", find_lens: "lens"}
+
+
+def said_by(error: Exception) -> str:
+    """Return the first sentence of an error that is not ours."""
+    return " ".join(str(error).split()).split(" You can try")[0].rstrip().replace("|", "\\|")
 
 
 def because(error: Exception) -> str:

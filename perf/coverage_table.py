@@ -17,7 +17,8 @@ and its real processor class. Of {total} architectures, {recorded} are recorded 
 
 - *Geometry*: where the places of image tokens come from. "registered" is the rule of the family, "measured" needs no
   rule. "none" says why there are no maps; rows are recorded all the same. The number is how many changed regions of
-  the image were answered most by a token whose box holds them: all that were tried.
+  the image were answered most by a token whose box holds them: all that were tried. Behind convolutions ("convolved"),
+  where neighbors answer, too, it is the middle of all answers that lies there.
 - *Layers*: those that are recorded. Layers without softmax attention are left out.
 - *Rows to eager*: the largest difference between recorded rows and eager attention, over one image, a batch of two
   prompts of different lengths and image sizes, and two images in a prompt if the model takes them.

@@ -195,7 +195,9 @@ CHANGES = {
     "filter": ("{source: 'COCO'}", "{source: ''}"),
     "sort": ("{sort: 'lowest'}", "{sort: 'id'}"),
     "search": ("{text: 'image 7'}", "{text: ''}"),
+    "compare": ("{mode: 'compare', sort: 'disagreement'}", "{mode: 'cards', sort: 'id'}"),
 }
+PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
 TIMED = "const start = performance.now(); set(%s); document.body.offsetHeight; return performance.now() - start;"
 
 
@@ -215,6 +217,7 @@ def in_browser(page: Path) -> dict[str, float]:
         start = time.perf_counter()
         driver.get(page.resolve().as_uri())
         found = {"opened": time.perf_counter() - start}
+        found["first content"] = driver.execute_script(PAINTED) / 1000
         start = time.perf_counter()
         driver.execute_async_script(WHEN_DRAWN)
         found["first card"] = time.perf_counter() - start

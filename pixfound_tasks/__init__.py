@@ -12,6 +12,7 @@ _PUBLIC = {
     "Response": "response:Response",
     "load_benchmark": "benchmarks:load",
     "load_run": "runs.load:load_run",
+    "look_widely": "attention.wide:look_widely",
     "masks": "masks",
     "metrics": "analysis.metrics",
     "parse_response": "response:from_text",

@@ -15,7 +15,7 @@ from pixfound_tasks.hosts.patches import (
     list_metrics_only,
     resume_killed_runs,
 )
-from pixfound_tasks.protocols import find_task
+from pixfound_tasks.protocols import PROTOCOLS, find_task, is_own_name
 
 if TYPE_CHECKING:
     from lmms_eval.models.registry_v2 import ModelManifest
@@ -51,11 +51,16 @@ def task_folders() -> list[Path]:
     return found
 
 
+def is_ours(name: str) -> bool:
+    """Whether a name for `--tasks` is that of one of our tasks, groups or tags."""
+    return is_own_name(name) or any(name == protocol.tag for protocol in PROTOCOLS)
+
+
 def register() -> list[ModelManifest]:
     """Entry point of the group `lmms_eval.models`: adds our tasks to lmms-eval's index, returns our models."""
     from lmms_eval.models.registry_v2 import ModelManifest
 
-    add_task_folders(task_folders)
+    add_task_folders(task_folders, is_ours)
     resume_killed_runs(MODELS)
     ask_failed_requests_again()
     complete_chat_prompts()

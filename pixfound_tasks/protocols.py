@@ -223,11 +223,14 @@ def find_task(name: str) -> Task | None:
     return None
 
 
+def own_names(benchmark: str) -> list[str]:
+    """The names of a benchmark's groups and tasks."""
+    return [f"{benchmark}{group}" for group in GROUPS] + [f"{benchmark}_{protocol.suffix}" for protocol in PROTOCOLS]
+
+
 def is_own_name(name: str) -> bool:
     """Whether a name is that of one of our tasks or groups."""
-    return find_task(name) is not None or any(
-        name == f"{benchmark}{group}" for benchmark in benchmark_names() for group in GROUPS
-    )
+    return any(name in own_names(benchmark) for benchmark in benchmark_names())
 
 
 def protocol_of(task: str) -> Protocol | None:

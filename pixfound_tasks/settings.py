@@ -137,6 +137,13 @@ OWN = (
         check="pixfound_tasks.grounding.segmenters.base:check_segmenter",
     ),
     Setting(
+        "PIXFOUND_TOKENMAPS",
+        "The number of an answer's first tokens whose attention maps a response keeps, so that the report can show the "
+        "answer token by token. A map takes about 400 bytes. No score depends on them.",
+        default="64",
+        check="pixfound_tasks.response.maps:check_token_maps",
+    ),
+    Setting(
         "PIXFOUND_VARIATIONS",
         "The rules of the sensitivity tasks' variations: `default`, or `study`, see "
         "`pixfound_tasks/prompts/study_variants.py`.",
@@ -156,6 +163,7 @@ FOREIGN = (
     Setting("LMMS_EVAL_PLUGINS", "Plugins that lmms-eval loads beside the installed ones.", otherwise="none"),
     Setting("OPENAI_API_KEY", "The key of the judge `openai:MODEL`.", otherwise="no such judge", is_secret=True),
     Setting("OPENAI_API_URL", "The chat-completions server of the judge `openai:MODEL`.", otherwise="OpenAI's"),
+    Setting("PRED_FORMAT", "VLMEvalKit's format of its tables of replies: `tsv`, `xlsx` or `json`.", otherwise="`tsv`"),
     Setting("XDG_CACHE_HOME", "The folder of all caches.", otherwise="`~/.cache`"),
 )
 _TABLE = {setting.name: setting for setting in (*OWN, *FOREIGN)}

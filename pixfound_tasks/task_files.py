@@ -14,7 +14,7 @@ from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.protocols import PROTOCOLS, Protocol, metrics_of
 
 _GENERATED = "# Written by pixfound_tasks.task_files: change pixfound_tasks/protocols.py, not this file."
-_GROUPS = {
+GROUP_MEMBERS = {
     "": (("vqa", "ground"), "harmonic_mean"),
     "_paper": (("vqa_open", "vqa", "ground"), "score_of_maxima"),
 }
@@ -23,7 +23,7 @@ _GROUPS = {
 def task_files(benchmark: Benchmark) -> dict[str, str]:
     """The content of every task YAML of a benchmark by its file name."""
     tasks = {f"{benchmark.name}_{protocol.suffix}": _task(benchmark, protocol) for protocol in PROTOCOLS}
-    groups = {f"{benchmark.name}{end}": _group(benchmark.name, end) for end in _GROUPS}
+    groups = {f"{benchmark.name}{end}": _group(benchmark.name, end) for end in GROUP_MEMBERS}
     return {f"{name}.yaml": text for name, text in (tasks | groups).items()}
 
 
@@ -59,7 +59,7 @@ def _task_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
     yield "generation_kwargs:"
     yield from (f"  max_new_tokens: {protocol.max_new_tokens}", "  do_sample: false", "  until: []")
     yield from _metric_lines(benchmark, protocol)
-    yield from ("metadata:", "  version: 1.0")
+    yield from ("metadata:", "  version: 1.0", f"  versions: {_function('tasks.versions.VERSIONS')}")
     if protocol.variations:
         yield f"  variations: {protocol.variations}"
     if protocol.asks == "open":
@@ -78,7 +78,7 @@ def _metric_lines(benchmark: Benchmark, protocol: Protocol) -> Iterator[str]:
 
 
 def _group(name: str, end: str) -> str:
-    suffixes, aggregation = _GROUPS[end]
+    suffixes, aggregation = GROUP_MEMBERS[end]
     lines = [
         _GENERATED, f"group: {name}{end}", "task:", *(f"  - {name}_{suffix}" for suffix in suffixes),
         "aggregate_metric_list:", "  - metric: score",

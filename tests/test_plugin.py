@@ -66,16 +66,16 @@ def test_the_task_yamls_are_those_that_the_table_gives():
 def test_adding_the_task_folder_twice_changes_nothing():
     from lmms_eval.tasks import TaskManager
 
-    patches.add_task_folders(plugin.task_folders)
+    patches.add_task_folders(plugin.task_folders, plugin.is_ours)
     wrapped = TaskManager.initialize_tasks
-    patches.add_task_folders(plugin.task_folders)
+    patches.add_task_folders(plugin.task_folders, plugin.is_ours)
     assert TaskManager.initialize_tasks is wrapped
 
 
 def test_a_users_own_include_path_is_kept(tmp_path):
     from lmms_eval.tasks import TaskManager
 
-    patches.add_task_folders(plugin.task_folders)
+    patches.add_task_folders(plugin.task_folders, plugin.is_ours)
     (tmp_path / "own.yaml").write_text("task: my_own_task\n")
     for include_path in (str(tmp_path), [str(tmp_path)]):
         assert {"my_own_task", *TASKS} <= set(TaskManager(include_path=include_path, include_defaults=False).all_tasks)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pixfound_tasks.response import CoarseMap, Phrase, Response, coarse_map, maps, to_text
+from pixfound_tasks.response import CoarseMap, Phrase, Response, coarse_map, from_text, maps, to_text
 
 
 def levels(found: CoarseMap) -> np.ndarray:
@@ -67,3 +67,28 @@ def test_what_is_written_is_read(size):
 def test_two_levels_a_byte_the_first_one_high():
     """0, 15, 7: the bytes 0x0f and 0x70, in base64 D3A=."""
     assert maps.to_fields(CoarseMap((1, 3), bytes([0, 15, 7]))) == {"size": [1, 3], "levels": "D3A="}
+
+
+def test_the_maps_of_tokens_come_back_as_they_went():
+    """A flat one and one that was not recorded have no map, but keep their place."""
+    seen = maps.TokenMap((0, 3), coarse_map(np.random.RandomState(0).random_sample((30, 20))))
+    found = (seen, maps.TokenMap((3, 3)), maps.TokenMap((4, 9), coarse_map(np.eye(30, 20))))
+    response = Response("See it now", token_maps=found)
+    assert from_text(to_text(response), (30, 20)) == response
+    assert "token_maps" not in to_text(Response("See", token_maps=(maps.TokenMap((0, 3)),)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"chars": [[0, 3]]}, {"chars": [[3, 0], [0, 1]]}, {"levels": ["", ""]}, {"size": [99, 1]}, {"chars": "ab"}],
+)
+def test_token_maps_that_cannot_be_read_are_left_out(change):
+    written = {"size": [1, 2], "chars": [[0, 1], [1, 2]], "levels": ["EAAA"[:4], None]} | change
+    response = from_text(json.dumps({"masks": [], "token_maps": written}), (10, 20))
+    assert (response.token_maps, response.masks, response.problems) == ((), (), ())
+
+
+@pytest.mark.parametrize("value", ["-1", "1001", "many", "1.5"])
+def test_the_number_of_tokens_with_maps_is_checked(value):
+    with pytest.raises(ValueError, match="PIXFOUND_TOKENMAPS from 0 to 1000"):
+        maps.check_token_maps(value)

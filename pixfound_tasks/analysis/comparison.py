@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from pixfound_tasks.analysis.intervals import RESAMPLES, Interval, Values, bootstrap, score_of_means
+from pixfound_tasks.notebook import number, table
 
 
 class Paired(NamedTuple):
@@ -36,6 +37,10 @@ class Comparison(NamedTuple):
     effect: Interval
     p_value: float
 
+    def _repr_html_(self) -> str:
+        """Shows the difference, its interval and the p-value, in a notebook."""
+        return _table(self.effect, self.p_value)
+
 
 class McNemar(NamedTuple):
     """A comparison of correct answers, with the numbers of units that only one of the runs has correct."""
@@ -44,6 +49,22 @@ class McNemar(NamedTuple):
     p_value: float
     only_first: int
     only_second: int
+
+    def _repr_html_(self) -> str:
+        """Shows the difference, its interval and the p-value, in a notebook."""
+        only = {"correct only in the first": str(self.only_first), "only in the second": str(self.only_second)}
+        return _table(self.effect, self.p_value, **only)
+
+
+def _table(effect: Interval, p_value: float, **more: str) -> str:
+    values = [
+        number(effect.value),
+        f"{number(effect.low)} to {number(effect.high)}",
+        str(effect.units),
+        number(p_value),
+    ]
+    headings = ("second minus first", "95 % interval", "units", "p", *more)
+    return table("Difference of two runs", headings, [[*values, *more.values()]])
 
 
 def compare_means(values: Paired, resamples: int = RESAMPLES) -> Comparison:

@@ -44,7 +44,13 @@ class Proof:
             return f"{line} {self.fault}"
         (geometry,), cost = self.measurement.geometries, self.measurement.cost
         placed = int((geometry.boxes[:, 0] == geometry.boxes[:, 0]).sum())
-        line += f" {len(geometry.boxes)} image tokens, {placed} with a place, by {self.measurement.how}; "
+        if (reading := self.measurement.reading) is None:
+            line += f" {len(geometry.boxes)} image tokens, {placed} with a place, by {self.measurement.how}; "
+        else:
+            line += (
+                f" {reading.tokens} image tokens with no place of their own, which read {placed} patches with a place, "
+                f"by {self.measurement.how}; "
+            )
         if isinstance(self.off, Deviation) and not (self.off.missing or self.off.extra):
             line += f"largest deviation {self.off.pixels:.2f} px ({self.off.boxes:.1%} of a side)"
         else:

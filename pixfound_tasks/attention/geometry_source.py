@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
@@ -16,8 +16,13 @@ from pixfound_tasks.attention.measured.cache import GeometryCache, Kept
 from pixfound_tasks.attention.measured.comparison import Deviation, deviation
 from pixfound_tasks.attention.measured.errors import NoPlace, NotMeasurable
 from pixfound_tasks.attention.measured.measure import Measurement, measure, measure_ids, prove_geometries
+from pixfound_tasks.attention.measured.query_reading import Reading
+from pixfound_tasks.attention.measured.query_shares import query_shares
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 from pixfound_tasks.choices import check_choice
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
 
 GeometryMode = Literal["auto", "measured", "registered"]
 MODES = get_args(GeometryMode)
@@ -33,11 +38,36 @@ class Found(NamedTuple):
         geometries: one per image.
         ids: the ids of the image tokens in the prompt; empty if the configuration names none.
         how: "registered", or how it was measured.
+        reading: how image tokens without a place of their own read patches, whose geometries these are then.
     """
 
     geometries: tuple[TokenGeometry, ...]
     ids: tuple[int, ...]
     how: str
+    reading: Reading | None = None
+
+    @property
+    def tokens(self) -> int:
+        """The number of image tokens."""
+        return sum(len(own.boxes) for own in self.geometries) if self.reading is None else self.reading.tokens
+
+    def over_patches(
+        self, model: Any, inputs: Mapping[str, Any], values: Sequence[Float32[np.ndarray, "*rows image_tokens"]]
+    ) -> list[Float32[np.ndarray, "*rows places"]]:
+        """Return values over a prompt's image tokens as values over the tokens of the geometries.
+
+        These are the same, unless image tokens have no place of their own. Each value is then shared out among the
+        patches as its token read them, see `measured.query_shares`; the vision part of the model runs once for that.
+
+        Args:
+            model: the model.
+            inputs: its inputs for this prompt alone.
+            values: arrays whose last axis are the image tokens.
+        """
+        if self.reading is None:
+            return list(values)
+        shares = query_shares(model, inputs, self.reading)
+        return [(value @ shares).astype(value.dtype) for value in values]
 
 
 def check_mode(mode: str) -> GeometryMode:
@@ -116,7 +146,7 @@ class GeometrySource:
             kept = self._measured(sizes)
             if kept.ids:
                 self._measured_ids = tuple(sorted({*(self._measured_ids or ()), *kept.ids}))
-            return Found(kept.geometries, kept.ids, kept.how)
+            return Found(kept.geometries, kept.ids, kept.how, kept.reading)
         geometries = token_geometries(self.model.config, self.processor, sizes, None, self.images_kwargs)
         found = Found(geometries, self.image_ids(), "registered")
         if self.mode == "auto":
@@ -157,12 +187,13 @@ class GeometrySource:
             return kept
         measurement = self.measure(sizes)
         cost = measurement.cost
+        through = "" if measurement.reading is None else ", through the image tokens' attention to patches"
         logger.info(
-            f"token geometry of {self._name} measured ({measurement.how}) for images of (height, width) "
+            f"token geometry of {self._name} measured ({measurement.how}{through}) for images of (height, width) "
             f"{[tuple(size) for size in sizes]} in {cost.seconds:.2f} s: {cost.forwards} runs of the vision part, "
             f"{cost.backwards} gradients, {cost.calls} calls of the processor"
         )
-        kept = Kept(measurement.geometries, measurement.ids, measurement.how)
+        kept = Kept(measurement.geometries, measurement.ids, measurement.how, measurement.reading)
         self._cache().write(sizes, kept)
         return kept
 
@@ -197,9 +228,9 @@ class GeometrySource:
         self._checked.add(key)
 
 
-def check_tokens(config: Any, geometries: Sequence[TokenGeometry], count: int) -> None:
+def check_tokens(config: Any, found: Found, count: int) -> None:
     """Raise ValueError if a prompt's geometries do not fit its `count` image tokens, or give one image no place."""
-    expected = sum(len(geometry.boxes) for geometry in geometries)
+    geometries, expected = found.geometries, found.tokens
     # With cross-attention, the image tokens are not part of the prompt.
     is_crossing = bool(getattr(config.get_text_config(), "cross_attention_layers", None))
     if expected != count and not is_crossing:

@@ -11,11 +11,17 @@ from PIL import Image
 from torch import Tensor
 from transformers import ProcessorMixin, logging
 
+from pixfound_tasks.attention.measured.image_tokens import MARKED
+
 if TYPE_CHECKING:
     from jaxtyping import Int
 
 # Per-token inputs other than the ids. A new token takes the value of the last token, as in generation.
-_PER_TOKEN = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+_PER_TOKEN = (
+    "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask", "image_attention_mask", MARKED,
+)  # fmt: skip
+
+_FRAMES = 4  # of a video that shows an image, as InstructBLIP-Video's prompts have
 
 # What stands for an image in the text of each processor, see `image_placeholder`.
 _PLACEHOLDERS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
@@ -51,7 +57,12 @@ def prompt_inputs(
 def _processed(
     processor: Any, images: Sequence[Sequence[Image.Image]], texts: Sequence[str], options: dict[str, Any]
 ) -> Any:
-    """Call a processor with the images of each text, or with one list of all images if it takes no other."""
+    """Call a processor with the images of each text, or with one list of all images if it takes no other.
+
+    A processor for videos alone gets each image as a video of equal frames.
+    """
+    if getattr(processor, "video_processor", None) and not getattr(processor, "image_processor", None):
+        images = [_as_video(own) for own in images]
     try:
         return processor(images=[list(own) for own in images], text=list(texts), **options)
     except (TypeError, ValueError, AttributeError) as error:
@@ -59,6 +70,15 @@ def _processed(
             return processor(images=[image for own in images for image in own], text=list(texts), **options)
         except Exception:
             raise error from None
+
+
+def _as_video(images: Sequence[Image.Image]) -> Sequence[Image.Image]:
+    """Return the frames of a video that shows an image. Raises ValueError if there are several images."""
+    if len(images) != 1:
+        raise ValueError(
+            f"expected one image per prompt for a model that reads videos, shown to it as one, but got {len(images)}"
+        )
+    return [*images] * _FRAMES
 
 
 def padded_to_square(image: Image.Image, processor: Any) -> Image.Image:
@@ -78,14 +98,11 @@ def append_answers(
     Returns the inputs and the labels: the answers' ids, and -100 elsewhere.
     """
     ids, length = inputs["input_ids"], max(len(answer) for answer in answers)
-    given = torch.full((len(answers), length), -100)
-    for row, answer in zip(given, answers):
-        row[: len(answer)] = torch.tensor(answer)
-    given = given.to(ids.device)
+    given = padded_answers(answers).to(ids.device)
     labels = torch.cat([torch.full_like(ids, -100), given], dim=1)
     inputs["input_ids"] = torch.cat([ids, given.clamp(min=0)], dim=1)
     for name in _PER_TOKEN:
-        if name in inputs:
+        if name in inputs and inputs[name].shape[:2] == ids.shape:  # Phi-4's image_attention_mask is one of patches
             inputs[name] = torch.cat(
                 [inputs[name], inputs[name][:, -1:].expand(-1, length, *inputs[name].shape[2:])], 1
             )
@@ -93,6 +110,24 @@ def append_answers(
     if family == "paligemma":
         inputs["token_type_ids"][:, -length:] = 1  # the suffix, the only part with causal attention
     return inputs, labels
+
+
+def padded_answers(answers: Sequence[Sequence[int]]) -> Int[Tensor, "batch tokens"]:
+    """Return answers' ids, padded on the right with -100."""
+    given = torch.full((len(answers), max(len(answer) for answer in answers)), -100)
+    for row, answer in zip(given, answers):
+        row[: len(answer)] = torch.tensor(answer)
+    return given
+
+
+def with_prompt(inputs: Any, ids: Int[Tensor, "batch begun"]) -> Any:
+    """Return the inputs with other ids for their prompts, which may leave out the last ones. `inputs` is changed."""
+    before = inputs["input_ids"].shape
+    inputs["input_ids"] = ids
+    for name in _PER_TOKEN:
+        if name in inputs and inputs[name].shape[:2] == before:
+            inputs[name] = inputs[name][:, : ids.shape[1]]
+    return inputs
 
 
 def token_spans(tokenizer: Any, ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pixfound_tasks.attention.answer_start import left_out
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.attention.geometry_source import Found, GeometryMode, GeometrySource, check_mode, check_tokens
 from pixfound_tasks.attention.inputs import (
@@ -24,7 +25,7 @@ from pixfound_tasks.attention.inputs import (
 )
 from pixfound_tasks.attention.localization_heads import choose_heads
 from pixfound_tasks.attention.look import Look
-from pixfound_tasks.attention.measured.image_tokens import image_mask
+from pixfound_tasks.attention.measured.image_tokens import prompt_image_mask
 from pixfound_tasks.attention.measured.measure import Measurement
 from pixfound_tasks.attention.record import QUERIES, Heads, Query
 from pixfound_tasks.attention.recorded_batch import record_batch
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 AnyImage = Image.Image | str | Path | np.ndarray  # see `as_rgb`
 Images = AnyImage | Sequence[AnyImage]  # the images of one prompt
+THROUGH = "through the resampler"  # a look's geometry if image tokens read patches, and have no place of their own
 _MEASURED_PROMPT = "Describe the image."
 
 
@@ -126,22 +128,33 @@ class Lens:
         image_lists = [_several(image) for image in images]
         inputs = self.inputs(image_lists, prompts)
         # Computed before the model runs, so that a family without a geometry fails at once.
-        geometries = [self._geometries(own) for own in image_lists]
+        places = [self.find_geometry([(image.height, image.width) for image in own]) for own in image_lists]
         image_tokens = self.image_tokens(inputs)
-        counts = [sum(len(geometry.boxes) for geometry in own) for own in geometries]
+        counts = [found.tokens for found in places]
         held = counts if image_tokens is None else image_tokens.sum(dim=1).tolist()
-        for own, count in zip(geometries, held):
-            check_tokens(self.model.config, own, count)
+        for found, count in zip(places, held):
+            check_tokens(self.model.config, found, count)
         ids, recordings, faults = record_batch(self, image_lists, inputs, image_tokens, counts, answers, generation)
         texts = [token_spans(self.processor.tokenizer, answer) for answer in ids]
         values = [REDUCERS[self.reducer].function(non_finite_rows_to_nan(recorded)) for recorded in recordings]
         settings = [self._settings(prompt) | fault for prompt, fault in zip(prompts, faults)]
-        return [
-            Look(text, chars, recorded.rows, reduced, own_geometries, own_settings, own_images)
-            for (text, chars), recorded, reduced, own_geometries, own_settings, own_images in zip(
-                texts, recordings, values, geometries, settings, image_lists
+        looks = []
+        for index, found in enumerate(places):
+            rows, reduced = self._over_patches(
+                found, image_lists[index], prompts[index], [recordings[index].rows, values[index]]
             )
-        ]
+            through = {} if found.reading is None else {"geometry": THROUGH}
+            looks.append(
+                Look(*texts[index], rows, reduced, found.geometries, settings[index] | through, image_lists[index])
+            )
+        return looks
+
+    def _over_patches(
+        self, found: Found, images: Sequence[Image.Image], prompt: str, values: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return `found.over_patches` of values of one prompt."""
+        inputs = {} if found.reading is None else self.inputs([images], [prompt])
+        return found.over_patches(self.model, inputs, values)
 
     def answer_all(self, images: Sequence[Images], prompts: Sequence[str], **generation: Any) -> list[Answer]:
         """Generate one answer per prompt without recording anything."""
@@ -158,14 +171,14 @@ class Lens:
         maps = []
         for image, prompt in zip(images, prompts):
             inputs = self.inputs([(image,)], [prompt])
-            (geometry,) = self._geometries([image])
+            found = self.find_geometry([(image.height, image.width)])
             image_tokens = self.image_tokens(inputs)
-            check_tokens(
-                self.model.config, [geometry], len(geometry.boxes) if image_tokens is None else int(image_tokens.sum())
-            )
+            check_tokens(self.model.config, found, found.tokens if image_tokens is None else int(image_tokens.sum()))
+            self.left_out(inputs)  # found out before the recording
             with record_attention(self.model, image_tokens, reduce=None, layers=self.layers) as record:
                 self.generate(inputs, {"max_new_tokens": 1})
-            maps.append(record.rows()[0, 0].numpy()[..., geometry.finest_grid()])
+            (rows,) = found.over_patches(self.model, inputs, [record.rows()[0, 0].numpy()])
+            maps.append(rows[..., found.geometries[0].finest_grid()])
         chosen = choose_heads(maps, count)
         return replace(self, layers="all", heads=tuple((record.layers[layer], head) for layer, head in chosen))
 
@@ -217,17 +230,16 @@ class Lens:
         sequences = getattr(output, "sequences", output)
         if reads_encoder(self.model):
             return answer_ids(sequences, 1, ends)  # after the token that a decoder starts with
-        length = inputs["input_ids"].shape[1]
-        if not self.image_ids and not torch.equal(sequences[:, 1:length], inputs["input_ids"][:, 1:]):
-            raise ValueError(
-                f"expected answers of {type(self.model).__name__} after their prompts, but its generate changes them"
-            )
-        return answer_ids(sequences, length, ends)
+        return answer_ids(sequences, inputs["input_ids"].shape[1] - self.left_out(inputs), ends)
+
+    def left_out(self, inputs: Any) -> int:
+        """Return how many of a prompt's last tokens `model.generate` leaves out, see `answer_start.left_out`."""
+        return 0 if reads_encoder(self.model) or self.image_ids else left_out(self.model, inputs)
 
     def image_tokens(self, inputs: Any) -> Bool[Tensor, "batch prompt"] | None:
         """Return which prompt tokens are image tokens. None if the decoder reads the image by cross-attention alone."""
         ids = self.image_ids
-        return image_mask(inputs["input_ids"], torch.tensor(ids)) if ids else None
+        return prompt_image_mask(inputs, ids) if ids else None
 
     def find_geometry(self, sizes: Sequence[Size]) -> Found:
         """Return the geometry of the image tokens of a prompt with images of these (height, width).
@@ -241,9 +253,6 @@ class Lens:
             return found
         cropped = tuple(geometry.cropped(size) for geometry, size in zip(found.geometries, sizes))
         return found._replace(geometries=cropped)
-
-    def _geometries(self, images: Sequence[Image.Image]) -> tuple[TokenGeometry, ...]:
-        return self.find_geometry([(image.height, image.width) for image in images]).geometries
 
     def _settings(self, prompt: str) -> dict[str, Any]:
         """Return how a look was recorded, for its file."""

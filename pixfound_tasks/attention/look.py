@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from pixfound_tasks.attention.geometry import TokenGeometry
+from pixfound_tasks.attention.head_rows import HeadRows
+from pixfound_tasks.attention.look_file import load_look, save_look
 from pixfound_tasks.attention.token_grids import Method
 from pixfound_tasks.attention.token_peaks import covers_a_pixel, token_peak
 from pixfound_tasks.attention.token_sums import PositiveSums, positive_sums, token_coarse_map
-from pixfound_tasks.files import replacing
+from pixfound_tasks.choices import check_choice
 from pixfound_tasks.response import CoarseMap
 from pixfound_tasks.response.final_answer import final_answer
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float32
     from matplotlib.figure import Figure
 
-SCHEMA = "pixfound-look/1"
 PLOTTED = 448  # longest side of a plotted map, in pixels
 _ROUNDING = 1e-6  # rounding error of float32 sums, relative to the summed values
 Span = str | tuple[int, int]  # a phrase of the text, or its half-open character range
@@ -44,6 +42,8 @@ class Look:
         geometries: one `TokenGeometry` per image of the prompt. Their tokens follow each other in `rows`.
         settings: how the look was recorded.
         images: the images of the prompt, or None after loading.
+        heads: the attention by layer and head, if it was kept; see `look_widely`.
+        others: the outputs of other reducers on the same recording, by name.
     """
 
     text: str
@@ -53,6 +53,8 @@ class Look:
     geometries: tuple[TokenGeometry, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     images: tuple[Image.Image, ...] | None = field(default=None, repr=False)
+    heads: HeadRows | None = field(default=None, repr=False)
+    others: Mapping[str, Float32[np.ndarray, "tokens image_tokens"]] = field(default_factory=dict, repr=False)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -120,8 +122,10 @@ class Look:
         if settings.get("query") == "consume" and end < len(self.token_chars):
             settings = settings | {"query": "predict"}  # the attention of the part's last token was computed
         return replace(
-            self, text=self.text[start:stop], token_chars=token_chars, rows=rows, values=values, settings=settings
-        )
+            self, text=self.text[start:stop], token_chars=token_chars, rows=rows, values=values, settings=settings,
+            heads=self.heads and self.heads.part(slice(first, end)),
+            others={name: values[first:end] for name, values in self.others.items()},
+        )  # fmt: skip
 
     def peak(self, span: Span, image: int = 0, rank: int = 1) -> tuple[float, float] | None:
         """Return the highest pixel of a phrase's map, or its rank-th highest, as (x, y) in fractions of the image.
@@ -162,31 +166,35 @@ class Look:
             picture = self.images[image]
         small = replace(self, geometries=tuple(geometry.shrunk(PLOTTED) for geometry in self.geometries))
         titles = [self.text[slice(*chars)] for chars in ranges]
-        return plot_maps([small.phrase_map(chars, image) for chars in ranges], titles, picture)
+        label = f"attention, {self.settings['reducer']}" if "reducer" in self.settings else "attention"
+        return plot_maps([small.phrase_map(chars, image) for chars in ranges], titles, picture, label)
+
+    def _repr_html_(self) -> str:
+        """Show the answer and what its words looked at, in a notebook."""
+        from pixfound_tasks.attention.plot import look_html  # matplotlib is slow to import
+
+        return look_html(self)
+
+    def by(self, reducer: str) -> Look:
+        """Return the same look by another reducer, whose values it keeps; see `look_widely`.
+
+        Raises ValueError if it does not keep them.
+        """
+        own = self.settings.get("reducer")
+        if reducer == own:
+            return self
+        check_choice("the reducer", reducer, [*self.others, *filter(None, [own])])
+        others = {name: values for name, values in self.others.items() if name != reducer}
+        others |= {str(own): self.values} if own else {}
+        settings = self.settings | {"reducer": reducer}
+        return replace(self, values=self.others[reducer], others=others, settings=settings)
 
     def save(self, path: str | Path) -> None:
         """Write everything except the images: arrays as safetensors, the rest as JSON in the file's header.
 
         The write is atomic, even if several processes write the same file.
         """
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {"rows": self.rows, "values": self.values}
-        arrays |= {f"boxes_{index}": geometry.boxes for index, geometry in enumerate(self.geometries)}
-        head = {
-            "schema": SCHEMA,
-            "text": self.text,
-            "token_chars": self.token_chars,
-            "sizes": [geometry.size for geometry in self.geometries],
-            "settings": self.settings,
-        }
-        # safetensors writes an array's raw memory and ignores its strides.
-        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        try:
-            with replacing(path) as beside:
-                save_file(contiguous, beside, {"look": json.dumps(head, default=_as_json)})
-        except SafetensorError as error:  # a disk error, which does not name the file
-            raise OSError(f"expected to write {path}, but got {error}") from error
+        save_look(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Look:
@@ -195,26 +203,7 @@ class Look:
         Raises:
             ValueError: if the file was not written by `save`.
         """
-        try:
-            with safe_open(path, "numpy") as file:
-                head = json.loads((file.metadata() or {})["look"])
-                boxes = [file.get_tensor(f"boxes_{index}") for index in range(len(head["sizes"]))]
-                rows, values = file.get_tensor("rows"), file.get_tensor("values")
-            geometries = tuple(TokenGeometry(*place) for place in zip(boxes, map(tuple, head["sizes"])))
-            chars = tuple((int(start), int(end)) for start, end in head["token_chars"])
-            look = cls(head["text"], chars, rows, values, geometries, head["settings"])
-            count = sum(len(geometry.boxes) for geometry in geometries)
-            is_whole = head["schema"] == SCHEMA and rows.shape == values.shape == (len(chars), count)
-        except (SafetensorError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise ValueError(
-                f"expected {path} to be written by Look.save as {SCHEMA}, but reading it gave {error!r}: save it again"
-            ) from error
-        if not is_whole:
-            raise ValueError(
-                f"expected {path} to be written by Look.save as {SCHEMA}, but its schema or array shapes do not match: "
-                "save it again"
-            )
-        return look
+        return load_look(path)
 
     def _range(self, span: Span) -> tuple[int, int]:
         if not isinstance(span, str):
@@ -227,13 +216,6 @@ class Look:
     def _of_image(self, values: Float32[np.ndarray, " image_tokens"], image: int) -> Float32[np.ndarray, " tokens"]:
         start = sum(len(geometry.boxes) for geometry in self.geometries[:image])
         return values[start : start + len(self.geometries[image].boxes)]
-
-
-def _as_json(value: Any) -> Any:
-    """Convert what JSON does not know: numpy and torch arrays and numbers, ranges, paths."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return list(value) if isinstance(value, Iterable) else str(value)
 
 
 def tokens_within(token_chars: tuple[tuple[int, int], ...], chars: tuple[int, int]) -> tuple[int, int]:

@@ -12,14 +12,16 @@ import torch
 from PIL import Image
 
 from pixfound_tasks.attention.activations import record_activations
-from pixfound_tasks.attention.inputs import append_answers
+from pixfound_tasks.attention.answer_start import begun
+from pixfound_tasks.attention.inputs import append_answers, padded_answers, with_prompt
+from pixfound_tasks.attention.measured.image_tokens import MARKED, tokens_before
 from pixfound_tasks.attention.record import AttentionRecord
 from pixfound_tasks.attention.recorder import record_attention
 from pixfound_tasks.attention.reducers import GENERIC_PROMPT, REDUCERS, Recorded
 from pixfound_tasks.hosts.attention_modules import reads_encoder
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float32
+    from jaxtyping import Bool, Float32, Int
     from torch import Tensor
 
     from pixfound_tasks.attention.lens import Lens
@@ -66,16 +68,19 @@ def record_batch(
         ValueError: if the reducer has no heads or does not suit the model, answers are given to an encoder-decoder, or
             the model attends to another number of image tokens than `counts` says.
     """
-    _check(lens, image_tokens, answers)
+    _check(lens, image_tokens)
     needs = REDUCERS[lens.reducer].needs
     prompt_ids = inputs.get("input_ids")
     options: dict[str, Any] = {"layers": lens.layers, "heads": lens.heads, "value_norm": "value_norm" in needs}
     options["before_last"] = lens.query == "study"
+    lens.left_out(inputs)  # found out before the recording, which is of one generation
+    changes = reads_encoder(lens.model) or not lens.image_ids
+    start = begun(lens.model, inputs) if answers is not None and changes else None
     with ExitStack() as recording:
         if "activations" in needs:
             hidden = recording.enter_context(record_activations(lens.model, image_tokens))
         record = recording.enter_context(record_attention(lens.model, image_tokens, **options))
-        ids = lens.generate(inputs, generation) if answers is None else _read(lens, inputs, answers, record)
+        ids = lens.generate(inputs, generation) if answers is None else _read(lens, inputs, answers, start, record)
     rows = record.rows(lens.query, [len(answer) + ("end" in needs) for answer in ids]).numpy()
     if rows.shape[-1] != max(counts):
         raise ValueError(
@@ -93,7 +98,7 @@ def record_batch(
         ]
         recordings = [replace(recorded, end=end) for recorded, end in zip(recordings, ends)]
     if "generic" in needs:
-        generic = _generic(lens, images)
+        generic = generic_rows(lens, images)
         recordings = [replace(recorded, generic=generic[i, : counts[i]]) for i, recorded in enumerate(recordings)]
     if "activations" in needs:
         recordings = [
@@ -107,8 +112,8 @@ def record_batch(
     return RecordedBatch(ids, recordings, [{"fault": EMPTY} if faulty else {} for faulty in is_faulty])
 
 
-def _check(lens: Lens, image_tokens: Bool[Tensor, "batch prompt"] | None, answers: Sequence[str] | None) -> None:
-    """Raise ValueError if the lens's reducer, or a given answer, cannot be recorded on its model."""
+def _check(lens: Lens, image_tokens: Bool[Tensor, "batch prompt"] | None) -> None:
+    """Raise ValueError if the lens's reducer cannot be recorded on its model."""
     needs = REDUCERS[lens.reducer].needs
     if "heads" in needs and isinstance(lens.heads, str):
         raise ValueError(
@@ -120,27 +125,40 @@ def _check(lens: Lens, image_tokens: Bool[Tensor, "batch prompt"] | None, answer
             f"expected a decoder with image tokens in its prompt for reducer={lens.reducer!r}, but that of "
             f"{type(lens.model).__name__} reads them by cross-attention: choose another reducer"
         )
-    if answers is not None and reads_encoder(lens.model):
-        raise ValueError(
-            f"expected a decoder that reads given answers after the prompt, but {type(lens.model).__name__} is an "
-            "encoder-decoder: let it generate its answer"
-        )
 
 
 @torch.inference_mode()
-def _read(lens: Lens, inputs: Any, answers: Sequence[str], record: AttentionRecord) -> list[list[int]]:
-    """Run the model on given answers in one forward pass. Returns their ids."""
+def _read(
+    lens: Lens,
+    inputs: Any,
+    answers: Sequence[str],
+    start: Int[Tensor, "batch begun"] | None,
+    record: AttentionRecord,
+) -> list[list[int]]:
+    """Run the model on given answers in one forward pass. Returns their ids.
+
+    `start` replaces the prompt, or is the token that the decoder of an encoder-decoder starts with, see
+    `answer_start.begun`.
+    """
     ids = [lens.processor.tokenizer(answer, add_special_tokens=False).input_ids for answer in answers]
-    if not all(ids) or any(token in answer for answer in ids for token in lens.image_ids):
+    standing = () if MARKED in inputs else lens.image_ids  # marked image tokens share their ids with words
+    if not all(ids) or any(token in answer for answer in ids for token in standing):
         raise ValueError(f"expected answers of at least one token, none an image token, but got {list(answers)!r}")
-    inputs, labels = append_answers(inputs, ids, lens.model.config.model_type)
     # Labels are not passed to the model: it would then compute logits for the whole prompt.
-    record.expect(labels)
+    if start is not None and reads_encoder(lens.model):
+        labels = padded_answers(ids).to(start.device)
+        record.expect(labels)
+        lens.model(**inputs, decoder_input_ids=torch.cat([start, labels[:, :-1].clamp(min=0)], dim=1), use_cache=False)
+        return ids
+    if start is not None:
+        inputs = with_prompt(inputs, start)
+    inputs, labels = append_answers(inputs, ids, lens.model.config.model_type)
+    record.expect(torch.nn.functional.pad(labels, (tokens_before(lens.image_ids), 0), value=-100))
     lens.model(**inputs, use_cache=False, logits_to_keep=1)
     return ids
 
 
-def _generic(lens: Lens, images: Sequence[Sequence[Image.Image]]) -> Float32[np.ndarray, "batch image_tokens"]:
+def generic_rows(lens: Lens, images: Sequence[Sequence[Image.Image]]) -> Float32[np.ndarray, "batch image_tokens"]:
     """Return the row that predicts the first token of a general description."""
     inputs = lens.inputs(images, [GENERIC_PROMPT] * len(images))
     options: dict[str, Any] = {"layers": lens.layers, "heads": lens.heads}

@@ -72,11 +72,11 @@ def _folder_for_yaml(name: str) -> str:
     from loguru import logger
 
     from pixfound_tasks.benchmarks.sources import DataError
-    from pixfound_tasks.hosts.command import stop_command
+    from pixfound_tasks.hosts.command import CANNOT_START, stop_command
 
     try:
         return folder(name)
     except DataError as error:
-        stop_command(str(error))
+        stop_command(str(error), CANNOT_START)
         logger.error(str(error))
         raise error.with_traceback(None) from None

@@ -8,7 +8,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pixfound_tasks.cli import check, compare, data, doctor, explain, leaderboard, prove, report, settings
+from pixfound_tasks.cli import (
+    check,
+    compare,
+    data,
+    doctor,
+    explain,
+    figure,
+    leaderboard,
+    look,
+    prove,
+    report,
+    run,
+    settings,
+)
 
 
 class Commands(TyperGroup):
@@ -33,15 +46,18 @@ class Commands(TyperGroup):
 # Plain help, because rich's help takes longer to load and draw than everything else at startup (perf/startup.py).
 app = typer.Typer(
     cls=Commands,
-    help="Reports on runs of the PixFoundation benchmarks in lmms-eval.",
+    help="Runs the PixFoundation benchmarks in lmms-eval, and reports on them.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
+app.command(context_settings=run.SETTINGS)(run.run)
 app.command()(report.report)
 app.command()(compare.compare)
 app.command()(check.check)
+app.command()(figure.figure)
 app.command()(explain.explain)
+app.command()(look.look)
 app.command()(prove.prove)
 app.command()(leaderboard.leaderboard)
 app.command()(doctor.doctor)
@@ -63,7 +79,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Reports on runs of the PixFoundation benchmarks in lmms-eval."""
+    """Runs the PixFoundation benchmarks in lmms-eval, and reports on them."""
 
 
 @app.command("tasks-path")

@@ -30,6 +30,7 @@ def check(
     from json import dumps
 
     from pixfound_tasks.report import check_lines as check_lines
+    from pixfound_tasks.report.check_lines import print_lines
     from pixfound_tasks.runs.check import verdicts as checking
     from pixfound_tasks.runs.check.requirements import read_requirement
 
@@ -42,7 +43,7 @@ def check(
     if json:
         typer.echo(dumps(checking.as_json(run, verdicts, allow_partial), indent=2, allow_nan=False))
     else:
-        typer.echo("\n".join(check_lines.lines(verdicts)))
+        print_lines(check_lines.lines(verdicts))
         if github and (found := check_lines.annotations(verdicts)):
             typer.echo("\n".join(found))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -34,13 +34,13 @@ def settings(as_json: Annotated[bool, typer.Option("--json", help="Print them as
 
     from rich.text import Text
 
-    from pixfound_tasks.report.console import make_console, printable
+    from pixfound_tasks.report.console import make_console, print_prose, printable
 
     console = make_console()
     for each in rows:
         line = Text(each["name"], "bold").append(
             f" = {printable(each['value'])}" if each["value"] else " is not set", ""
         )
-        console.print(line.append(f"  ({each['from']})", "dim"), soft_wrap=True)
+        print_prose(console, line.append(f"  ({each['from']})", "dim"))
         plain = each["meaning"].replace("`", "")
-        console.print(Text(f"    {plain} Default: {each['default'].replace('`', '')}.", "dim"), soft_wrap=True)
+        print_prose(console, Text(f"    {plain} Default: {each['default'].replace('`', '')}.", "dim"))

@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from pixfound_tasks import heat
 from pixfound_tasks.explain import overlays, wording
 from pixfound_tasks.explain.explanation import Explanation
 from pixfound_tasks.explain.wording import shortened
@@ -65,6 +68,8 @@ def draw(explanation: Explanation) -> Figure:
         height = _write(figure, height, said, color=_SOFT) if said else height
     for row in rows:
         height = _add_row(figure, height, explanation, row)
+    if phrases:
+        height = _add_color_bar(figure, height, explanation)
     if len(phrases) < len(explanation.phrases):
         _write(figure, height + _LINE, f"and {len(explanation.phrases) - len(phrases)} more phrases", color=_SOFT)
     return figure
@@ -86,7 +91,7 @@ def _of_phrase(explanation: Explanation, index: int) -> Iterator[_Panel]:
     color = wording.color_of(index).ground
     similarity = "" if found.phrase.similarity is None else f"similarity {found.phrase.similarity:.2f}"
     name = shortened(f"{index + 1}  {found.phrase.text}", 32)
-    overlay = overlays.map_overlay(found.map, overlays.common_scale([each.map for each in explanation.phrases]))
+    overlay = heat.map_overlay(found.map, heat.common_scale([each.map for each in explanation.phrases]))
     yield _Panel(f"{name}\n{similarity}", overlay, (index,) if found.phrase.point else (), color)
     for number, candidate in enumerate(found.phrase.candidates):
         labels = wording.labels(explanation, index, number)
@@ -120,6 +125,19 @@ def _add_row(figure: Figure, top: float, explanation: Explanation, row: Sequence
         )
         axes.set_title(printable(panel.title), fontsize=8, loc="left", parse_math=False, color=_INK, pad=4)
     return end
+
+
+def _add_color_bar(figure: Figure, top: float, explanation: Explanation) -> float:
+    """Draws the scale of all maps below `top`, and returns the height at which it ends."""
+    scale = heat.common_scale([each.map for each in explanation.phrases])
+    top, whole = top + 0.25, figure.get_figwidth()
+    axes = figure.add_axes((0, 1 - top - 0.12, _PANEL / whole, 0.12))
+    label = f"attention, {explanation.provenance.get('reducer', '')}".removesuffix(", ")
+    bar = figure.colorbar(ScalarMappable(Normalize(*scale), heat.COLORS), cax=axes, orientation="horizontal")
+    bar.ax.locator_params(nbins=4)
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label(printable(label), fontsize=8)
+    return top + 0.6
 
 
 def _mark(axes: Any, explanation: Explanation, index: int, has_map: bool) -> None:

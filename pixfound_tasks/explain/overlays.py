@@ -1,12 +1,8 @@
-"""Maps and masks as transparent images to overlay on the image, for both the page and the figure."""
+"""Masks as transparent images to overlay on the image, for both the page and the figure; maps are in `heat`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import cv2
-import matplotlib
 import numpy as np
 from PIL import Image, ImageColor
 
@@ -14,16 +10,8 @@ from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle, Size
 
 SIDE = 448  # pixels, the longest side of every image that is shown
-_MAP_OPACITY = 0.6
 _SHADE = (17, 20, 24, 165)  # RGBA, over the pixels outside a mask
 _OUTLINE = 4  # pixels, half of them white so that it is visible on any background
-
-
-class Scale(NamedTuple):
-    """The values that are drawn darkest and brightest in all maps."""
-
-    low: float
-    high: float
 
 
 def shown_size(image: Image.Image) -> Size:
@@ -35,24 +23,6 @@ def shown_size(image: Image.Image) -> Size:
 def is_drawing(image: Image.Image) -> bool:
     """Whether the image is so small that its pixels are shown without smoothing."""
     return max(image.size) <= SIDE // 2
-
-
-def common_scale(maps: Sequence[np.ndarray]) -> Scale:
-    """Returns one scale for all maps, so that maps without a peak stay dark.
-
-    It runs from the median of all values, which is treated as no attention, to their maximum.
-    """
-    seen = np.concatenate([values[np.isfinite(values)] for values in maps] or [np.zeros(0)])
-    return Scale(float(np.median(seen)), float(seen.max())) if seen.size else Scale(0.0, 1.0)
-
-
-def map_overlay(values: np.ndarray, scale: Scale) -> Image.Image:
-    """Colors a map (height, width) as RGBA. Pixels that no image token covers (NaN) are dark."""
-    spread = (scale.high - scale.low) or 1.0
-    colors = matplotlib.colormaps["inferno"]((values - scale.low) / spread, alpha=_MAP_OPACITY)
-    pixels = (colors * 255).round().astype(np.uint8)
-    pixels[~np.isfinite(values)] = _SHADE
-    return Image.fromarray(pixels)
 
 
 def mask_overlay(mask: Rle | None, size: Size, color: str) -> Image.Image:

@@ -66,6 +66,8 @@ def parts(explanation: Explanation) -> Iterator[Part]:
 def verdict(explanation: Explanation) -> str:
     """Returns a sentence: which mask is selected, or why the object is "not there"."""
     selection = explanation.selection
+    if selection is None:
+        return "A saved look: attention only, no masks."
     if selection.phrase is not None and selection.candidate is not None:
         named = _named(explanation, selection.phrase, selection.candidate)
         found = f"Selected by {_BY.get(selection.by, selection.by)}: {named}."
@@ -74,6 +76,7 @@ def verdict(explanation: Explanation) -> str:
 
 
 def _why_not(explanation: Explanation) -> str:
+    assert explanation.selection is not None
     by, found = explanation.selection.by, [each.phrase for each in explanation.phrases]
     if not found:
         return "the answer has no noun phrase to ground"
@@ -128,8 +131,9 @@ class Taken(NamedTuple):
 def taken(explanation: Explanation) -> Iterator[Taken]:
     """Yields the selected mask, the judge's choice if it is separate, and the ground truth if it is known."""
     selection, judged = explanation.selection, explanation.judged
-    yield _taken(explanation, f"Selected by {_BY.get(selection.by, selection.by)}", selection, "selected")
-    if judged and judged.selection and selection.by != "judge":
+    if selection is not None:
+        yield _taken(explanation, f"Selected by {_BY.get(selection.by, selection.by)}", selection, "selected")
+    if judged and judged.selection and (selection is None or selection.by != "judge"):
         yield _taken(explanation, "Selected by the judge", judged.selection, "judge")
     if explanation.target is not None:
         mask = explanation.target if masks.area(explanation.target) else None

@@ -18,7 +18,7 @@ from pixfound_tasks.grounding.selection import Selector, make_selector
 from pixfound_tasks.grounding.similarity import Similarity, lexical_similarity
 from pixfound_tasks.masks import Rle
 from pixfound_tasks.prompts.judge import STUDY
-from pixfound_tasks.response import Draft, Phrase, Point, PromptedMasks, Response, Selection
+from pixfound_tasks.response import Draft, Phrase, Point, PromptedMasks, Response, Selection, TokenMap
 from pixfound_tasks.response.final_answer import UNFINISHED, final_answer
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class AttentionGrounder:
     with a point, and uses the same segmenter. The points depend only on `seed` and the image. For `select`, `judge`,
     `mask` and `judging` see `make_selector`. `point_rank` is the rank, counted from 1, of the pixel of a phrase map
     that prompts the segmenter, at its "center" or upper left "corner" (`point`). A phrase whose map has fewer pixels
-    has no point.
+    has no point. `token_maps` is the number of the answer's first tokens whose coarse maps go into the response.
     """
 
     segmenter: Segmenter
@@ -51,6 +51,7 @@ class AttentionGrounder:
     point: str = "center"
     no_candidate: str = "absent"
     judging: str = "default"
+    token_maps: int = 0
 
     def __post_init__(self) -> None:
         self._selector()
@@ -82,10 +83,15 @@ class AttentionGrounder:
             control=self._control(image, len(points)) if self.control else (),
             tokens=len(look.token_chars),
             provenance=self.provenance
+            | {name: look.settings[name] for name in ("geometry",) if name in look.settings}
             | notes
             | self._unanswered(phrases, selected)
             | ({"lost_tokens": missing} if missing else {}),
             problems=_problems(look, phrases) + (() if found.is_finished else (UNFINISHED,)),
+            token_maps=tuple(
+                TokenMap(chars, look.phrase_coarse_map(chars) if chars[0] < chars[1] else None)
+                for chars in look.token_chars[: self.token_maps]
+            ),
             draft=self._draft(whole.part((0, found.chars[0]))),
         )
 

@@ -20,6 +20,8 @@ from pixfound_tasks.hosts.model_config import hub_revision, kernel_name
 from pixfound_tasks.judges.base import Judge, make_judge
 from pixfound_tasks.mini.calibration import calibration_scenes
 from pixfound_tasks.prompts.judge import MASK_SYSTEM, STUDY, TEMPERATURE
+from pixfound_tasks.response.maps import check_token_maps
+from pixfound_tasks.settings import read_setting
 
 # Rules that the provenance leaves out, as that of earlier versions does.
 _USUAL = {"mask": "highest", "point": "center", "no_candidate": "absent", "judging": "default"}
@@ -125,4 +127,7 @@ def attention_grounder(
         **{name: value for name, value in settings.items() if _USUAL.get(name) != value}, **(notes or {}),
     }  # fmt: skip
     made = segmenters.make_segmenter(segmenter, device, multimask=settings.get("mask") != "single")
-    return AttentionGrounder(made, chunker, similarity, provenance=made_by, judge=judge, **settings)
+    kept = check_token_maps(read_setting("PIXFOUND_TOKENMAPS"))
+    return AttentionGrounder(
+        made, chunker, similarity, provenance=made_by, judge=judge, token_maps=kept, **settings
+    )  # fmt: skip

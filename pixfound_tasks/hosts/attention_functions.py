@@ -77,14 +77,14 @@ class _Watch(TorchFunctionMode):
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
         if function is torch.nn.functional.scaled_dot_product_attention:
-            self.seen.append(_kernel_call(*args, **kwargs))
+            self.seen.append(kernel_call(*args, **kwargs))
         elif function in _SOFTMAX and result.ndim == 4:
             weights = result.detach()
             self.seen.append((weights, weights.transpose(2, 3), weights, None, {"weights": weights}))
         return result
 
 
-def _kernel_call(
+def kernel_call(
     query: Tensor,
     key: Tensor,
     value: Tensor,

@@ -52,6 +52,13 @@ def text_decoder(model: Any) -> Any:
     return decoder
 
 
+def text_encoder(model: Any) -> Any:
+    """Return the encoder beside a model's text decoder, None without one."""
+    decoder = text_decoder(model)
+    parents = (module for module in model.modules() if getattr(module, "decoder", None) is decoder)
+    return next((parent.encoder for parent in parents if hasattr(parent, "encoder")), None)
+
+
 def reads_encoder(model: Any) -> bool:
     """Whether a model, or the language model inside it, is an encoder-decoder."""
     configs = (model.config, model.config.get_text_config(decoder=True))

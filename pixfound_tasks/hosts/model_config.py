@@ -5,6 +5,7 @@
 | `config._attn_implementation` | the attention kernel that the model runs | 5.1 to 5.24 |
 | `per_layer_config` of a configuration whose layers differ | their number of heads | 5.24 |
 | `config._commit_hash` | the revision that was loaded from the hub | 5.1 to 5.24 |
+| `canvas_length` | how many tokens a decoder denoises at once, as DiffusionGemma does | 5.24 |
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ def kernel_name(config: Any) -> str:
 def hub_revision(config: Any) -> str | None:
     """Return the commit that was loaded from the hub, or None if the model is from a folder."""
     return getattr(config, "_commit_hash", None)
+
+
+def denoised_tokens(config: Any) -> int | None:
+    """Return how many tokens a model denoises at once, None if it predicts one token after another."""
+    return getattr(config, "canvas_length", None)
 
 
 def head_count(config: Any, layer: int) -> int:

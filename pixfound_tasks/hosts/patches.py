@@ -8,7 +8,7 @@
 | `api.task.Task.append_target_question` | it is missing, so `--apply_chat_template` fails | 0.7.0 to 0.7.3 |
 | `ResponseCache._lookup` and `._is_valid_response` | failed requests are cached like answers | 0.7.1 to 0.7.3 |
 
-Each function changes nothing if it is called again.
+`hosts.command` has what is replaced in its command. Each function changes nothing if it is called again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixfound_tasks.hosts.command import stop_command
+from pixfound_tasks.hosts.command import fail_with_status, stop_command
 from pixfound_tasks.hosts.failed_requests import is_failed
 from pixfound_tasks.hosts.incompatibilities import find_incompatibilities
 
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 _OURS = "is_of_pixfound"  # marks a replacement
 
 
-def add_task_folders(folders: Callable[[], Iterable[Path]]) -> None:
+def add_task_folders(folders: Callable[[], Iterable[Path]], is_ours: Callable[[str], bool]) -> None:
     """Let every `TaskManager` that is built from now on index the tasks in these folders.
 
-    lmms-eval loads the plugins before it builds its `TaskManager`.
+    lmms-eval loads the plugins before it builds its `TaskManager`, and while it imports its evaluator: what is replaced
+    there, for the tasks that are ours, is replaced when the first `TaskManager` is built.
     """
     from lmms_eval.tasks import TaskManager
 
@@ -44,6 +45,7 @@ def add_task_folders(folders: Callable[[], Iterable[Path]]) -> None:
         self: TaskManager, include_path: str | list[str] | None = None, include_defaults: bool = True
     ) -> dict[str, Any]:
         stop_if_broken()
+        fail_with_status(is_ours)
         paths = [include_path] if isinstance(include_path, str) else list(include_path or [])
         return original(self, include_path=[*paths, *map(str, folders())], include_defaults=include_defaults)
 

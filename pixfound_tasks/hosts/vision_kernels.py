@@ -2,6 +2,7 @@
 
 | touched | reason | seen in |
 |---|---|---|
+| `torch._C._nn.adaptive_avg_pool2d` | what function modes see of this function | torch 2.4 to 2.14 |
 | `config._attn_implementation_internal`, set | `set_attn_implementation` cannot restore several kernels | 5.1 to 5.24 |
 """
 
@@ -11,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+from torch.nn import functional
+
+ADAPTIVE_AVERAGES = {functional.adaptive_avg_pool2d, torch._C._nn.adaptive_avg_pool2d}
 _VISIBLE = (None, "sdpa", "eager")
 
 

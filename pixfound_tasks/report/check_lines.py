@@ -4,7 +4,10 @@ Names and reasons come from untrusted files, so nothing in them may start a line
 """
 
 import re
+import sys
 from collections.abc import Sequence
+
+import typer
 
 from pixfound_tasks.report.formats import one_line
 from pixfound_tasks.runs.check.verdicts import Verdict
@@ -19,6 +22,19 @@ def lines(verdicts: Sequence[Verdict]) -> list[str]:
         f"{'ok' if verdict.passed else 'FAIL':4}  {text:{widths[0]}}  {model:{widths[1]}}  {_said(verdict)}"
         for verdict, text, model in zip(verdicts, asked, models)
     ]
+
+
+def print_lines(found: Sequence[str]) -> None:
+    """Prints the lines; a terminal breaks them between words. Imports nothing more if they are piped."""
+    if not sys.stdout.isatty():
+        typer.echo("\n".join(found))
+        return
+    from rich.text import Text
+
+    from pixfound_tasks.report.console import make_console, print_prose
+
+    for line in found:
+        print_prose(make_console(), Text(line))
 
 
 def annotations(verdicts: Sequence[Verdict]) -> list[str]:

@@ -9,24 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pixfound_tasks.report.console import make_console, make_table
-from pixfound_tasks.report.formats import NOT_MEASURED, is_measured, one_line, percent
+from pixfound_tasks.report.formats import NOT_MEASURED, SCORE_NAMES, is_measured, one_line, p_value, percent
+from pixfound_tasks.report.narrow_tables import print_table
 from pixfound_tasks.runs.compare.comparison import Difference, RunComparison
 from pixfound_tasks.runs.compare.flips import Flips, Regression
 from pixfound_tasks.runs.metrics import MetricDifference
 
-_NAMES = {
-    "open_answering": "A\N{DAGGER}",
-    "open_accuracy": "accuracy\N{DAGGER}",
-    "answering": "A",
-    "accuracy": "accuracy",
-    "open_grounding": "M\N{DAGGER}",
-    "grounding": "M",
-    "oracle_miou": "oracle",
-    "score": "S",
-}
 _IDS = 12  # flipped documents listed per line; the JSON has all of them
 _TEXT = 34  # characters of an expression or an answer
 _SETTING = 60
+_ROUNDING = 1e-12
 
 
 def print_comparisons(comparisons: Sequence[RunComparison], worst: int) -> None:
@@ -45,18 +37,32 @@ def _print(console: Console, comparison: RunComparison, worst: int) -> None:
         console.print(Text(f"{name + ':':8}{one_line(run.model)} ({one_line(str(run.folder))})"))
     for warning in comparison.warnings:
         console.print(Text(f"Warning: {one_line(warning)}", "yellow"))
-    console.print(_differences(comparison.differences))
+    print_table(console, _differences(comparison.differences))
     for each in comparison.differences:
         if each.effect.reason:
-            console.print(Text(f"{_NAMES[each.score]}: no interval because {each.effect.reason}", "dim"))
+            console.print(Text(f"{SCORE_NAMES[each.score]}: no interval because {each.effect.reason}", "dim"))
     if changed := [each for each in comparison.metrics if _differs(each)]:
-        console.print(_metrics(changed))
+        print_table(console, _metrics(changed))
+    if is_equal(comparison):
+        console.print(Text("no difference: all scores are equal, and every answer is correct in both runs or in none"))
     if comparison.flips:
-        console.print(_flips(comparison.flips))
+        print_table(console, _flips(comparison.flips))
     if worst and comparison.regressions:
-        console.print(_regressions(comparison.regressions, worst))
+        print_table(console, _regressions(comparison.regressions, worst))
     if comparison.settings:
-        console.print(_settings(comparison))
+        print_table(console, _settings(comparison))
+
+
+def is_equal(comparison: RunComparison) -> bool:
+    """Whether all scores of what both runs have are equal, up to rounding errors, and nothing flipped or got worse."""
+    compared: list[Difference | MetricDifference] = [*comparison.differences, *comparison.metrics]
+    if comparison.regressions or any(each.lost or each.gained for each in comparison.flips):
+        return False
+    return bool(compared) and all(_is_close(each.first, each.second) for each in compared)
+
+
+def _is_close(first: float, second: float) -> bool:
+    return abs(first - second) <= _ROUNDING or not (is_measured(first) or is_measured(second))
 
 
 def _differences(differences: Sequence[Difference]) -> Table:
@@ -69,15 +75,15 @@ def _differences(differences: Sequence[Difference]) -> Table:
             test += f", {each.only_first} : {each.only_second}"
         effect = each.effect
         table.add_row(
-            _NAMES[each.score],
+            SCORE_NAMES[each.score],
             Text(_points(effect.value), "bold"),
             f"{_points(effect.low)} to {_points(effect.high)}" if is_measured(effect.low) else NOT_MEASURED,
             percent(each.first),
             percent(each.second),
             str(effect.units),
             str(effect.left_out),
-            _p_value(each.p_value),
-            _p_value(each.p_adjusted),
+            p_value(each.p_value),
+            p_value(each.p_adjusted),
             test,
         )
     return table
@@ -142,12 +148,6 @@ def _ids(ids: Sequence[str]) -> str:
 def _points(change: float) -> str:
     """Formats the change of a fraction in percentage points, with its sign."""
     return f"{100 * change:+.1f}" if is_measured(change) else NOT_MEASURED
-
-
-def _p_value(value: float) -> str:
-    if not is_measured(value):
-        return NOT_MEASURED
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _right(correct: bool | None) -> str:

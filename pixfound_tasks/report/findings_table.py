@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from pixfound_tasks.doctor.findings import ERROR, NOTE, OK, WARNING, Finding
-from pixfound_tasks.report.console import make_console, printable
+from pixfound_tasks.report.console import make_console, print_prose, printable
 
 _STYLES = {OK: "green", NOTE: "cyan", WARNING: "yellow", ERROR: "bold red"}
 _WIDTH = max(map(len, _STYLES)) + 1
@@ -23,11 +23,11 @@ def print_findings(findings: Sequence[Finding]) -> None:
             console.print(Text(f"\n{section}", "bold"))
         line = Text("  ").append(f"{finding.status:{_WIDTH}}", _STYLES[finding.status])
         line.append(f"{finding.name}: {printable(finding.detail)}")
-        console.print(line, soft_wrap=True)
+        print_prose(console, line)
         if finding.remedy:
             console.print(Text(f"{'':{_WIDTH + 2}}-> {printable(finding.remedy)}"), soft_wrap=True)
     console.print()
-    console.print(_conclusion(findings), soft_wrap=True)
+    print_prose(console, _conclusion(findings))
 
 
 def _conclusion(findings: Sequence[Finding]) -> Text:

@@ -25,11 +25,27 @@ SCORE_FIELDS = {  # heading -> field of a summary; columns without any value are
     "chance": "chance_miou",
     "S": "score",
 }
+SCORE_NAMES = {  # field of a summary -> its name in comparisons
+    "open_answering": "A\N{DAGGER}",
+    "open_accuracy": "accuracy\N{DAGGER}",
+    "answering": "A",
+    "accuracy": "accuracy",
+    "open_grounding": "M\N{DAGGER}",
+    "grounding": "M",
+    "oracle_miou": "oracle",
+    "score": "S",
+}
 KIND_NAMES = {"pattern": "visual pattern", "source": "source of the images", "task": "task"}
 TASK_NAMES = {
     "vqa_lang": "wording of questions",
     "ground_lang": "wording of referring prompts",
     "ground_visual": "images",
+}
+EDIT_NAMES = {  # what was changed in an image
+    "evidence": "target region masked",
+    "control": "equal region elsewhere masked",
+    "crop": "cropped",
+    "mask_out": "black rectangle",
 }
 
 
@@ -54,6 +70,18 @@ def between(interval: Interval | None, before: str = "") -> str:
 def number(value: float) -> str:
     """Formats a number with one decimal."""
     return f"{value:.1f}" if is_measured(value) else NOT_MEASURED
+
+
+def signed(difference: float) -> str:
+    """Formats a difference of fractions in percentage points with one decimal and its sign."""
+    return f"{100 * difference:+.1f}" if is_measured(difference) else NOT_MEASURED
+
+
+def p_value(value: float) -> str:
+    """Formats a p-value with three decimals."""
+    if not is_measured(value):
+        return NOT_MEASURED
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def one_line(text: str, length: int | None = None) -> str:

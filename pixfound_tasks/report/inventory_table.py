@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from pixfound_tasks.report.console import make_console, make_table
+from pixfound_tasks.report.console import make_console, make_table, print_prose
 from pixfound_tasks.report.formats import NOT_MEASURED
+from pixfound_tasks.report.narrow_tables import print_table
 
 if TYPE_CHECKING:
     from pixfound_tasks.benchmarks.inventory import Inventory
@@ -23,16 +24,16 @@ def print_inventories(inventories: Sequence[Inventory]) -> None:
     table = make_table("benchmark", "from", "state", "files", "documents", "pairs", "no object", "MB", named=3)
     for each in inventories:
         table.add_row(each.benchmark, Text(_source(each)), _state(each), *_numbers(each))
-    console.print(table)
+    print_table(console, table)
     for each in inventories:
         if each.folder:
             console.print(Text(f"{each.benchmark}: joined in {each.folder}", "dim"), soft_wrap=True)
         if each.missing:
             listed = ", ".join(each.missing[:_LISTED])
             more = f" and {len(each.missing) - _LISTED} more" * (len(each.missing) > _LISTED)
-            console.print(Text(f"{each.benchmark}: missing: {listed}{more}"), soft_wrap=True)
+            print_prose(console, Text(f"{each.benchmark}: missing: {listed}{more}"))
         if each.problem:
-            console.print(Text(f"{each.benchmark}: {each.problem}"), soft_wrap=True)
+            print_prose(console, Text(f"{each.benchmark}: {each.problem}"))
 
 
 def _source(inventory: Inventory) -> str:

@@ -57,12 +57,22 @@ def emergence(when: Emergence) -> list[str]:
 def _above_chance(when: Emergence) -> str:
     gain = when.intervals.gain
     if when.intervals.is_above_chance is None:
-        return f"It is unknown whether grounding emerges above chance: {gain.reason or 'there are no random points'}."
+        return f"It is unknown whether grounding emerges above chance: {_why_unknown(when)}."
     verdict = "Grounding emerges above chance" if gain.low > 0 else "Grounding does not emerge above chance"
     return (
         f"{verdict}: the best candidate masks have a mean IoU of {_with(when.intervals.oracle)}, those of as many "
         f"random points {_with(when.intervals.chance)}; the difference is {_points(gain)}."
     )
+
+
+def _why_unknown(when: Emergence) -> str:
+    """Names the cause: no random points, or what the interval says."""
+    if not when.intervals.chance.units:
+        return (
+            "the responses have no random points to compare with, which `control=True` adds, the default of --model "
+            "pixfound; replayed predictions have none"
+        )
+    return when.intervals.gain.reason
 
 
 def _where(when: Emergence) -> list[str]:

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from pixfound_tasks import masks
 from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.report.formats import is_measured
-from pixfound_tasks.report.plots import STYLE, Plot, plain
+from pixfound_tasks.report.plot_style import STYLE
+from pixfound_tasks.report.plots import Plot, plain
 from pixfound_tasks.runs.run import Record, Run
 from pixfound_tasks.runs.scores import Protocol, is_correct
 from pixfound_tasks.runs.summary import Summary

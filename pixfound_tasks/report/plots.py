@@ -17,7 +17,9 @@ from pixfound_tasks.analysis.concept_agreement import CONCEPTS
 from pixfound_tasks.analysis.sensitivity import ALL
 from pixfound_tasks.benchmarks.benchmark import Benchmark, Emerged
 from pixfound_tasks.benchmarks.registry import get_benchmark
+from pixfound_tasks.report.curve_plot import curve_caption, draw_curves
 from pixfound_tasks.report.formats import OUTCOME_NAMES, TASK_NAMES, is_measured, one_line
+from pixfound_tasks.report.plot_style import BLUE, GREY, INK, ORANGE, STYLE
 from pixfound_tasks.runs.summary import Summary
 
 if TYPE_CHECKING:
@@ -28,23 +30,15 @@ if TYPE_CHECKING:
     from pixfound_tasks.analysis.intervals import Interval
     from pixfound_tasks.analysis.sensitivity import Sensitivity
 
-_BLUE, _ORANGE, _GREY, _INK = "#3b6fa5", "#d55e00", "#8a929d", "#1b1f24"
 # They differ in lightness and in pattern, for readers who do not tell the hues apart.
 _OUTCOME_LOOKS = dict(
     zip(
         OUTCOME_NAMES,
-        (("#08765f", "", "w"), ("#7fb7e6", "//", _INK), ("#f0c04c", "\\\\", _INK), ("#6e1f40", "..", "w")),
+        (("#08765f", "", "w"), ("#7fb7e6", "//", INK), ("#f0c04c", "\\\\", INK), ("#6e1f40", "..", "w")),
     )
 )
 _BESIDE = ("-", "--", ":")  # lines of the models that are drawn beside a run
 _LONGEST = 60  # characters of a name
-STYLE = {
-    "font.size": 9, "font.family": "sans-serif", "text.color": _INK, "axes.labelcolor": "#5b6470",
-    "axes.edgecolor": "#c9ced4", "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10,
-    "axes.titleweight": "bold", "axes.titlelocation": "left", "xtick.color": "#5b6470", "ytick.color": "#5b6470",
-    "legend.frameon": False, "legend.fontsize": 8, "text.parse_math": False, "svg.fonttype": "none",
-    "svg.hashsalt": "pixfound", "figure.dpi": 100,
-}  # fmt: skip
 
 
 class Plot(NamedTuple):
@@ -141,23 +135,23 @@ def _emergence(when: Emergence, benchmark: Benchmark) -> Iterator[Plot]:
         caption = f"What the best phrases are about, by {plain(when.classified_by)}.{beside}"
         yield Plot("concepts", caption, _concepts(when, benchmark.emerged))
     if when.curve.images.any():
-        yield Plot("curve", "Best IoU of the phrases so far, along the answer.", _curve(when))
+        yield Plot("curve", curve_caption(when), draw_curves(when))
 
 
 def _location(bins: Sequence[int], median: Interval, unit: str, beside: Sequence[Emerged] = ()) -> Figure:
-    """Draws a histogram, and those of other models as lines, scaled to as many images."""
-    figure, axes = _figure(2.4 + 0.3 * bool(beside))
-    axes.bar(np.arange(len(bins)) * 10 + 5, bins, 9, color=_BLUE)
+    """Draws a histogram, its level if all places were equal, and those of other models, scaled to as many images."""
+    figure, axes = _figure(2.7 + 0.2 * bool(beside))
+    axes.bar(np.arange(len(bins)) * 10 + 5, bins, 9, color=BLUE)
+    axes.axhline(sum(bins) / len(bins), color=ORANGE, linestyle=(0, (5, 3)), label="equal in all tenths")
     for other, style in zip(beside, _BESIDE):
         scale = sum(bins) / sum(other.tenths)
-        axes.stairs(np.array(other.tenths) * scale, np.arange(11) * 10, color=_INK, linestyle=style, label=other.model)
-    if beside:
-        figure.legend(loc="outside upper center", ncols=len(beside), columnspacing=1)
+        axes.stairs(np.array(other.tenths) * scale, np.arange(11) * 10, color=INK, linestyle=style, label=other.model)
+    figure.legend(loc="outside upper center", ncols=2, columnspacing=1)
     if is_measured(median.value):
-        axes.axvline(100 * median.value, color=_INK, linewidth=1)
+        axes.axvline(100 * median.value, color=INK, linewidth=1)
         axes.text(100 * median.value, 1.0, " median", transform=axes.get_xaxis_transform(), va="bottom", fontsize=8)
     if is_measured(median.low):
-        axes.axvspan(100 * median.low, 100 * median.high, color=_INK, alpha=0.12, linewidth=0)
+        axes.axvspan(100 * median.low, 100 * median.high, color=INK, alpha=0.12, linewidth=0)
     axes.set(xlim=(0, 100), xlabel=f"percent of the answer's {unit}", ylabel="images")
     axes.set_xticks(range(0, 101, 20))
     return figure
@@ -166,10 +160,10 @@ def _location(bins: Sequence[int], median: Interval, unit: str, beside: Sequence
 def _concepts(when: Emergence, beside: Sequence[Emerged] = ()) -> Figure:
     figure, axes = _figure(2.4 + 0.3 * bool(beside))
     shares = [when.intervals.concepts[name] for name in CONCEPTS]
-    _bars(axes, list(CONCEPTS), shares, _BLUE)
+    _bars(axes, list(CONCEPTS), shares, BLUE)
     for other, marker in zip(beside, "oDs"):
         values = [100 * other.concepts[name] / sum(other.concepts.values()) for name in CONCEPTS]
-        axes.plot(values, range(len(values)), marker, color=_INK, fillstyle="none", markersize=5, label=other.model)
+        axes.plot(values, range(len(values)), marker, color=INK, fillstyle="none", markersize=5, label=other.model)
     if beside:
         figure.legend(loc="outside upper center", ncols=len(beside), columnspacing=1)
     axes.set_xlabel("percent of best phrases, with 95 % intervals")
@@ -186,27 +180,9 @@ def _bars(
             continue
         axes.barh(place + offset, 100 * share.value, height, color=color, label=None if place else label or None)
         if is_measured(share.low):
-            axes.plot([100 * share.low, 100 * share.high], [place + offset] * 2, color=_INK, linewidth=1)
+            axes.plot([100 * share.low, 100 * share.high], [place + offset] * 2, color=INK, linewidth=1)
     axes.set_yticks(range(len(names)), list(map(plain, names)))
     axes.set_ylim(len(names) - 0.5, -0.5)
-
-
-def _curve(when: Emergence) -> Figure:
-    figure, axes = _figure(2.8)
-    places = (np.arange(len(when.curve.mean)) + 1) / len(when.curve.mean) * 100
-    axes.fill_between(places, 100 * when.curve.lower, 100 * when.curve.upper, color=_BLUE, alpha=0.18, linewidth=0)
-    axes.plot(places, 100 * when.curve.mean, color=_BLUE, label=f"object present ({when.curve.images.max()}): best IoU")
-    if is_measured(when.present_chance):
-        axes.axhline(100 * when.present_chance, color=_GREY, linestyle="--", label="as many random points: best IoU")
-    if when.absent_curve.images.any():
-        curve = when.absent_curve
-        axes.fill_between(places, 100 * curve.lower, 100 * curve.upper, color=_ORANGE, alpha=0.15, linewidth=0)
-        axes.plot(places, 100 * curve.mean, color=_ORANGE, label=f"object absent ({curve.images.max()}): image covered")
-    axes.set(
-        xlim=(0, 100), ylim=(0, 100), xlabel="percent of the answer's tokens", ylabel="percent, mean and quartiles"
-    )
-    figure.legend(loc="outside upper center", ncols=2, columnspacing=1)
-    return figure
 
 
 def _sensitivity(found: Sequence[Sensitivity]) -> Figure:
@@ -214,12 +190,12 @@ def _sensitivity(found: Sequence[Sensitivity]) -> Figure:
     types = [each for each in found if each.type != ALL]
     figure, axes = _figure(0.9 + 0.45 * len(types))
     for place, each in enumerate(types):
-        axes.plot(100 * np.array(each.scores), [place] * len(each.scores), "o", color=_BLUE, alpha=0.45, markersize=5,
+        axes.plot(100 * np.array(each.scores), [place] * len(each.scores), "o", color=BLUE, alpha=0.45, markersize=5,
                   label=None if place else "a variation")  # fmt: skip
         if is_measured(each.mean.low):
-            axes.plot([100 * each.mean.low, 100 * each.mean.high], [place + 0.22] * 2, color=_BLUE, linewidth=1.5)
-        axes.plot(100 * each.mean.value, place + 0.22, "D", color=_BLUE, markersize=5, label=None if place else "mean")
-        axes.plot([100 * each.original] * 2, [place - 0.35, place + 0.35], color=_ORANGE, linewidth=2,
+            axes.plot([100 * each.mean.low, 100 * each.mean.high], [place + 0.22] * 2, color=BLUE, linewidth=1.5)
+        axes.plot(100 * each.mean.value, place + 0.22, "D", color=BLUE, markersize=5, label=None if place else "mean")
+        axes.plot([100 * each.original] * 2, [place - 0.35, place + 0.35], color=ORANGE, linewidth=2,
                   label=None if place else "original")  # fmt: skip
     axes.set_yticks(range(len(types)), [plain(each.type.replace("_", " ")) for each in types])
     axes.set(xlim=(0, 100), xlabel="score in percent, means with 95 % intervals", ylim=(len(types) - 0.5, -0.5))
@@ -231,8 +207,8 @@ def _evidence(found: Evidence) -> Figure:
     rows: dict[str, Rates] = {"all": found.overall, **found.by_pattern}
     figure, axes = _figure(0.9 + 0.42 * len(rows))
     names = [f"{name} ({rates.documents})" for name, rates in rows.items()]
-    _bars(axes, names, [rates.evidence for rates in rows.values()], _BLUE, -0.2, "target region masked")
-    _bars(axes, names, [rates.control for rates in rows.values()], _GREY, 0.2, "equal region elsewhere masked")
+    _bars(axes, names, [rates.evidence for rates in rows.values()], BLUE, -0.2, "target region masked")
+    _bars(axes, names, [rates.control for rates in rows.values()], GREY, 0.2, "equal region elsewhere masked")
     axes.set(xlim=(0, 100), xlabel="percent of answers that change, with 95 % intervals")
     figure.legend(loc="outside upper center", ncols=2)
     return figure

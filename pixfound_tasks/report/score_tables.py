@@ -18,6 +18,7 @@ from pixfound_tasks.report.formats import (
     one_line,
     percent,
 )
+from pixfound_tasks.report.narrow_tables import print_table
 from pixfound_tasks.runs.breakdown import BreakdownRow
 from pixfound_tasks.runs.provenance import listed
 from pixfound_tasks.runs.summary import Summary
@@ -30,7 +31,7 @@ def print_scores(summaries: Sequence[Summary]) -> None:
         for warning in each.warnings:
             console.print(Text(one_line(f"Warning: {each.model}, {warning}"), "yellow"))
     if scored := [each for each in summaries if each.is_scored]:
-        console.print(_scores(scored))
+        print_table(console, _scores(scored))
     for each in summaries:
         if judges := listed(each.provenance.judges):
             said = f"open answers judged by {judges}; {percent(each.unjudged)} % unjudged, which count as incorrect"
@@ -43,7 +44,7 @@ def print_scores(summaries: Sequence[Summary]) -> None:
         (any(each.sensitivity for each in summaries), _sensitivity),
     ):
         if has_any:
-            console.print(table(summaries))
+            print_table(console, table(summaries))
     for each in summaries:
         told = sentences.emergence(each.when) if each.when else []
         told += sentences.evidence(each.evidence) if each.evidence else []

@@ -2,18 +2,22 @@
 
 In JSON a map is `{"size": [rows, columns], "levels": "..."}`. It has at most 24 cells on the longer side. Each cell is
 a level from 0 to 15, relative to the map's maximum, row by row. Two levels share a byte, the first in the high bits; an
-odd last level is padded with 0. The bytes are base64. A map of 24 x 24 cells takes 384 characters.
+odd last level is padded with 0. The bytes are base64. A map of 24 x 24 cells takes 384 characters. The maps of single
+tokens are together in `{"size": [rows, columns], "chars": [[0, 3], ...], "levels": ["...", null, ...]}`.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 SIDE = 24  # cells on the longer side
 TOP = 15  # the highest level
+MOST_TOKENS = 1000  # whose maps are in one response
+_LONGEST_TEXT = 10**7  # characters
 
 
 class CoarseMap(NamedTuple):
@@ -21,6 +25,13 @@ class CoarseMap(NamedTuple):
 
     size: tuple[int, int]
     levels: bytes
+
+
+class TokenMap(NamedTuple):
+    """A token's half-open character range in the answer, and its map; None if it is flat or was not recorded."""
+
+    chars: tuple[int, int]
+    map: CoarseMap | None = None
 
 
 class InvalidMap(ValueError):
@@ -94,3 +105,42 @@ def read(value: Any) -> CoarseMap:
     if packed.size != -(-count // 2):
         raise InvalidMap(f"expected a map's {count} levels in {-(-count // 2)} bytes, but got {packed.size}")
     return CoarseMap((size[0], size[1]), levels[:count].tobytes())
+
+
+def check_token_maps(value: str) -> int:
+    """The number of tokens whose maps are kept. Raises ValueError if PIXFOUND_TOKENMAPS is no such number."""
+    if not (value.isdecimal() and int(value) <= MOST_TOKENS):
+        raise ValueError(f"expected PIXFOUND_TOKENMAPS from 0 to {MOST_TOKENS}, but got {value!r}")
+    return int(value)
+
+
+def to_token_fields(found: Sequence[TokenMap]) -> dict[str, Any] | None:
+    """The maps of tokens, all of one size, as JSON fields; None if no token has a map."""
+    sizes = {each.map.size for each in found if each.map}
+    if not sizes:
+        return None
+    if len(sizes) > 1:
+        raise ValueError(f"expected maps of one size, but got {sorted(sizes)}")
+    levels = [each.map and to_fields(each.map)["levels"] for each in found]
+    return {"size": list(sizes.pop()), "chars": [list(each.chars) for each in found], "levels": levels}
+
+
+def read_tokens(value: Any) -> tuple[TokenMap, ...]:
+    """The maps of tokens from untrusted JSON, at most `MOST_TOKENS`. Raises `InvalidMap` for anything else."""
+    fields = value if isinstance(value, dict) else {}
+    chars, levels = fields.get("chars"), fields.get("levels")
+    if not isinstance(chars, list) or not isinstance(levels, list) or not 0 < len(chars) == len(levels) <= MOST_TOKENS:
+        raise InvalidMap(
+            f"expected 1 to {MOST_TOKENS} tokens, each with a range and a map, but got {str(value)[:40]!r}"
+        )
+    return tuple(
+        TokenMap(_range(span), None if each is None else read({"size": fields.get("size"), "levels": each}))
+        for span, each in zip(chars, levels)
+    )
+
+
+def _range(value: Any) -> tuple[int, int]:
+    is_pair = isinstance(value, list) and [type(each) for each in value] == [int, int]
+    if not is_pair or not 0 <= value[0] <= value[1] <= _LONGEST_TEXT:
+        raise InvalidMap(f"expected a token's range of characters, but got {str(value)[:40]!r}")
+    return value[0], value[1]

@@ -14,7 +14,7 @@ from pixfound_tasks import masks
 from pixfound_tasks.masks import InvalidMask, Rle, Size
 from pixfound_tasks.response import maps
 from pixfound_tasks.response.final_answer import final_answer
-from pixfound_tasks.response.maps import CoarseMap, InvalidMap
+from pixfound_tasks.response.maps import CoarseMap, InvalidMap, TokenMap
 from pixfound_tasks.response.schema import (
     BOX_CORNERS,
     Box,
@@ -85,7 +85,16 @@ def from_text(text: str, size: Size) -> Response:
         provenance=value["provenance"] if isinstance(value.get("provenance"), dict) else {},
         problems=_shortened(problems),
         draft=reader.draft(value.get("draft")),
+        token_maps=_token_maps(value.get("token_maps")),
     )
+
+
+def _token_maps(value: Any) -> tuple[TokenMap, ...]:
+    """None of them if one cannot be read. That is no problem of the answer: nothing that is scored depends on them."""
+    try:
+        return () if value is None else maps.read_tokens(value)
+    except InvalidMap:
+        return ()
 
 
 def _text_of(fields: dict[str, Any], output: str) -> str:

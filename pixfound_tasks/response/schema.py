@@ -10,7 +10,7 @@ from typing import Any
 from pixfound_tasks import masks
 from pixfound_tasks.masks import Rle, Size
 from pixfound_tasks.response import maps
-from pixfound_tasks.response.maps import CoarseMap
+from pixfound_tasks.response.maps import CoarseMap, TokenMap
 
 SCHEMA = "pixfound/1"
 BOX_CORNERS = ("x_min", "y_min", "x_max", "y_max")
@@ -78,8 +78,8 @@ class Response:
     """A model's answer.
 
     The union of `masks` is the prediction. Empty `masks` mean "not there"; None means that no masks came. `text`,
-    `phrases` and `tokens` are about the answer alone; what a thinking model wrote before it is the `draft`. `problems`
-    lists what could not be read.
+    `phrases` and `tokens` are about the answer alone; what a thinking model wrote before it is the `draft`.
+    `token_maps` are the coarse maps of the answer's first tokens. `problems` lists what could not be read.
     """
 
     text: str = ""
@@ -94,6 +94,7 @@ class Response:
     provenance: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     draft: Draft | None = None
+    token_maps: tuple[TokenMap, ...] = ()
 
     @property
     def is_grounded(self) -> bool:
@@ -131,6 +132,7 @@ def to_text(response: Response) -> str:
     fields |= {"tokens": response.tokens, "provenance": response.provenance or None}
     fields["problems"] = response.problems or None
     fields["draft"] = _draft_fields(response.draft) if response.draft else None
+    fields["token_maps"] = maps.to_token_fields(response.token_maps)
     written = json.dumps({name: value for name, value in fields.items() if value is not None}, separators=(",", ":"))
     return written.replace("<", "\\u003c")  # `<` is in strings only, so this is the same JSON
 

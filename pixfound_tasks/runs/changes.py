@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from pixfound_tasks.prompts.evidence import masked
 from pixfound_tasks.prompts.variants import ORIGINAL
+from pixfound_tasks.prompts.visual_variants import Region, VisualChange
 from pixfound_tasks.runs.repeated import EVIDENCE
 from pixfound_tasks.runs.run import RepeatedSample, Run
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PLAIN = "plain"  # the unchanged image of the evidence task
 GOOD = 0.5  # an answer with a mask is good if its IoU is above this
@@ -50,6 +55,22 @@ def changes(run: Run) -> Iterator[Change]:
         for sample in sorted(varied, key=lambda sample: _name(task, sample)):
             type, variation = _name(task, sample)
             yield Change(task, type, variation, originals[sample.id], sample)
+
+
+def edited(image: Image, sample: RepeatedSample) -> Image | None:
+    """Returns a document's image (RGB) as the model saw it in this sample; None if it was not changed.
+
+    Is also None if the change does not fit the image, which then is another one than the run's.
+    """
+    edit = sample.edit
+    if edit is None:
+        return None
+    if edit.painted is not None:
+        is_same_size = tuple(edit.painted["size"]) == image.size[::-1]
+        return masked(image, edit.painted) if is_same_size else None
+    if edit.region is None or edit.region[2] > image.width or edit.region[3] > image.height:
+        return None
+    return VisualChange(edit.kind, Region(*edit.region)).image(image)
 
 
 def _name(task: str, sample: RepeatedSample) -> tuple[str, int]:

@@ -26,11 +26,20 @@ def untracked(items: Iterable[T], words: str, total: int | None = None) -> Itera
 
 @contextmanager
 def progress_shown(what: str) -> Iterator[Track]:
-    """Yields a `Track` for the duration of the context. If standard error is not a terminal, prints only `what`."""
+    """Yields a `Track` for the duration of the context. If standard error is not a terminal, prints only `what`.
+
+    That is printed when the first item is asked for, so not before an error about what there is to track.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        typer.echo(what, err=True)
-        yield untracked
+        unsaid = [what]
+
+        def say_once(items: Iterable[T], words: str, total: int | None = None) -> Iterator[T]:
+            while unsaid:
+                typer.echo(unsaid.pop(), err=True)
+            return iter(items)
+
+        yield say_once
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:

@@ -30,7 +30,8 @@ class Provenance:
         choice_judges: the names of the judges of choice answers; empty if the benchmark's rule graded them.
         prompts: the prompt templates of each protocol, the most frequent first, with `{question}`, `{options}` and
             `{expression}` in place of each document's text.
-        responses: the provenance entries of the responses, with nested values as they came.
+        responses: the provenance entries of the responses, with nested values as they came. If they name no versions,
+            those of the run's tasks are there.
     """
 
     settings: Mapping[str, Any]
@@ -55,6 +56,9 @@ def provenance(run: Run) -> Provenance:
         for name, value in answer.response.provenance.items():
             if value is not None and (name in values or len(values) < _MOST_POINTS):
                 values.setdefault(name, {}).setdefault(_as_text(value), value)
+    # Responses of some models name more versions; those of others none.
+    if "versions" not in values and (versions := run.settings.get("versions")):
+        values["versions"] = {_as_text(versions): versions}
     return Provenance(
         settings={name: run.settings.get(name) for name in _SETTINGS},
         origins=tuple(dict.fromkeys(record.document.origin for record in run.records)),

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pixfound_tasks import notebook
 from pixfound_tasks.analysis.best_phrase import GroundedImage
 from pixfound_tasks.benchmarks.registry import benchmark_names, get_benchmark
 from pixfound_tasks.hosts.incompatibilities import failure_hint
@@ -32,9 +33,7 @@ __all__ = ["RECORDED", "Answer", "Document", "Record", "RepeatedSample", "Run", 
 
 # Suffixes of the tasks that prompt once per document -> the field of a record that holds their answers.
 RECORDED = {protocol.suffix: protocol.record for protocol in PROTOCOLS if protocol.record}
-_NOTHING_WRITTEN = (
-    "If an evaluation fails, lmms-eval writes nothing and exits with 0: read its log, and run `pixfound doctor`"
-)
+_NOTHING_WRITTEN = "If an evaluation fails, lmms-eval writes nothing: read its log, and run `pixfound doctor`"
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,16 @@ class Run:
         return {name for name in RECORDED.values() if any(getattr(record, name) for record in self.records)} | {
             *self.repeated
         }
+
+    def _repr_html_(self) -> str:
+        """Shows what was run and the metrics that lmms-eval aggregated, in a notebook."""
+        title = f"{self.model} on {self.benchmark}: {len(self.records)} images, {', '.join(sorted(self.tasks))}"
+        rows = [
+            (task, name, notebook.number(value))
+            for task, values in self.metrics.items()
+            for name, value in values.items()
+        ]
+        return notebook.table(title, ("task", "metric", "value"), rows)
 
 
 def read_runs(*folders: Path, join: bool = False, track: Track = untracked) -> list[Run]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pixfound_tasks import response
 from pixfound_tasks.analysis.faults import FAULTS
-from pixfound_tasks.masks import Rle, Size, read_mask
+from pixfound_tasks.masks import Rle, Size, area, read_mask
 from pixfound_tasks.response import Response
 from pixfound_tasks.runs.log_validation import check_asking, check_metrics, check_variants, count, size_of
 
@@ -80,13 +80,24 @@ class Answer:
     faults: tuple[str, ...] = ()
 
 
+class ImageEdit(NamedTuple):
+    """What a task changed in an image: it cropped or blackened a `region`, or filled `painted` with the mean color.
+
+    `region` is (left, top, right, bottom) in pixels. `kind` is the type of variation, "" for a painted mask.
+    """
+
+    kind: str = ""
+    region: tuple[int, int, int, int] | None = None
+    painted: Rle | None = None
+
+
 @dataclass(frozen=True)
 class RepeatedSample:
     """One sample of a task that prompts several times per document.
 
     `score` is what the task logged: the values of an `evidence.Asking` or a `sensitivity.VariantPart`. `left_out`
     counts the documents that the task leaves out, by reason. `prompt` and `text`, the answer, are cut to
-    `LONGEST_REPEATED` characters.
+    `LONGEST_REPEATED` characters. `edit` is what was changed in the image; None if nothing was.
     """
 
     id: str
@@ -97,6 +108,7 @@ class RepeatedSample:
     faults: tuple[str, ...] = ()
     prompt: str = ""
     text: str = ""
+    edit: ImageEdit | None = None
 
 
 def sample_files(folder: Path) -> list[tuple[Path, str]]:
@@ -142,6 +154,7 @@ def read_settings(samples: Path) -> dict[str, Any]:
         "model_args": config.get("model_args"),
         "limit": config.get("limit"),
         "lmms_eval_version": _host_version(results.get("lmms_eval_version")),
+        "versions": _versions(results.get("configs"), match["task"]),
         "date": date,
     }
 
@@ -149,6 +162,14 @@ def read_settings(samples: Path) -> dict[str, Any]:
 def _host_version(recorded: Any) -> str | None:
     """Returns lmms-eval's version; None for "BRANCH@COMMIT", which is that of whatever clone it was started in."""
     return recorded if isinstance(recorded, str) and "@" not in recorded else None
+
+
+def _versions(configs: Any, task: str) -> dict[str, str]:
+    """Returns the versions in a task's metadata, see `tasks.versions`; runs of earlier releases have none."""
+    found = configs
+    for name in (task, "metadata", "versions"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
 def _read(file: Path, benchmark: str, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
@@ -191,7 +212,23 @@ def _repeated(sample: dict[str, Any], check_score: Callable[[Any, str], tuple[An
     left_out = {reason: count(documents, reason) for reason, documents in dict(fields.get("left_out") or {}).items()}
     score = check_score(sample["score"], id)
     prompt, text = str(sample.get("input", ""))[:LONGEST_REPEATED], _answer_text(sample)[:LONGEST_REPEATED]
-    return RepeatedSample(id, _pair(fields), pattern, score, left_out, _faults(sample), prompt, text)
+    return RepeatedSample(id, _pair(fields), pattern, score, left_out, _faults(sample), prompt, text, _edit(fields))
+
+
+def _edit(fields: Mapping[str, Any]) -> ImageEdit | None:
+    """Returns what the log says was changed in the image; None if nothing was, or if it cannot be read."""
+    region, painted = fields.get("region"), fields.get("painted")
+    if isinstance(region, list) and [type(each) for each in region] == [int] * 4:
+        left, top, right, bottom = region
+        if 0 <= left < right and 0 <= top < bottom:
+            return ImageEdit(str(fields.get("variation_type") or ""), (left, top, right, bottom))
+    if painted is None:
+        return None
+    try:
+        mask = read_mask(painted, size_of(fields))
+    except ValueError:
+        return None
+    return ImageEdit(painted=mask) if area(mask) else None
 
 
 def _answer_text(sample: dict[str, Any]) -> str:

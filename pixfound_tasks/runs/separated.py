@@ -45,7 +45,7 @@ def _drawn(record: Record) -> Record:
     for name in ("ground", "open"):
         answer = getattr(record, name)
         if answer and _is_both(answer.response):
-            response = replace(answer.response, phrases=(), selected=None, control=())
+            response = replace(answer.response, phrases=(), selected=None, control=(), token_maps=())
             found = {"oracle_miou": answer.metrics.get("miou")} if name == "ground" else {}
             parts[name] = replace(answer, response=_noted(response, "own"), metrics={**answer.metrics, **found})
     return replace(record, **parts)

@@ -29,6 +29,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
 from pixfound_tasks.attention.families.registry import token_geometries
+from pixfound_tasks.attention.geometry import grid_boxes
 from pixfound_tasks.attention.measured.comparison import deviation
 from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.measure import measure
@@ -137,6 +138,15 @@ def test_a_changed_region_changes_the_tokens_whose_measured_boxes_hold_it(name):
 def test_a_processor_that_hides_places_is_an_error(spoil, reason):
     with pytest.raises(NotMeasurable, match=reason):
         measure(build_family("llava").model, Spoiled("llava", spoil), [(133, 201)])
+
+
+@pytest.mark.parametrize("height, width", [(100, 70), (61, 150), (133, 201), (7, 300)])
+def test_a_processor_that_normalizes_each_image_is_shown_pictures_of_one_mean_and_deviation(height, width):
+    (geometry,) = measured_toy("pix2struct", [(height, width)]).geometries
+    scale = (36 * (16 / height) * (16 / width)) ** 0.5  # as many patches of 16 pixels as fit among 36
+    rows, columns = (max(min(int(scale * side / 16), 36), 1) for side in (height, width))
+    found = geometry.boxes[~np.isnan(geometry.boxes[:, 0])]
+    np.testing.assert_allclose(found, grid_boxes(rows, columns, (0, 0, width, height)), atol=0.5)
 
 
 def test_a_model_that_shuffles_its_patches_is_measured_shuffled():

@@ -89,7 +89,7 @@ def test_the_command_says_which_data_is_missing(monkeypatch, tmp_path):
     monkeypatch.setenv("PIXFOUND_DATA", str(tmp_path))
     done = command("lmms-eval", "--model", "pixfound", "--tasks", "pixfoundation", "--limit", 1)
     line = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.returncode == 2 and "Traceback" not in done.stderr
     assert line.startswith("pixfound-tasks: expected a ") and "run `pixfound data fetch pix" in line
 
 

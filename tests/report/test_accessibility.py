@@ -20,9 +20,9 @@ RUN = """
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     place = tmp_path_factory.mktemp("pages")
-    run, row = write_run(place / "run"), place / "row.json"
+    run, other, row = write_run(place / "run"), write_run(place / "other"), place / "row.json"
     for arguments in (
-        ["report", run, "--leaderboard", row],
+        ["report", run, other, "--leaderboard", row],
         ["leaderboard", row, "--html", place / "leaderboard.html"],
         ["explain", "--html", place / "explain.html"],
     ):
@@ -33,6 +33,11 @@ def pages(tmp_path_factory):
         "leaderboard": place / "leaderboard.html",
         "explain": place / "explain.html",
     }
+
+
+def violations(driver):
+    driver.execute_script((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
+    return driver.execute_async_script(RUN)
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -47,7 +52,13 @@ def test_axe_finds_nothing(browser, pages, page, scheme, width):
             scroll_to_gallery(browser)
             browser.execute_script("document.querySelector('.phrase').click()")
             wait(browser, "return document.querySelector('.inspector .picture')")
-        browser.execute_script((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
-        assert browser.execute_async_script(RUN) == []
+        assert violations(browser) == []
+        if page == "report":
+            browser.execute_script("document.querySelector('.layers').open = true")
+            browser.execute_script("set({ mode: 'compare', sort: 'disagreement' })")
+            wait(browser, "return document.querySelector('.row .side canvas')")
+            assert violations(browser) == []
+            browser.execute_script("document.querySelector('.enlarge').click()")
+            assert violations(browser) == []
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

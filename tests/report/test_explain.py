@@ -3,6 +3,8 @@
 import io
 import json
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 
 from pixfound_tasks.attention.look import Look
 from pixfound_tasks.cli import app as command
-from pixfound_tasks.explain import figure, overlays, page, wording
+from pixfound_tasks.explain import browsing, explanation, figure, overlays, page, wording
 from pixfound_tasks.explain.explanation import ExplainedPhrase, Explanation, explain
 from pixfound_tasks.explain.subject import Subject, drawn_scene, read_image
 from pixfound_tasks.explain.terminal import print_explanation
@@ -86,14 +88,18 @@ def test_the_command_explains_a_drawn_scene_as_it_stands(run):
     assert lines[-2:] == [str(page_file), str(figure_file)]
 
 
-def test_the_page_loads_nothing_and_runs_nothing(run):
+def test_the_page_loads_nothing_and_runs_only_its_own_script(run):
     text = run[1].read_text(encoding="utf-8")
     found = Elements(text)
-    assert "default-src 'none'" in text and "script" not in found.tags and not found.handlers
+    assert "default-src 'none'" in text and not found.handlers
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in text
+    assert text.count("<script") == 2 and '<script type="application/json" id="data">' in text
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in found.links)
-    assert not re.search(r"url\(|@import", text)
+    assert not re.search(r"url\((?!\"\$\{browser.image.src\})|@import", text)
     # One picture, and over it a map and three masks for each of four phrases, what is taken, and the truth.
-    assert text.count("data:image/png") == 1 + 4 * 4 + 3
+    phrases = len(re.findall(r'<section class="card" id="phrase-', text))
+    assert text.count("data:image/png") == 1 + 4 * phrases + 3
 
 
 def test_the_figure_decodes(run):
@@ -229,6 +235,18 @@ def test_maps_are_the_looks_own(mini_lens, scene_image):
     assert found.answer == look.text and len(look.token_chars) <= 6
     for each in found.phrases:
         np.testing.assert_array_equal(each.map, look.phrase_map(each.phrase.chars))
+
+
+def test_what_cannot_be_looked_at_widely_is_looked_at_plainly(mini_lens, scene_image, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("expected another kernel")
+
+    monkeypatch.setattr(explanation, "look_widely", refuse)
+    subject = Subject(scene_image, "the star", "scene")
+    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the star.", max_new_tokens=6)
+    assert found.look.heads is None and not found.look.others and found.answer
+    browsed = browsing.browsing(found)
+    assert browsed["heads"] is None and [*browsed["reducers"]] == ["mean_centered"]
 
 
 def test_masks_are_outlined_and_the_rest_is_shaded():

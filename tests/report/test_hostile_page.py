@@ -101,8 +101,12 @@ def test_nothing_runs_and_nothing_breaks(browser, written, width):
             if not step:  # cards that scroll out of sight lose theirs, and others get theirs later
                 wait(browser, "return document.querySelector('button.candidate')")
             browser.execute_script("scrollBy(0, 700)")
-    assert browser.execute_script("return window.ran") is None
+    browser.execute_script("set({ mode: 'compare', sort: 'disagreement' })")
+    wait(browser, "return document.querySelector('.row .side canvas')")
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    browser.execute_script("document.querySelector('.enlarge').click()")
+    browser.execute_script("document.querySelector('dialog').close()")
+    assert browser.execute_script("return window.ran") is None
     assert not browser.find_elements("css selector", "main :is(script, iframe, svg, a:not([href^='#']))")
     assert complaints(browser) == []
     assert requests(browser) == [written.as_uri()]

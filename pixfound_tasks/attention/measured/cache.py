@@ -14,20 +14,22 @@ import transformers
 from loguru import logger
 
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
+from pixfound_tasks.attention.measured.query_reading import Reading, reading_of
 from pixfound_tasks.benchmarks.cache import cache_folder
 from pixfound_tasks.files import replacing
 from pixfound_tasks.hosts.model_config import hub_revision
 
 # Increase it when the measurement changes, so that geometries kept earlier are no longer used.
-VERSION = 2
+VERSION = 3
 
 
 class Kept(NamedTuple):
-    """What is kept of a measurement."""
+    """What is kept of a measurement, see `Measurement`."""
 
     geometries: tuple[TokenGeometry, ...]
     ids: tuple[int, ...]
     how: str
+    reading: Reading | None = None
 
 
 class GeometryCache:
@@ -47,7 +49,8 @@ class GeometryCache:
             with suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as file:
                 boxes = [file[f"boxes_{index}"] for index in range(len(sizes))]
                 geometries = tuple(TokenGeometry(own, (height, width)) for own, (height, width) in zip(boxes, sizes))
-                self._memory[name] = Kept(geometries, tuple(file["ids"].tolist()), str(file["how"]))
+                ids = tuple(file["ids"].tolist())
+                self._memory[name] = Kept(geometries, ids, str(file["how"]), reading_of(file))
         return self._memory.get(name)
 
     def write(self, sizes: Sequence[Size], kept: Kept) -> None:
@@ -55,7 +58,8 @@ class GeometryCache:
         name = _digest([list(size) for size in sizes])
         self._memory[name] = kept
         boxes = {f"boxes_{index}": geometry.boxes for index, geometry in enumerate(kept.geometries)}
-        self._save(f"{name}.npz", {**boxes, "ids": np.array(kept.ids, int), "how": np.array(kept.how)})
+        read = {} if kept.reading is None else kept.reading.arrays()
+        self._save(f"{name}.npz", {**boxes, **read, "ids": np.array(kept.ids, int), "how": np.array(kept.how)})
 
     def is_proved(self, layout: Any) -> bool:
         """Return whether a registered rule was proved for a layout of image tokens."""

@@ -10,34 +10,40 @@ import torch
 from torch import Tensor
 
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
-from pixfound_tasks.attention.measured.coordinate_pictures import Places, Process, locate, noise_pictures
-from pixfound_tasks.attention.measured.errors import NoPlace, NotMeasurable
+from pixfound_tasks.attention.measured.codes import CodesPart, CodeTokens, find_codes
+from pixfound_tasks.attention.measured.convolved import convolved_tokens
+from pixfound_tasks.attention.measured.coordinate_pictures import Places, locate, noise_pictures
+from pixfound_tasks.attention.measured.errors import NoGradient, NoPlace, NotMeasurable
 from pixfound_tasks.attention.measured.image_tokens import changed_count, counts_per_image, image_ids, image_mask
-from pixfound_tasks.attention.measured.mixed_tokens import check_local, convolved_boxes, interpolated_boxes, mixed_block
+from pixfound_tasks.attention.measured.mixed_tokens import check_local, interpolated_boxes, mixed_block
+from pixfound_tasks.attention.measured.picture_scale import Process
+from pixfound_tasks.attention.measured.queries import KeysPart, find_reading
+from pixfound_tasks.attention.measured.query_reading import Reading
 from pixfound_tasks.attention.measured.reach import Gradients, Reach, reach
-from pixfound_tasks.attention.measured.token_boxes import extents, regular_boxes
+from pixfound_tasks.attention.measured.token_boxes import Tokens, exact_tokens
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float64, Int
+    from jaxtyping import Bool
 
 EXACT, INTERPOLATED, CONVOLVED = "gradient", "interpolated", "convolved"
 _ANSWERING = 1e-4  # of the largest change
 
 
 class Composed(NamedTuple):
-    """The geometries of a prompt's images, the ids of the image tokens, and how they were found."""
+    """The geometries of a prompt's images, the ids of the image tokens, and how they were found.
+
+    Attributes:
+        part: the part whose outputs the geometries are of, to be proved. These are image tokens, the patches that image
+            tokens read, or the cells whose codes they are.
+        tokens: what turns the geometries, once they are proved, into those of image tokens; None if they are.
+    """
 
     geometries: tuple[TokenGeometry, ...]
     ids: tuple[int, ...]
     how: str
-
-
-class _Tokens(NamedTuple):
-    """Boxes of all image tokens of a prompt, (tokens, 4), and the image of each, -1 for tokens without a place."""
-
-    boxes: Float64[np.ndarray, "tokens 4"]
-    owners: Int[np.ndarray, " tokens"]
+    part: VisionPart
+    tokens: Reading | CodeTokens | None = None
 
 
 def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Composed:
@@ -46,6 +52,22 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Compos
     Raises:
         NotMeasurable: if a step proves nothing.
     """
+    tokens: Reading | CodeTokens | None
+    try:
+        return _composed(part, process, sizes)
+    except NoPlace:
+        tokens = find_reading(part, process, sizes)
+        if tokens is None:
+            return _composed(part, process, sizes, has_queries=False)
+        before: VisionPart = KeysPart(part.model, tokens.sources)
+    except NoGradient:
+        tokens, before = find_codes(part, process, sizes), CodesPart(part.model)
+    found = _composed(before, process, sizes, has_queries=False)
+    return found._replace(ids=tokens.ids, tokens=tokens)
+
+
+def _composed(part: VisionPart, process: Process, sizes: Sequence[Size], has_queries: bool = True) -> Composed:
+    """Raises NoPlace, too, if `has_queries` and something other than patches reads them."""
     places = locate(process, sizes)
     inputs = part.cast(process(noise_pictures(sizes, 0)))
     gradients = Gradients(part, inputs, list(places))
@@ -61,19 +83,23 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Compos
         raise _unseen(part, process, sizes)
     found = reach(gradients, positions)
     if found is None:
-        raise NotMeasurable("image tokens have no gradient with respect to pixel values, as if they were discrete")
+        raise NoGradient
     alone = [len(positions) // len(sizes)] * len(sizes)
     if len(sizes) > 1 and ids:
         alone = [_count_alone(process, size, ids) for size in sizes]
     how, tokens = EXACT, None
     if found.is_exact:
-        tokens = _exact(places, found.token, len(positions), sizes)
+        tokens = exact_tokens(places, found.token, len(positions), sizes)
+    elif (local := convolved_tokens(part, inputs, places, positions, sizes)) is not None:
+        how, tokens = CONVOLVED, local
+    elif has_queries and part.reads_across:
+        raise NoPlace(len(positions), "as behind a resampler or a Q-Former")
     else:
         is_answering = _is_answering((after - embedded)[positions])
         how, tokens = _mixed(gradients, places, found, is_answering, alone, sizes)
     counts = counts_per_image(len(positions), alone, tokens.owners.tolist())
     parts = np.split(tokens.boxes, np.cumsum(counts)[:-1])
-    return Composed(tuple(TokenGeometry(own, (size[0], size[1])) for own, size in zip(parts, sizes)), ids, how)
+    return Composed(tuple(TokenGeometry(own, (size[0], size[1])) for own, size in zip(parts, sizes)), ids, how, part)
 
 
 def _unseen(part: VisionPart, process: Process, sizes: Sequence[Size]) -> NotMeasurable:
@@ -87,27 +113,6 @@ def _unseen(part: VisionPart, process: Process, sizes: Sequence[Size]) -> NotMea
     )
 
 
-def _exact(
-    places: dict[str, Places], tokens: dict[str, Int[np.ndarray, "*numbers"]], count: int, sizes: Sequence[Size]
-) -> _Tokens:
-    """Return the tokens whose numbers reach them alone."""
-    token = np.concatenate([found.ravel() for found in tokens.values()])
-    image, x, y = (
-        np.concatenate([getattr(places[name], field).ravel() for name in tokens]) for field in Places._fields
-    )
-    boxes, owners = np.full((count, 4), np.nan), np.full(count, -1)
-    for index, size in enumerate(sizes):
-        own = (token >= 0) & (image == index) & ~np.isnan(x) & ~np.isnan(y)
-        along_x, along_y = (extents(token[own], values[own], count) for values in (x, y))
-        scattered = along_x.is_scattered | along_y.is_scattered
-        if scattered.any():
-            raise NotMeasurable(f"expected tokens that see one place each, but {scattered.sum()} see places far apart")
-        found = regular_boxes(along_x, along_y, size)
-        seen = ~np.isnan(found[:, 0])
-        boxes[seen], owners[seen] = found[seen], index
-    return _Tokens(boxes, owners)
-
-
 def _mixed(
     gradients: Gradients,
     places: dict[str, Places],
@@ -115,7 +120,7 @@ def _mixed(
     is_answering: Bool[np.ndarray, " tokens"],
     alone: Sequence[int],
     sizes: Sequence[Size],
-) -> tuple[str, _Tokens]:
+) -> tuple[str, Tokens]:
     """Return tokens some of which share their numbers, and how they were found."""
     count = len(is_answering)
     block = mixed_block(gradients, found, is_answering)
@@ -124,18 +129,17 @@ def _mixed(
             name: np.where((token >= block.start) & (token < block.stop), -1, token)
             for name, token in found.token.items()
         }
-        boxes, owners = _exact(places, elsewhere, count, sizes)
+        boxes, owners = exact_tokens(places, elsewhere, count, sizes)
         more, image = interpolated_boxes(gradients, places, block, count, sizes)
-        return INTERPOLATED, _Tokens(np.where(image[:, None] < 0, boxes, more), np.where(image < 0, owners, image))
+        return INTERPOLATED, Tokens(np.where(image[:, None] < 0, boxes, more), np.where(image < 0, owners, image))
     if block.start or block.stop != count or sum(alone) != count:
         check_local(gradients, places, block.start, block.stop, count)
         raise NotMeasurable("numbers reach several tokens in a part of the prompt's image tokens")
-    ends = np.cumsum(alone)
-    own = [
-        convolved_boxes(gradients, places, int(end - length), int(end), count, size, index)
-        for index, (end, length, size) in enumerate(zip(ends, alone, sizes))
-    ]
-    return CONVOLVED, _Tokens(np.concatenate(own), np.repeat(np.arange(len(sizes)), alone))
+    for index, (end, length) in enumerate(zip(np.cumsum(alone), alone)):
+        check_local(gradients, places, int(end - length), int(end), count, index)
+    raise NotMeasurable(
+        "numbers reach several tokens, even if convolutions look at nothing beside: neither patches nor convolutions"
+    )
 
 
 def _is_answering(change: Tensor) -> Bool[np.ndarray, " tokens"]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float32, Int
 
 _CHANGED = 1e-4  # of the largest change
+MARKED = "image_embeds_position_mask"  # what marks image tokens in the inputs of Kosmos
 
 
 def image_ids(
@@ -21,10 +22,15 @@ def image_ids(
 ) -> Int[Tensor, " ids"]:
     """Return the ids at which what enters the decoder differs between two prompts with other pictures.
 
+    If n image tokens stand before the prompt, as GIT's do, this is the one number -n.
+
     Raises:
         NotMeasurable: if the decoder does not get one embedding per prompt token.
     """
-    if ids.numel() != len(before):
+    more = len(before) - ids.numel()
+    if more > 0 and torch.equal(before[more:], after[more:]) and not torch.equal(before[:more], after[:more]):
+        return torch.tensor([-more])
+    if more:
         raise NotMeasurable(
             f"expected an embedding for each of {ids.numel()} prompt tokens, but {len(before)} enter the decoder"
         )
@@ -40,8 +46,28 @@ def changed_count(before: Float32[Tensor, "positions width"], after: Float32[Ten
 
 
 def image_mask(ids: Int[Tensor, "batch prompt"], known: Int[Tensor, " ids"]) -> Bool[Tensor, "batch prompt"]:
-    """Return which prompt tokens have one of the known ids."""
-    return torch.isin(ids, known.to(ids.device))
+    """Return which prompt tokens have one of the known ids, see `image_ids`.
+
+    Image tokens that stand before the prompt come first. The mask is then longer than the prompt.
+    """
+    mask = torch.isin(ids, known.to(ids.device))
+    before = tokens_before(known.tolist())
+    return torch.cat([mask.new_ones(len(mask), before), mask], dim=1) if before else mask
+
+
+def tokens_before(known: Sequence[int]) -> int:
+    """Return how many image tokens stand before the prompt, see `image_ids`."""
+    return max([0, *(-number for number in known)])
+
+
+def prompt_image_mask(inputs: Mapping[str, Any], known: Sequence[int]) -> Bool[Tensor, "batch prompt"]:
+    """Return which prompt tokens are image tokens: those that the processor marks, or else those with a known id.
+
+    Kosmos's processors mark them, because words of the prompt have the same ids.
+    """
+    if (marked := inputs.get(MARKED)) is not None:
+        return marked == 1
+    return image_mask(inputs["input_ids"], torch.tensor(known))
 
 
 def counts_per_image(total: int, alone: Sequence[int], owners: Sequence[int]) -> list[int]:

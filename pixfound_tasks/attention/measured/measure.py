@@ -13,10 +13,13 @@ from PIL import Image
 
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.attention.measured.compose import CONVOLVED, EXACT, INTERPOLATED, compose
-from pixfound_tasks.attention.measured.coordinate_pictures import Places, Process, locate, noise_pictures
+from pixfound_tasks.attention.measured.coordinate_pictures import Places, locate, noise_pictures
 from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.image_tokens import image_ids, image_mask
-from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove, prove_one_by_one
+from pixfound_tasks.attention.measured.picture_scale import Process
+from pixfound_tasks.attention.measured.query_reading import Reading
+from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove
+from pixfound_tasks.attention.measured.spread_proof import prove_spread
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 
 _THIN = (64, 16)  # images with a shorter side are measured on larger ones, if the processor treats them alike
@@ -46,14 +49,17 @@ class Measurement:
         geometries: one per image.
         ids: the ids of the image tokens; empty if the decoder reads the image by cross-attention.
         how: "gradient": each number reaches one token; "interpolated": some tokens are interpolated between patches;
-            "convolved": a regular grid that fits what a convolution's tokens see.
+            "convolved": each reaches one token if convolutions look at nothing beside the cells that they replace.
         cost: what it took.
+        reading: if image tokens have no place of their own, how they read patches. The geometries are then those of
+            the patches, and `how` is how these were measured.
     """
 
     geometries: tuple[TokenGeometry, ...]
     ids: tuple[int, ...]
     how: str
     cost: Cost
+    reading: Reading | None = None
 
 
 def measure(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
@@ -95,17 +101,21 @@ def measure_ids(model: Any, process: Process, size: Size) -> tuple[int, ...]:
 def _proved(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
     start, part, shown = time.perf_counter(), VisionPart(model), _Counted(process)
     larger = _enlarged(shown, sizes)
-    geometries, ids, how = compose(part, shown, larger)
+    geometries, ids, how, proved, tokens = compose(part, shown, larger)
     if larger != list(sizes):
         scale = larger[0][0] / sizes[0][0]
         geometries = tuple(TokenGeometry(own.boxes / scale, size) for own, size in zip(geometries, sizes))
-    verdict = prove_geometries(part, shown, geometries, ids, how=how)
+    verdict = prove_geometries(proved, shown, geometries, ids, how=how)
     if verdict.faults:
         raise NotMeasurable(
             f"expected the measured boxes to hold for {verdict.regions} changed regions, but {verdict.faults[0]}"
         )
-    cost = Cost(part.forwards, part.backwards, shown.calls, time.perf_counter() - start)
-    return Measurement(geometries, ids, how, cost)
+    reading, geometries = (None, geometries) if tokens is None else tokens.over(geometries)
+    used = {id(one): one for one in (part, proved)}.values()
+    forwards, backwards = (sum(counts) for counts in zip(*((one.forwards, one.backwards) for one in used)))
+    return Measurement(
+        geometries, ids, how, Cost(forwards, backwards, shown.calls, time.perf_counter() - start), reading
+    )
 
 
 class _Counted:
@@ -135,8 +145,8 @@ def prove_geometries(
         geometries: one per image.
         ids: the ids of the image tokens; empty if the decoder reads the image by cross-attention.
         pictures: the number of changed copies, see `regions.prove`.
-        how: how the geometries were measured. Those of convolutions are proved region by region, see
-            `regions.prove_one_by_one`, and those of interpolated tokens with twice the pictures.
+        how: how the geometries were measured. Those of convolutions are proved by where their answers lie, see
+            `spread_proof.prove_spread`, and those of interpolated tokens with twice the pictures.
     """
     shown = noise_pictures([geometry.size for geometry in geometries], 0)
 
@@ -152,7 +162,7 @@ def prove_geometries(
     if len(before) != count:
         return Verdict(0, (f"the prompt has {len(before)} image tokens instead of {count}",))
     if how == CONVOLVED:
-        return prove_one_by_one(embed, shown, before, geometries)
+        return prove_spread(embed, shown, before, geometries)
     if how == INTERPOLATED:
         return prove(embed, shown, before, geometries, 2 * pictures, _BLUR)
     return prove(embed, shown, before, geometries, pictures)
@@ -175,7 +185,11 @@ def _enlarged(process: Process, sizes: Sequence[Size]) -> list[Size]:
 
 
 def _is_alike(process: Process, sizes: Sequence[Size], larger: Sequence[Size], scale: int) -> bool:
-    own, other = (process(noise_pictures(shown, 0)) for shown in (sizes, larger))
+    own = process(noise_pictures(sizes, 0))
+    try:
+        other = process(noise_pictures(larger, 0))
+    except Exception:  # some processors take no images with different numbers of tiles
+        return False
     if own.keys() != other.keys() or ("input_ids" in own and not torch.equal(own["input_ids"], other["input_ids"])):
         return False
     if any(torch.is_tensor(value) and value.shape != other[name].shape for name, value in own.items()):

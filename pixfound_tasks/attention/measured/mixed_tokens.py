@@ -1,12 +1,9 @@
-"""Boxes of image tokens that see neighboring patches: interpolated features and convolutions.
+"""Boxes of image tokens that are interpolated between patches, and whether others see places or the whole image.
 
 Interpolated features: a number reaches several tokens, each with its weight. The gradient weighted by the tokens' rows
 (columns), divided by the unweighted one, is the mean row (column) that the number reaches. It depends linearly on the
 number's place, and the line says where the rows (columns) lie. The prompt says how many there are: a token without a
 place, such as a newline, ends each row.
-
-Convolutions: how strongly a token sees each number says around which place. If tokens lie there as on a regular grid
-over what the processor made of the image, the grid is accepted.
 """
 
 from __future__ import annotations
@@ -25,10 +22,8 @@ from pixfound_tasks.attention.measured.reach import Gradients, Reach
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int
 
-_FEWEST = 9  # tokens on a grid that can be told from another
 _SAMPLES = 12  # tokens whose gradients are taken one by one
 _GLOBAL = 0.75  # of the spread of all numbers: tokens that spread so far see everything
-_ALONG = 0.9  # correlation of places on a grid with measured ones
 
 
 class Block(NamedTuple):
@@ -157,38 +152,6 @@ def _line(means: np.ndarray, places: np.ndarray, length: int, side: int, is_padd
     return float(first), float(even)
 
 
-def convolved_boxes(
-    gradients: Gradients, places: dict[str, Places], start: int, stop: int, count: int, size: Size, image: int
-) -> Float64[np.ndarray, "own 4"]:
-    """Return the boxes of tokens `start` to `stop`, which a convolution makes, on a regular grid.
-
-    Args:
-        gradients: those of the forward pass, of all image tokens.
-        places: where the numbers come from.
-        start: the first token.
-        stop: after the last token.
-        count: the number of image tokens.
-        size: (height, width) of the image.
-        image: the number of the image.
-    """
-    tokens, seen = check_local(gradients, places, start, stop, count, image)
-    region = _region(places, size, image)
-    best: tuple[float, np.ndarray | None] = (np.inf, None)
-    for rows in (rows for rows in range(1, stop - start + 1) if (stop - start) % rows == 0):
-        boxes = grid_boxes(rows, (stop - start) // rows, region)
-        middle = ((boxes[:, :2] + boxes[:, 2:]) / 2)[tokens - start]
-        off = float(np.abs(middle - seen[:, :2]).mean())
-        if off < best[0] and _is_along(middle, seen[:, :2]):
-            best = off, boxes
-    if best[1] is None or len(best[1]) < _FEWEST:
-        raise NotMeasurable(
-            "numbers reach several tokens, which do not lie on a regular grid: neither patches nor convolutions"
-        )
-    # Strides and padding of convolutions may shift what tokens see.
-    middle = ((best[1][:, :2] + best[1][:, 2:]) / 2)[tokens - start]
-    return best[1] + np.tile(np.median(seen[:, :2] - middle, axis=0), 2)
-
-
 def check_local(
     gradients: Gradients, places: dict[str, Places], start: int, stop: int, count: int, image: int = 0
 ) -> tuple[Int[np.ndarray, " some"], Float64[np.ndarray, "some 4"]]:
@@ -227,39 +190,3 @@ def _seen(gradients: Gradients, places: dict[str, Places], token: int, count: in
 
 def _spread(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Float64[np.ndarray, " 2"]:
     return np.array([np.concatenate([part[axis][part[2]] for part in parts]).std() for axis in (0, 1)])
-
-
-def _region(places: dict[str, Places], size: Size, image: int) -> tuple[float, float, float, float]:
-    """Return the region (x0, y0, x1, y1) that the picture shows that the processor made of an image, with its padding.
-
-    The pictures' last two axes must be y and x.
-    """
-    views = []
-    for place in places.values():
-        whole = place.image.reshape(-1, *place.image.shape[-2:])
-        shown = np.flatnonzero((whole == image).any(axis=(1, 2)))
-        flat = [values.reshape(whole.shape)[shown[:1]] for values in (place.x, place.y)]
-        if not len(shown) or len(shown) > 3:
-            raise NotMeasurable("numbers reach several tokens in a model that cuts images into pieces")
-        edges = []
-        for values, axis in ((flat[0][0], 0), (flat[1][0], 1)):
-            line = np.nanmedian(np.where(whole[shown[0]] == image, values, np.nan), axis=axis)
-            index = np.flatnonzero(~np.isnan(line))
-            inner = index[len(index) // 8 : len(index) - len(index) // 8]
-            step, first = np.polyfit(inner, line[inner], 1)
-            edges.append((first - step / 2, first + step * (len(line) - 0.5)))
-        views.append((edges[0][0], edges[1][0], edges[0][1], edges[1][1]))
-    if np.ptp(np.array(views), axis=0).max() > 0.02 * max(size):
-        raise NotMeasurable("numbers reach several tokens in a model that sees an image in several ways")
-    return views[0]
-
-
-def _is_along(middle: np.ndarray, seen: np.ndarray) -> bool:
-    """Return whether places on a grid go with measured ones, along each axis with more than one row or column."""
-    for axis in (0, 1):
-        if np.ptp(middle[:, axis]) < 1e-6:
-            if np.ptp(seen[:, axis]) > 0.3 * max(np.ptp(seen[:, 1 - axis]), 1e-9):
-                return False
-        elif np.corrcoef(middle[:, axis], seen[:, axis])[0, 1] < _ALONG:
-            return False
-    return True

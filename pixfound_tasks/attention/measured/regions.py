@@ -11,7 +11,7 @@ from PIL import Image
 from pixfound_tasks.attention.geometry import TokenGeometry
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float64
+    from jaxtyping import Float64
 
 # Pictures, one per image -> what each image token is for the decoder, (tokens, width).
 Embed = Callable[[Sequence[Image.Image]], "Float64[np.ndarray, 'tokens width']"]
@@ -23,8 +23,6 @@ _MARGIN = 0.5  # pixels, of rounding
 _ALIKE = 0.4  # in the logarithm of the area: boxes of one view
 _LEAST = 1e-3  # of the strongest change: what a token must answer with to a region in its box
 _ANSWER = 0.1  # of the strongest change: what a token must not exceed if no region is near
-_FEWEST, _MOST = 30, 64  # regions that are changed one by one
-_CLEARLY = 1.25  # times the answer of every token elsewhere: what a token must answer with to a region in its box
 
 
 class Verdict(NamedTuple):
@@ -51,7 +49,7 @@ def prove(
         geometries: the boxes to prove.
         count: the number of changed copies.
         blur: how far beyond its box, in sides of it, the token may lie that answers most to a region. Above 0 tokens
-            may answer to regions within a side of their boxes, as those of convolutions do.
+            may answer to regions within a side of their boxes, as interpolated ones do.
     """
     generator = np.random.RandomState(0)
     counts = np.cumsum([0, *(len(geometry.boxes) for geometry in geometries)])
@@ -72,70 +70,6 @@ def prove(
             part = change[counts[index] : counts[index + 1]]
             faults += _faults(geometry, part, own, float(change.max(initial=0.0)), blur)
     return Verdict(tried, tuple(faults))
-
-
-def prove_one_by_one(
-    embed: Embed,
-    pictures: Sequence[Image.Image],
-    before: Float64[np.ndarray, "tokens width"],
-    geometries: Sequence[TokenGeometry],
-) -> Verdict:
-    """Change one region at a time, and accept only boxes that hold for all of at least 30 regions.
-
-    This is for tokens that also see what lies beside their boxes, as those of convolutions do. The regions lie in the
-    corners of boxes, where such a token is most likely to answer less than its neighbor. Each is changed in two ways.
-    A token whose box holds the region must answer clearly more than every token whose box does not. The proof ends at
-    the first fault.
-
-    Args:
-        embed: see `Embed`. Patches must not mix, see `VisionPart.embed`.
-        pictures: the unchanged pictures, one per image.
-        before: what `embed` gives for them.
-        geometries: the boxes to prove.
-    """
-    generator = np.random.RandomState(0)
-    owners = np.repeat(np.arange(len(geometries)), [len(geometry.boxes) for geometry in geometries])
-    boxes = np.concatenate([geometry.boxes for geometry in geometries])
-    tried = 0
-    for index, geometry in enumerate(geometries):
-        corners = _corners(geometry)
-        if len(corners) < _FEWEST:
-            return Verdict(tried, (f"there is room for {len(corners)} of the {_FEWEST} regions that prove them",))
-        for number in generator.permutation(len(corners))[:_MOST]:
-            tried += 1
-            x0, y0, x1, y1 = region = corners[number]
-            holds = (owners == index) & _hold(boxes, region)
-            for change in (_brightened, _wrapped):
-                changed = [np.array(picture) for picture in pictures]
-                changed[index][y0:y1, x0:x1] = change(changed[index][y0:y1, x0:x1])
-                after = embed([Image.fromarray(picture) for picture in changed])
-                moved = np.sqrt(((after - before) ** 2).sum(axis=1))
-                if not moved[holds].max(initial=0) > _CLEARLY * moved[~holds].max(initial=0):
-                    fault = f"a token beside the region {region.tolist()} answers to it as much as those that hold it"
-                    return Verdict(tried, (fault,))
-    return Verdict(tried, ())
-
-
-def _brightened(pixels: np.ndarray) -> np.ndarray:
-    return np.minimum(pixels.astype(int) + 100, 255).astype(np.uint8)
-
-
-def _wrapped(pixels: np.ndarray) -> np.ndarray:
-    return pixels + np.uint8(128)
-
-
-def _corners(geometry: TokenGeometry) -> np.ndarray:
-    """Return regions (x0, y0, x1, y1) in whole pixels, at the corners of boxes and half as wide and high."""
-    height, width = geometry.size
-    boxes = geometry.boxes[~np.isnan(geometry.boxes[:, 0])]
-    half = (boxes[:, 2:] - boxes[:, :2]) / 2
-    found = []
-    for corner in ([0, 0], [1, 0], [0, 1], [1, 1]):
-        low = boxes[:, :2] + corner * half
-        inner = np.concatenate([np.ceil(low - 0.01), np.floor(low + half + 0.01)], axis=1)
-        inner = inner.clip(0, [width, height, width, height]).astype(int)
-        found.append(inner[(inner[:, 2:] - inner[:, :2] >= 2).all(axis=1)])
-    return np.concatenate(found)
 
 
 def _regions(geometry: TokenGeometry, count: int, generator: np.random.RandomState) -> list[np.ndarray]:
@@ -190,11 +124,6 @@ def _faults(
             if not is_met and _meet(boxes[tokens], region, np.zeros((1, 2))).any():
                 faults.append(f"a token beside the region {region.tolist()} answers most to it")
     return faults
-
-
-def _hold(boxes: Float64[np.ndarray, "tokens 4"], region: np.ndarray) -> Bool[np.ndarray, " tokens"]:
-    with np.errstate(invalid="ignore"):
-        return np.all((boxes[:, :2] - _MARGIN <= region[:2]) & (boxes[:, 2:] + _MARGIN >= region[2:]), axis=1)
 
 
 def _meet(boxes: np.ndarray, region: np.ndarray, slack: np.ndarray) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from pixfound_tasks.attention.geometry import Size
+from pixfound_tasks.attention.measured.coordinate_pictures import Places
+from pixfound_tasks.attention.measured.errors import NotMeasurable
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int
@@ -30,6 +33,46 @@ class Extents(NamedTuple):
     step: Float64[np.ndarray, " tokens"]
     places: Int[np.ndarray, " tokens"]
     is_scattered: Bool[np.ndarray, " tokens"]
+
+
+class Tokens(NamedTuple):
+    """Boxes of all image tokens of a prompt, (tokens, 4), and the image of each, -1 for tokens without a place."""
+
+    boxes: Float64[np.ndarray, "tokens 4"]
+    owners: Int[np.ndarray, " tokens"]
+
+
+def exact_tokens(
+    places: dict[str, Places], tokens: dict[str, Int[np.ndarray, "*numbers"]], count: int, sizes: Sequence[Size]
+) -> Tokens:
+    """Return the boxes of `count` tokens whose numbers reach them alone.
+
+    Args:
+        places: where the numbers of each pixel tensor come from.
+        tokens: the token that each number reaches, -1 for none, by pixel tensor.
+        count: the number of image tokens.
+        sizes: (height, width) of the images.
+
+    Raises:
+        NotMeasurable: if a token sees places far apart.
+    """
+    token = np.concatenate([found.ravel() for found in tokens.values()])
+    image, x, y = (
+        np.concatenate([getattr(places[name], field).ravel() for name in tokens]) for field in Places._fields
+    )
+    boxes, owners = np.full((count, 4), np.nan), np.full(count, -1)
+    for index, size in enumerate(sizes):
+        own = (token >= 0) & (image == index) & ~np.isnan(x) & ~np.isnan(y)
+        if not own.any():
+            continue
+        along_x, along_y = (extents(token[own], values[own], count) for values in (x, y))
+        scattered = along_x.is_scattered | along_y.is_scattered
+        if scattered.any():
+            raise NotMeasurable(f"expected tokens that see one place each, but {scattered.sum()} see places far apart")
+        found = regular_boxes(along_x, along_y, size)
+        seen = ~np.isnan(found[:, 0])
+        boxes[seen], owners[seen] = found[seen], index
+    return Tokens(boxes, owners)
 
 
 def extents(token: Int[np.ndarray, " numbers"], places: Float64[np.ndarray, " numbers"], count: int) -> Extents:

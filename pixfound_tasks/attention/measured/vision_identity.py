@@ -29,22 +29,24 @@ class PatchesAlone(TorchFunctionMode):
     Attributes:
         decisions: see above.
         reads_across: whether some attention was left as it is, because its queries are not its keys, as in resamplers.
+        was_own: whether the last attention was made the identity.
     """
 
     def __init__(self, decisions: list[bool] | None = None) -> None:
         super().__init__()
         self.decisions: list[bool] = []
-        self.reads_across = False
+        self.reads_across = self.was_own = False
         self._given: Iterator[bool] | None = None if decisions is None else iter(decisions)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         # Set again below where attention is made the identity.
-        across, self.reads_across = self.reads_across, self.reads_across or _is_attention(func, args, kwargs)
+        is_attention, across = _is_attention(func, args, kwargs), self.reads_across
+        self.reads_across, self.was_own = across or is_attention, self.was_own and not is_attention
         if func is functional.scaled_dot_product_attention:
             query, key, value = _arguments(args, kwargs, "query", "key", "value")
             if query.shape[-2] == key.shape[-2] and self._is_own(query, key):
-                self.reads_across = across
+                self.reads_across, self.was_own = across, True
                 is_grouped = query.ndim > 3 and query.shape[-3] != value.shape[-3]
                 return value.repeat_interleave(query.shape[-3] // value.shape[-3], -3) if is_grouped else value
         elif func in _SOFTMAX:
@@ -54,13 +56,13 @@ class PatchesAlone(TorchFunctionMode):
                 and scores.shape[-1] == scores.shape[-2]
                 and _axis(args, kwargs) in (-1, scores.ndim - 1)
             ):
-                self.reads_across = across
+                self.reads_across, self.was_own = across, True
                 dtype = kwargs.get("dtype") or scores.dtype
                 return torch.eye(scores.shape[-1], dtype=dtype, device=scores.device).expand(scores.shape)
         elif func is functional.multi_head_attention_forward:
             query, key, _ = args[:3]
             if len(query) == len(key) and self._is_own(query, key):
-                self.reads_across = across
+                self.reads_across, self.was_own = across, True
                 alone = torch.eye(len(query), device=query.device, dtype=query.dtype).log()
                 kwargs = {**kwargs, "attn_mask": alone, "is_causal": False, "need_weights": False}
         return func(*args, **kwargs)
@@ -73,11 +75,18 @@ class PatchesAlone(TorchFunctionMode):
         return own
 
 
+def is_softmax_of_heads(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether a call is a softmax over the scores of several heads, (batch, heads, queries, keys)."""
+    if func not in _SOFTMAX:
+        return False
+    scores = _arguments(args, kwargs, "input")[0]
+    return scores.ndim >= 4 and _axis(args, kwargs) in (-1, scores.ndim - 1)
+
+
 def _is_attention(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Return whether a call computes attention. A softmax does over the scores of several heads."""
     if func in _SOFTMAX:
-        scores = _arguments(args, kwargs, "input")[0]
-        return scores.ndim >= 4 and _axis(args, kwargs) in (-1, scores.ndim - 1)
+        return is_softmax_of_heads(func, args, kwargs)
     return func in (functional.scaled_dot_product_attention, functional.multi_head_attention_forward)
 
 

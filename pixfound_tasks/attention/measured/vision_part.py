@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from pixfound_tasks.attention.measured.errors import NotMeasurable
+from pixfound_tasks.attention.measured.query_calls import AttentionCalls
 from pixfound_tasks.attention.measured.vision_identity import PatchesAlone
-from pixfound_tasks.hosts.attention_modules import attention_modules, reads_encoder
+from pixfound_tasks.hosts.attention_modules import attention_modules, reads_encoder, text_encoder
 from pixfound_tasks.hosts.vision_kernels import visible_attention
 
 if TYPE_CHECKING:
     from jaxtyping import Float32
 
+
+Mode = TypeVar("Mode", bound=TorchFunctionMode)
 
 _NONE = torch.empty(0)
 # What a decoder reads by cross-attention: the image, or the prompt with the image.
@@ -43,11 +47,20 @@ class VisionPart:
         self.forwards = self.backwards = 0
         self.is_crossing = self.reads_across = False
         self._decisions: list[bool] | None = None
+        self._watch: TorchFunctionMode | None = None
         layers = getattr(self.decoder, "layers", None)
-        if not isinstance(layers, nn.ModuleList):
-            layers = next((part for part in self.decoder.modules() if isinstance(part, nn.ModuleList)), [None])
-        self._first = layers[0]
+        self._first = layers[0] if isinstance(layers, nn.ModuleList) else _first_layer(model, self.decoder)
         self._crossing = _first_crossing(model)
+        self._encoder = text_encoder(model)
+
+    @contextmanager
+    def watching(self, mode: Mode) -> Iterator[Mode]:
+        """Let a mode watch the next runs. Attention calls of a text encoder are left out."""
+        self._watch = mode
+        try:
+            yield mode
+        finally:
+            self._watch = None
 
     def cast(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return a processor's output on the model's device, numbers in its dtype, without labels."""
@@ -100,6 +113,11 @@ class VisionPart:
             during.enter_context(torch.set_grad_enabled(with_gradient))
             if not mixing:
                 during.enter_context(alone)
+            if isinstance(self._watch, AttentionCalls):
+                self._watch.alone = None if mixing else alone
+                during.enter_context(_paused(self._watch, self._encoder))
+            if self._watch is not None:
+                during.enter_context(self._watch)
             with suppress(_Stop):
                 # Without the hooks of whoever records the model.
                 self.model.forward(**self._begun(inputs), use_cache=False)
@@ -118,11 +136,49 @@ class VisionPart:
         return {**inputs, "decoder_input_ids": torch.zeros(1, 1, dtype=torch.long, device=self.model.device)}
 
 
+def _first_layer(model: Any, decoder: nn.Module) -> Any:
+    """Return the first layer of a decoder that may hold a vision tower, too, None without one.
+
+    Of an encoder-decoder, it is that of the encoder.
+    """
+    lists = [part for part in decoder.modules() if isinstance(part, nn.ModuleList) and len(part)]
+    with suppress(ValueError):
+        attending = [] if reads_encoder(model) else attention_modules(model)[:1]
+        for part in lists:
+            if any(module is one.module for one in attending for module in part[0].modules()):
+                return part[0]
+    return lists[0][0] if lists else None
+
+
 def _first_crossing(model: Any) -> Any:
     """Return the first cross-attention module of a model's decoder, None without one."""
     with suppress(ValueError):
         return next((one.module for one in attention_modules(model) if one.is_crossing), None)
     return None
+
+
+@contextmanager
+def _paused(calls: AttentionCalls, encoder: nn.Module | None) -> Iterator[None]:
+    """Pause the collection of calls while a text encoder runs."""
+    if encoder is None:
+        yield
+        return
+
+    def set_paused(is_paused: bool) -> Any:
+        def hook(*_: Any) -> None:
+            calls.is_paused = is_paused
+
+        return hook
+
+    hooks = [
+        encoder.register_forward_pre_hook(set_paused(True)),
+        encoder.register_forward_hook(set_paused(False), always_call=True),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager

@@ -5,10 +5,11 @@ async function drawExample(link) {
   const { benchmark, answers } = data.runs[run];
   const doc = data.documents[benchmark][id];
   const answer = answers.find((each) => each.id === id);
-  const details = await unpacked(answer.ground.block);
+  const details = await detailsOf(answer, run);
+  if (!details) return;
   const masks = [[doc.mask, "truth"], [details.mask, "prediction"]];
   const expression = apart(doc.expression, "span", "sought-for");
-  link.prepend(picture(doc, doc.image === null ? null : block(doc.image), 200, { masks }, `Image ${id} with the ground truth, the prediction`));
+  link.prepend(picture(doc, imageSource(doc), 200, { masks }, `Image ${id} with the ground truth, the prediction`));
   link.append(expression, element("span", "label", `IoU ${answer.ground.iou.toFixed(2)}`));
 }
 

@@ -22,9 +22,13 @@ function goToPhrase(card, step) {
   if (next !== undefined) lookAtPhrase(card, next);
 }
 
+function isOpen({ phrase, step }) {
+  return phrase !== null || step !== null;
+}
+
 function lookAtPhrase(card, phrase) {
   const isInside = document.activeElement !== card;
-  change(card, { phrase, candidate: null });
+  change(card, { phrase, candidate: null, step: null });
   const pressed = card.querySelector('.phrase[aria-pressed="true"]');
   if (pressed) pressed.scrollIntoView({ block: "nearest" });
   if (isInside) (pressed || card).focus({ preventScroll: true });
@@ -32,12 +36,12 @@ function lookAtPhrase(card, phrase) {
 
 document.addEventListener("keydown", (event) => {
   const { key, target: node } = event;
-  if (event.ctrlKey || event.metaKey || event.altKey || node.closest("input, select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || node.closest("input, select, textarea, dialog")) return;
   const card = node.closest(".card");
   const step = LETTER_STEPS[key] || (card && CARD_STEPS[key]);
   if (step) goToCard(card, step);
   else if (card && PHRASE_STEPS[key]) goToPhrase(card, PHRASE_STEPS[key]);
-  else if (card && key === "Escape" && lookOf(samples.get(card)).phrase !== null) lookAtPhrase(card, null);
+  else if (card && key === "Escape" && isOpen(lookOf(samples.get(card)))) lookAtPhrase(card, null);
   else return;
   event.preventDefault();
 });

@@ -1,9 +1,10 @@
-// A phrase's attention: a coarse map, drawn smoothly over the image.
+// A phrase's attention: a coarse map, drawn smoothly over the dimmed image, as `heat.py` draws maps.
 
 // matplotlib's inferno, from dark to bright in even steps of lightness, so that it also works in grayscale.
 const HEAT = ["#000004", "#160b39", "#420a68", "#6a176e", "#932667", "#bc3754", "#dd513a", "#f37819", "#fca50a", "#f6d746", "#fcffa4"]
   .map((color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)));
 const HEAT_ALPHA = 0.82; // opacity of the highest values; the lowest values are transparent
+const DIM = 0.5; // opacity of the black that dims the image under a map
 const TOP_LEVEL = 15;
 
 // The cells' values in 0..1, row by row. Each byte has two levels, the first in the high four bits.
@@ -54,5 +55,8 @@ function paintMap(canvas, map) {
   values.forEach((value, i) => picture.data.set(steps[Math.min(Math.max(Math.round(255 * value), 0), 255)], 4 * i));
   const layer = sheet(width, height);
   layer.putImageData(picture, 0, 0);
-  canvas.getContext("2d").drawImage(layer.canvas, 0, 0);
+  const target = canvas.getContext("2d");
+  target.fillStyle = `rgb(0 0 0 / ${DIM})`;
+  target.fillRect(0, 0, width, height);
+  target.drawImage(layer.canvas, 0, 0);
 }

@@ -24,7 +24,7 @@ function decodeMask({ counts, size: [height, width] }) {
 const INKS = {
   truth: { color: "#0072b2", dashed: false },
   prediction: { color: "#d55e00", dashed: true },
-  candidate: { color: "#7b3294", dashed: false },
+  candidate: { color: "#117733", dashed: false },
 };
 const AROUND = [[1, 0], [-1, 0], [0, 1], [0, -1], [1, 1], [-1, -1], [1, -1], [-1, 1]];
 
@@ -87,7 +87,7 @@ function stripes(color) {
 function paintMask(canvas, mask, ink, isFilled) {
   const { color, dashed } = INKS[ink];
   const shape = stencil(mask, canvas.width, canvas.height);
-  const thickness = canvas.width < 300 ? 1 : 2; // of the rim; the outline is twice as thick
+  const thickness = Math.max(1, Math.round(canvas.width / 300)); // of the rim; the outline is twice as thick
   const rim = combined(shape, "source-over", thickness);
   colored(rim, "#fff");
   without(rim, shape);

@@ -2,15 +2,17 @@
 
 const ANY_KIND = Object.fromEntries(Object.keys(data.kinds).map((kind) => [kind, ""]));
 const ANY = { outcome: "", answer: "", text: "", ...ANY_KIND };
-const INITIAL = { ...ANY, rule: "paper", sort: "id" };
+const INITIAL = { ...ANY, rule: "paper", sort: "id", mode: "cards" };
 const RULES = ["paper", "strict"];
-const ORDERS = ["id", "lowest", "highest"];
-const LAYERS = { truth: "Ground truth", prediction: "Prediction", candidate: "Candidate", map: "Map", point: "Point" };
+const ORDERS = ["id", "lowest", "highest", "disagreement"];
+const MODES = ["cards", "compare"];
 const toolbar = document.getElementById("toolbar");
 
 function set(changes) {
   const isOtherRun = "run" in changes && changes.run !== state.run;
   Object.assign(state, isOtherRun ? ANY_KIND : {}, changes);
+  if (runsOf(data.runs[state.run].benchmark).length < 2) state.mode = "cards";
+  if (state.mode === "cards" && state.sort === "disagreement") state.sort = "id";
   if (!hasOutcomes()) state.outcome = "";
   if (isOtherRun && !data.runs[state.run].answers.some(({ id }) => id === marked)) marked = null;
   keepingFocus(toolbar, buildToolbar);
@@ -49,18 +51,6 @@ function kindChoice(kind, words, documents) {
   return names.length ? choice(kind, [["", `Any ${words}`], ...names.map((name) => [name, name])], words) : null;
 }
 
-function layer(name, words) {
-  const box = element("input");
-  box.type = "checkbox";
-  box.checked = state.layers[name];
-  box.addEventListener("change", () => {
-    state.layers[name] = box.checked;
-    redraw();
-    remember();
-  });
-  return element("label", "", box, element("i", `key ${name}`), words);
-}
-
 function searchBox() {
   const search = element("input");
   search.type = "search";
@@ -83,18 +73,27 @@ function buildToolbar() {
   const outcomes = Object.entries(data.outcomes).map(([name, words]) =>
     button("", state.outcome === name, () => set({ outcome: state.outcome === name ? "" : name }), element("i", name), words));
   const kinds = Object.entries(data.kinds).map(([kind, words]) => kindChoice(kind, words, documents));
+  const orders = [["id", "By image"], ["lowest", "IoU, lowest first"], ["highest", "IoU, highest first"],
+    ...(state.mode === "compare" ? [["disagreement", "Most different first"]] : [])];
   const clear = button("clear", false, () => set(ANY), "Clear filters");
   const copy = button("copy", false, copyLink, "Copy link");
   for (const plain of [clear, copy]) plain.removeAttribute("aria-pressed");
   toolbar.replaceChildren(
+    ...modes(),
     ...(data.runs.length > 1 ? [runs] : []),
     ...(hasOutcomes() ? [...outcomes, rules] : []),
     choice("answer", [["", "Any answer"], ["true", "Correct answer"], ["false", "Incorrect answer"]], "Answer"),
     ...kinds.filter(Boolean),
     searchBox(),
-    choice("sort", [["id", "By image"], ["lowest", "IoU, lowest first"], ["highest", "IoU, highest first"]], "Order"),
-    ...Object.entries(LAYERS).map(([name, words]) => layer(name, words)),
-    element("span", "count"), clear, copy);
+    choice("sort", orders, "Order"), layersMenu(), element("span", "count"), clear, copy);
+}
+
+// One model at a time, or all models of a benchmark beside each other.
+function modes() {
+  if (runsOf(data.runs[state.run].benchmark).length < 2) return [];
+  const go = (mode) => set({ mode, sort: mode === "compare" ? "disagreement" : "id" });
+  return [element("span", "modes", button("", state.mode === "cards", () => go("cards"), "One model"),
+    button("", state.mode === "compare", () => go("compare"), "All models"))];
 }
 
 // The address shows the same images again: run, filters, order, layers, image and phrase.

@@ -15,6 +15,7 @@ A JSON file holds one row or a list of rows. Every field below is required; null
 | `outcomes` | `questions` (`choice` or `open`), and by rule (`paper`, `strict`) the four counts of pairs or images |
 | `settings` | for each name in `schema.SETTINGS`: its value in the run, or null |
 | `versions`, `date` | the software's versions, and the run's date |
+| `report` | the report's address (https), or its path from the row's file; rows of earlier versions have none |
 
 Rows can be compared only if they have the same data and the same `settings` in `COMPARED` (prompts, answers, selection,
 judges). The table has one section per combination of these.

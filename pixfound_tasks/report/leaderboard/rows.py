@@ -18,6 +18,7 @@ from pixfound_tasks.report.leaderboard.schema import (
     SCORES,
     SETTINGS,
     check_row,
+    is_path,
 )
 from pixfound_tasks.response.option import PAPER_RULES
 from pixfound_tasks.runs.provenance import Provenance, as_texts
@@ -30,19 +31,34 @@ _FROM_RESPONSES = (
 )  # fmt: skip
 
 
-def rows(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
-    """Returns one row per summary. Long strings are cut, and characters that UTF-8 cannot encode are replaced."""
-    return [_row(summary) for summary in summaries]
+def rows(summaries: Iterable[Summary], report: str | None = None) -> list[dict[str, Any]]:
+    """Returns one row per summary. Long strings are cut, and characters that UTF-8 cannot encode are replaced.
+
+    `report` is the link to their report, see `schema.Link`.
+    """
+    return [_row(summary) | {"report": report} for summary in summaries]
 
 
-def write_rows(path: Path, summaries: Iterable[Summary]) -> None:
-    """Writes one row, or a list of rows if there are several summaries, as JSON. The file is replaced atomically."""
-    found = rows(summaries)
+def write_rows(path: Path, summaries: Iterable[Summary], page: Path | None = None) -> None:
+    """Writes one row, or a list of rows if there are several summaries, as JSON. The file is replaced atomically.
+
+    The rows link to the `page` of the report if it lies in a folder beside the file.
+    """
+    found = rows(summaries, _link(page, path.parent) if page else None)
     for row in found:
         check_row(row, str(path))
     text = json.dumps(found[0] if len(found) == 1 else found, indent=2, allow_nan=False)
     with replacing(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
+
+
+def _link(page: Path, folder: Path) -> str | None:
+    """Returns the path of the page from the folder; None if it is not below it, or has unusual characters."""
+    try:
+        link = page.resolve().relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return None
+    return link if is_path(link) else None
 
 
 def _row(summary: Summary) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -61,6 +62,10 @@ class Number(NamedTuple):
     optional: bool = False
 
 
+class Link(NamedTuple):
+    """The address of a report, or null: an absolute one of the web, or a path below the folder of the row's file."""
+
+
 class Choice(NamedTuple):
     """One of these values."""
 
@@ -74,6 +79,9 @@ class Optional(NamedTuple):
 
 
 _LARGEST = 10**9
+# A path of plain names, none of which is "." or "..": nothing that a browser reads as an address of another kind.
+_PATH = re.compile(r"(?:(?!\.{1,2}/)[\w.~-]+/)+[\w-][\w.~-]*", re.ASCII)
+_ADDRESS = re.compile(r"https?://[\w.-]+(?::\d+)?/[\w.~/?#=&%+,:@-]*", re.ASCII)
 _SCORE = {"value": Number(), "low": Number(optional=True), "high": Number(optional=True)}
 _OUTCOMES = dict.fromkeys(OUTCOME_NAMES, Number(_LARGEST, whole=True))
 ROW = {
@@ -91,6 +99,7 @@ ROW = {
     "settings": {name: Text() for name in SETTINGS},
     "versions": Text(),
     "date": Text(LONGEST_NAME),
+    "report": Link(),
 }
 
 
@@ -110,6 +119,7 @@ def read_rows(*files: Path) -> list[dict[str, Any]]:
         for index, row in enumerate(content if isinstance(content, list) else [content]):
             if isinstance(row, dict) and isinstance(row.get("settings"), dict):
                 row["settings"] = dict.fromkeys(LATER) | row["settings"]
+                row.setdefault("report", None)
             check_row(row, f"{file}, row {index + 1}" if isinstance(content, list) else str(file))
             found[json.dumps(row, sort_keys=True)] = row
     return list(found.values())
@@ -124,7 +134,12 @@ def _read(file: Path) -> Any:
     try:
         if file.stat().st_size > _LARGEST_FILE:
             raise LeaderboardError(f"expected at most {_LARGEST_FILE >> 20} MB in {file}, but it has more")
-        return json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        text = file.read_text(encoding="utf-8")
+        if file.suffix in (".yaml", ".yml"):
+            from pixfound_tasks.report.eval_results import read_eval_results
+
+            return read_eval_results(text, str(file))
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
     except LeaderboardError:
         raise
     except OSError as error:
@@ -183,6 +198,8 @@ def _check(value: Any, kind: Any, where: str, field: str) -> None:
         _check_text(value, kind, where, field)
     elif isinstance(kind, Number):
         _check_number(value, kind, where, field)
+    elif isinstance(kind, Link):
+        _check_link(value, where, field)
     else:
         same = any(type(value) is type(allowed) and value == allowed for allowed in kind.values)
         _expect(same, "one of " + ", ".join(map(repr, kind.values)), value, where, field)
@@ -209,6 +226,19 @@ def _check_text(value: Any, kind: Text, where: str, field: str) -> None:
     _expect(isinstance(value, str) and 0 < len(value) <= kind.longest, expected, value, where, field)
     is_writable = not any("\ud800" <= character <= "\udfff" for character in value)
     _expect(is_writable, "a string without lone surrogates", value, where, field)
+
+
+def is_path(link: str) -> bool:
+    """Whether a link is a path below the folder of its row, such as `model/index.html`."""
+    return bool(_PATH.fullmatch(link))
+
+
+def _check_link(value: Any, where: str, field: str) -> None:
+    expected = "null, an address such as https://example.org/report/, or a path of plain names such as model/index.html"
+    is_link = (
+        isinstance(value, str) and len(value) <= LONGEST_TEXT and bool(is_path(value) or _ADDRESS.fullmatch(value))
+    )
+    _expect(value is None or is_link, expected, value, where, field)
 
 
 def _check_number(value: Any, kind: Number, where: str, field: str) -> None:

@@ -1,19 +1,15 @@
-"""Renders a leaderboard as Markdown and as HTML. Rows are untrusted and are shown as text, never as markup."""
+"""Renders a leaderboard as Markdown. Rows are untrusted and are shown as text, never as markup."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
+from pixfound_tasks.analysis.faults import MOST_UNREADABLE
 from pixfound_tasks.report.formats import NOT_MEASURED, OUTCOME_NAMES, percent
-from pixfound_tasks.report.leaderboard.schema import SCHEMA
 from pixfound_tasks.report.leaderboard.sections import Board, Ranked, Row, Section, boards
-from pixfound_tasks.report.templates import make_environment
 
 COLUMNS = {  # heading -> name of a score; columns without any value in a section are left out
     "S": "score",
@@ -33,10 +29,10 @@ NOTE = (
     "In percent, with 95 % intervals. S: harmonic mean of the higher A and the higher M. A: pairs answered correctly "
     "(images, if the benchmark has no pairs). M: mean IoU. \N{DAGGER}: open questions, graded by a judge. Oracle: the "
     "candidate mask with the highest IoU. Chance: the same for random points. Outcomes: both right, VQA-only failure, "
-    "grounding-only failure, both wrong, by the paper's rule. Partial runs are not ranked."
+    "grounding-only failure, both wrong, by the paper's rule. Partial runs are not ranked. Mostly unreadable: most "
+    "answers or groundings could not be read, and so the scores say little."
 )
 _MARKUP = re.compile(r"[\\`*_\[\]|~#!$@]|:(?=//)|(?<=www)\.")
-_HERE = Path(__file__).parent
 
 
 def visible(text: str) -> str:
@@ -85,7 +81,7 @@ def _table(section: Section) -> Iterable[str]:
     for each in section.rows:
         said = [_escaped(made_with(each))] if extra else []
         scores = (score_text(each.row, name) for name in columns.values())
-        cells = [place(each), _escaped(model(each.row)), *scores, outcomes_text(each.row), images(each.row), *said]
+        cells = [place(each), _escaped(model(each.row)), *scores, outcomes_text(each.row), marks(each.row), *said]
         yield f"| {' | '.join(cells)} |"
 
 
@@ -142,22 +138,17 @@ def images(row: Row) -> str:
     return f"partial: {row['documents']} of {row['known_documents']}{limit}"
 
 
+def is_unreadable(row: Row) -> bool:
+    """Whether most answers or groundings of a row could not be read, or most answers not be judged."""
+    found = (row["scores"][name] for name in ("unparsed_vqa", "unparsed_ground", "unjudged"))
+    return any(score is not None and score["value"] > MOST_UNREADABLE for score in found)
+
+
+def marks(row: Row) -> str:
+    """Formats what a reader must know of a row beside its number of images."""
+    return images(row) + ", mostly unreadable" * is_unreadable(row)
+
+
 def made_with(ranked: Ranked) -> str:
     """Formats the settings in which the rows of a section differ."""
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in ranked.made_with.items())
-
-
-def as_html(rows: Sequence[Row]) -> str:
-    """Returns the leaderboard as one HTML page that opens from disk and loads nothing."""
-    environment = make_environment(_HERE, _shown)
-    functions: dict[str, Callable[..., Any]] = {
-        each.__name__: each for each in (apart_note, columns_of, place, interval_text, images, made_with, percent)
-    }
-    style = (_HERE.parent / "html" / "page.css").read_text(encoding="utf-8")
-    return environment.get_template("leaderboard.html.jinja").render(
-        boards=boards(rows), note=NOTE, outcomes=OUTCOME_NAMES, schema=SCHEMA, style=Markup(style), **functions
-    )
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

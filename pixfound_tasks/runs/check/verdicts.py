@@ -134,7 +134,7 @@ def _no_results(run: Path) -> tuple[str, str]:
     came = "has no results" if run.is_dir() else "is a file" if run.exists() else "does not exist"
     return "missing", (
         f"{run} {came}; give the folder that was lmms-eval's --output_path. If an evaluation fails, lmms-eval writes "
-        f"no results and still exits with 0: read its log, or run it with --verbosity DEBUG{failure_hint()}"
+        f"no results: read its log, or run it with --verbosity DEBUG{failure_hint()}"
     )
 
 

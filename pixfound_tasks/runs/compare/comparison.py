@@ -37,6 +37,7 @@ from typing import Any
 from pixfound_tasks.analysis import metrics
 from pixfound_tasks.analysis.comparison import Paired, compare_correct, compare_means, compare_scores, holm
 from pixfound_tasks.analysis.intervals import Interval
+from pixfound_tasks.notebook import number, paragraph, table
 from pixfound_tasks.runs.compare import values
 from pixfound_tasks.runs.compare.flips import Flips, Regression, find_flips, find_regressions
 from pixfound_tasks.runs.compare.settings import Setting, differing_settings, warn
@@ -79,6 +80,17 @@ class RunComparison:
     regressions: tuple[Regression, ...]
     settings: tuple[Setting, ...]
     warnings: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """Shows the differences of scores, in a notebook."""
+        title = f"{self.second.model} minus {self.first.model} on {self.first.benchmark}, {self.documents} images"
+        headings = ("score", "first", "second", "difference", "95 % interval", "p", "p, adjusted")
+        rows = [
+            (each.score, number(each.first), number(each.second), number(each.effect.value),
+             f"{number(each.effect.low)} to {number(each.effect.high)}", number(each.p_value), number(each.p_adjusted))
+            for each in self.differences
+        ]  # fmt: skip
+        return table(title, headings, rows) + "".join(map(paragraph, self.warnings))
 
 
 def compare_runs(pairs: Iterable[tuple[Run, Run]]) -> list[RunComparison]:

@@ -58,13 +58,13 @@ def _call_idefics(processor: Any, images: Images, texts: list[str], **options: A
 
 def florence2() -> Parts:
     pictures = hf.CLIPImageProcessor(
-        size={"height": 64, "width": 64}, do_center_crop=False, crop_size={"height": 64, "width": 64}
+        size={"height": 256, "width": 256}, do_center_crop=False, crop_size={"height": 256, "width": 256}
     )
-    pictures.image_seq_length = 5
+    pictures.image_seq_length = 65
     processor = hf.Florence2Processor(pictures, make_tokenizer(image_token="<image>"))
     tower = dict(
         depths=[1, 1, 1, 1], embed_dim=[16, 16, 32, 32], num_heads=[2, 2, 4, 4], num_groups=[2, 2, 4, 4],
-        window_size=4, drop_path_rate=0.0, projection_dim=WIDTH, max_position_embeddings=8,
+        window_size=4, drop_path_rate=0.0, projection_dim=WIDTH, max_position_embeddings=16,
     )  # fmt: skip
     decoder = dict(
         model_type="bart", vocab_size=len(IDS), d_model=WIDTH, encoder_layers=2, decoder_layers=3,
@@ -128,8 +128,9 @@ def pp_formulanet() -> Parts:
         ),
     )  # fmt: skip
     return Parts(
-        processor, hf.PPFormulaNetForConditionalGeneration, config, "", {}, _call_without_text, 1,
-        note="reads no prompt; the decoder cross-attends to the patches",
+        processor, hf.PPFormulaNetForConditionalGeneration, config, "", {"do_crop_margin": False}, _call_without_text,
+        1, note="reads no prompt; the decoder cross-attends to the patches; with `do_crop_margin=False`, since "
+        "otherwise its processor crops each image by its content",
     )  # fmt: skip
 
 

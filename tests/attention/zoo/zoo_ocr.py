@@ -102,7 +102,7 @@ def qianfan_ocr() -> Parts:
 def step3p7() -> Parts:
     processor = hf.Step3p7Processor(
         hf.Step3p7ImageProcessor(
-            size={"height": 112, "width": 112}, patch_size=56, max_image_size=224, vision_patch_size=14
+            size={"height": 224, "width": 224}, patch_size=112, max_image_size=448, vision_patch_size=14
         ),
         make_tokenizer(),
     )
@@ -112,8 +112,8 @@ def step3p7() -> Parts:
         mlp_layer_types=["dense", "sparse", "sparse"],
     )  # fmt: skip
     tower = dict(
-        hidden_size=32, mlp_ratio=2.0, num_hidden_layers=2, num_attention_heads=4, image_size=112,
-        max_position_embeddings=64,
+        hidden_size=32, mlp_ratio=2.0, num_hidden_layers=2, num_attention_heads=4, image_size=224,
+        max_position_embeddings=256,
     )  # fmt: skip
     config = hf.Step3p7Config(text_config=decoder, vision_config=tower, image_token_id=IDS["<im_patch>"])
     return Parts(processor, hf.Step3p7ForConditionalGeneration, config, "<im_patch>", call=call_flat)
@@ -165,7 +165,7 @@ def emu3() -> Parts:
         image_wrapper_token="<fake_token_around_image>", eol_token="<|img_row_sep|>",
     )  # fmt: skip
     processor = hf.Emu3Processor(
-        hf.Emu3ImageProcessor(min_pixels=64 * 64, max_pixels=64 * 64), make_tokenizer(**tokens)
+        hf.Emu3ImageProcessor(min_pixels=128 * 128, max_pixels=128 * 128), make_tokenizer(**tokens)
     )
     codes = dict(
         codebook_size=16, embed_dim=4, latent_channels=4, base_channels=32, channel_multiplier=[1, 1, 1, 1],
@@ -188,12 +188,12 @@ def apertus1p5() -> Parts:
         eoa_token="<end_of_audio>",
     )  # fmt: skip
     processor = hf.Apertus1p5Processor(
-        hf.Apertus1p5ImageProcessor(size={"min_pixels": 32 * 32, "max_pixels": 64 * 64}),
+        hf.Apertus1p5ImageProcessor(size={"min_pixels": 192 * 192, "max_pixels": 256 * 256}),
         hf.WavTokenizerFeatureExtractor(), make_tokenizer(**tokens),
     )  # fmt: skip
     codes = dict(
-        codebook_size=16, embed_dim=8, latent_channels=8, base_channels=32, channel_multiplier=[1, 1, 1, 1, 1],
-        num_res_blocks=1, resolution=64,
+        codebook_size=16, embed_dim=8, latent_channels=8, base_channels=64, channel_multiplier=[1, 1, 1, 1, 1],
+        num_res_blocks=1, resolution=256,
     )  # fmt: skip
     decoder = text(vocab_size=len(IDS) + 64, rope_parameters={"rope_type": "default", "rope_theta": 1e4})
     audio = dict(

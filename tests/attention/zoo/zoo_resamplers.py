@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import torch
 import transformers as hf
 from attention.zoo.zoo_parts import (
     IDS,
@@ -68,7 +70,15 @@ def blip_2_t5() -> Parts:
         text_config=language, vision_config=vision(), qformer_config=FORMER, num_query_tokens=8,
         image_token_index=IDS["<image>"],
     )  # fmt: skip
-    return replace(parts, config=config, call=call_padded_right, note="the language model is an encoder-decoder")
+    return replace(
+        parts, config=config, call=call_padded_right, note="the language model is an encoder-decoder", patch=_talkative
+    )
+
+
+@torch.no_grad()
+def _talkative(model: Any) -> None:
+    """Its random weights would answer with padding alone."""
+    model.language_model.shared.weight[0] = 0
 
 
 def blip_2() -> Parts:

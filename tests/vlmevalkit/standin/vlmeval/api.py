@@ -1,0 +1,1 @@
+"""No model on a server."""
