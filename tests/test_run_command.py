@@ -70,7 +70,7 @@ def test_what_cannot_start_ends_with_one_line_and_2(evaluate, monkeypatch, tmp_p
 def test_a_setting_that_means_nothing_is_named(evaluate, monkeypatch):
     monkeypatch.setenv("PIXFOUND_JUDGE", "nobody")
     status, _, err = evaluate(*MINI, "--tasks", "pixmini_vqa")
-    assert status == 2 and err.startswith("Error: PIXFOUND_JUDGE: ") and "'nobody'" in err
+    assert status == 2 and err.startswith("Error: expected PIXFOUND_JUDGE ") and "'nobody'" in err
 
 
 def test_a_failed_evaluation_ends_with_one_line_and_1(evaluate, tmp_path):

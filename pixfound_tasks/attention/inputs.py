@@ -42,6 +42,9 @@ def prompt_inputs(
 
     If the processor has no chat template (base models, PaliGemma), a prompt is its image placeholders followed by the
     text.
+
+    Raises:
+        ValueError: if the processor makes another number of prompts.
     """
     texts = [_text(processor, len(own), prompt, chat_kwargs or {}, system) for own, prompt in zip(images, prompts)]
     bos = processor.tokenizer.bos_token
@@ -51,6 +54,12 @@ def prompt_inputs(
         options["add_special_tokens"] = False  # the chat template already added it
     inputs = _processed(processor, images, texts, options)
     inputs.pop("labels", None)  # added by PaliGemma's processor, but there is no answer yet
+    if "input_ids" in inputs and len(inputs["input_ids"]) != len(texts):
+        raise ValueError(
+            f"expected one prompt for each of {len(texts)} texts, but {type(processor).__name__} makes "
+            f"{len(inputs['input_ids'])}: set its options so that it makes one, such as "
+            'images_kwargs={"policies": ["dangerous"]} of ShieldGemma 2'
+        )
     return inputs
 
 

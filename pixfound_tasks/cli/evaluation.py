@@ -95,7 +95,8 @@ def _check_settings() -> None:
 
     for finding in examine_variables():
         if finding.status == ERROR:
-            raise ValueError(f"{finding.name}: {finding.detail}; {finding.remedy}")
+            named = "" if finding.name in finding.detail else f"{finding.name}: "
+            raise ValueError(f"{named}{finding.detail}; {finding.remedy}")
 
 
 def _log_briefly() -> None:

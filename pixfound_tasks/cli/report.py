@@ -58,8 +58,12 @@ def report(
     with errors_shown(ValueError):
         if place.exists() and not place.is_dir():
             raise ValueError(f"expected a folder to write the report to, but {place} is a file; give another --out")
-    with errors_shown(RunError), progress_shown(f"reading {', '.join(map(str, run))} ...") as track:
+    with errors_shown(RunError, LeaderboardError), progress_shown(f"reading {', '.join(map(str, run))} ...") as track:
         runs = read_runs(*run, join=join, track=track)
+        if eval_results:
+            from pixfound_tasks.report.eval_results import check_on_hub
+
+            check_on_hub(each.benchmark for each in runs)
         summaries = [summarize(each) for each in track(runs, "computing scores", len(runs))]
         drawn = [plots(summary) for summary in summaries]
         images, sides = pictures.load({each.benchmark for each in runs}), side_by_side(runs, summaries, track)

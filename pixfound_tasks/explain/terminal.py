@@ -14,14 +14,17 @@ from pixfound_tasks.explain import wording
 from pixfound_tasks.explain.explanation import Explanation
 from pixfound_tasks.report.console import make_table, printable
 from pixfound_tasks.report.formats import NOT_MEASURED
+from pixfound_tasks.report.narrow_tables import full_width
+
+_OWN = 5  # cells of a phrase; those of a mask follow
 
 
 def print_explanation(console: Console, explanation: Explanation) -> None:
     """Prints an explanation, block by block."""
-    console.print(Group(*_blocks(explanation)))
+    console.print(Group(*_blocks(explanation, console)))
 
 
-def _blocks(explanation: Explanation) -> Iterator[RenderableType]:
+def _blocks(explanation: Explanation, console: Console) -> Iterator[RenderableType]:
     yield _line("Image", str(explanation.provenance["picture"]))
     yield _line("Find", explanation.expression)
     yield _line("Prompt", explanation.prompt)
@@ -32,7 +35,8 @@ def _blocks(explanation: Explanation) -> Iterator[RenderableType]:
         if said:
             yield Text(printable(said), "bold" if said == wording.verdict(explanation) else "")
     if explanation.phrases:
-        yield _table(explanation)
+        table = _table(explanation)
+        yield table if full_width(console, table) <= console.width else _narrow_table(explanation)
 
 
 def _line(name: str, value: str) -> Text:
@@ -74,6 +78,24 @@ def _table(explanation: Explanation) -> Table:
     for index in range(len(explanation.phrases)):
         for row in _rows(explanation, index, has_target):
             table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def _narrow_table(explanation: Explanation) -> Table:
+    """Returns the table with all that is said of a phrase in one column, for 80 characters a line."""
+    has_target = any(each.ious for each in explanation.phrases)
+    table = make_table("", "phrase", "mask", "score", "area", *(["IoU"] if has_target else []), "", named=2)
+    table.columns[1].overflow = "fold"
+    table.columns[-1].justify = "left"
+    for index in range(len(explanation.phrases)):
+        rows = list(_rows(explanation, index, has_target))
+        number, phrase, tokens, point, similarity = rows[0][:_OWN]
+        said = f"tokens {tokens}\npoint {point}\nsimilarity {similarity}"
+        masks = (
+            Text("\n").join(Text.assemble(cell) for cell in column) for column in zip(*(row[_OWN:] for row in rows))
+        )
+        table.add_row(number, Text.assemble(phrase, "\n", (said, "dim")), *masks)
         table.add_section()
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import transformers
@@ -38,7 +39,15 @@ def default_phrases(pretrained: str) -> str:
 
 
 def checkpoint(pretrained: str) -> str:
-    """Return what transformers loads for this name. `pixfound/mini` is a folder in this package."""
+    """Return what transformers loads for this name. `pixfound/mini` is a folder in this package.
+
+    Raises ValueError if the name can only be a folder's, and there is no such folder.
+    """
+    if pretrained.startswith(("/", "./", "../", "~")) and not Path(pretrained).exists():
+        raise ValueError(
+            f"expected pretrained to be a model on the hub or a folder that holds one, but there is no folder "
+            f"{pretrained!r}; check the path"
+        )
     return str(mini.weights_folder()) if pretrained == mini.NAME else pretrained
 
 

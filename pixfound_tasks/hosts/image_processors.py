@@ -5,6 +5,7 @@ Each processor computes them in a function of its own file, which is not documen
 | called | of | seen in |
 |---|---|---|
 | `smart_resize` | `models.qwen2_vl.image_processing_qwen2_vl`, `models.glm4v.image_processing_glm4v` | 5.1 to 5.24 |
+| `smart_resize` | `models.paddleocr_vl.image_processing_paddleocr_vl` | 5.1, 5.24 |
 | `get_resize_output_image_size` | `models.pixtral.image_processing_pixtral` | 5.1 to 5.24 |
 | `get_resize_output_image_size` | `models.idefics3.image_processing_idefics3` | 5.1 to 5.24 |
 | `select_best_resolution`, `get_patch_output_size` | `image_processing_utils` | 5.1 to 5.24 |
@@ -27,6 +28,13 @@ Size = tuple[int, int]  # (height, width) in pixels
 def qwen2_vl_size(size: Size, factor: int, min_pixels: int, max_pixels: int) -> Size:
     """Return the size with sides that are multiples of `factor`, and an area within the limits."""
     from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+    return smart_resize(*size, factor=factor, min_pixels=min_pixels, max_pixels=max_pixels)
+
+
+def paddleocr_vl_size(size: Size, factor: int, min_pixels: int, max_pixels: int) -> Size:
+    """Return the size as Qwen2-VL's, but of an image that is enlarged before if a side is shorter than `factor`."""
+    from transformers.models.paddleocr_vl.image_processing_paddleocr_vl import smart_resize
 
     return smart_resize(*size, factor=factor, min_pixels=min_pixels, max_pixels=max_pixels)
 

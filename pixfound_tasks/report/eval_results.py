@@ -37,14 +37,18 @@ def write_eval_results(folder: Path, summaries: Iterable[Summary]) -> list[Path]
     as PixMini, which is drawn by code, are left out. Raises LeaderboardError if there are no others.
     """
     found = rows(summaries)
-    written = [_write(folder, row, entries) for row in found if (entries := _entries(row))]
-    if not written:
-        names = ", ".join(dict.fromkeys(row["benchmark"] for row in found))
+    check_on_hub(row["benchmark"] for row in found)
+    return [_write(folder, row, entries) for row in found if (entries := _entries(row))]
+
+
+def check_on_hub(benchmarks: Iterable[str]) -> None:
+    """Raise LeaderboardError if no benchmark has a data set on the hub."""
+    names = list(dict.fromkeys(benchmarks))
+    if all(get_benchmark(name).files is None for name in names):
         raise LeaderboardError(
-            f"expected a benchmark with a data set on the hub, to whose leaderboard results belong, but {names} has "
-            "none; use --leaderboard FILE for it"
+            "expected a benchmark with a data set on the hub, to whose leaderboard results belong, but "
+            f"{', '.join(names)} has none; use --leaderboard FILE for it"
         )
-    return written
 
 
 def _write(folder: Path, row: Mapping[str, Any], entries: list[EvalResultEntry]) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pixfound_tasks.analysis.emergence import Emergence
 from pixfound_tasks.analysis.intervals import Interval
-from pixfound_tasks.report.formats import between, is_measured, percent
+from pixfound_tasks.report.formats import KIND_NAMES, between, is_measured, percent
+from pixfound_tasks.runs.compare.comparison import RunComparison
 from pixfound_tasks.runs.repeated import EvidenceFound
 from pixfound_tasks.runs.summary import Summary
 
@@ -26,7 +27,7 @@ def headline(summary: Summary) -> str:
         return ""
     score = of.get("score")
     both = f" Both together: S is {_with(score)}." if score and is_measured(score.value) else ""
-    return f"{' and '.join(said)}.{both}{_failing(summary)}"
+    return f"{' and '.join(said)}.{both}{_failing(summary)}{_weakest(summary)}"
 
 
 def _first(intervals: Mapping[str, Interval], *names: str) -> Interval | None:
@@ -42,6 +43,41 @@ def _failing(summary: Summary) -> str:
     one_sided = {"grounding_only_failure": "answered but not grounded", "vqa_only_failure": "grounded but not answered"}
     worst = max(one_sided, key=lambda name: found.counts[name])
     return f" {_with(found.shares[worst])} of the {summary.unit} are {one_sided[worst]}." if found.counts[worst] else ""
+
+
+def _weakest(summary: Summary) -> str:
+    """Says in which pattern, source or task the mean IoU is lowest, of those with enough images for an interval."""
+    for kind in ("pattern", "task", "source"):
+        rows = {row.name: row.intervals["miou"] for row in summary.patterns if row.kind == kind and row.name}
+        found = {name: interval for name, interval in rows.items() if is_measured(interval.low)}
+        if len(found) > 1:
+            lowest = min(found, key=lambda name: found[name].value)
+            name = f"\N{LEFT DOUBLE QUOTATION MARK}{lowest}\N{RIGHT DOUBLE QUOTATION MARK}"
+            return f" It sees least in the {KIND_NAMES[kind]} {name}: {_with(found[lowest])}."
+    return ""
+
+
+def sees_more(summaries: Sequence[Summary], pairs: Sequence[tuple[int, int, RunComparison]]) -> str:
+    """Says which of several models has the highest M, and whether it differs from the next; "" if they have no M.
+
+    `pairs` has the comparisons of one benchmark, each with the indices of its two models in `summaries`.
+    """
+    members = {index for first, second, _ in pairs for index in (first, second)}
+    measured = [index for index in members if is_measured(summaries[index].grounding)]
+    ranked = sorted(measured, key=lambda index: (-summaries[index].grounding, index))
+    best_two = [pair for pair in pairs if set(pair[:2]) == set(ranked[:2])]
+    effects = [each.effect for *_, found in best_two for each in found.differences if each.score == "grounding"]
+    if not effects:
+        return ""
+    best, next_best = (summaries[index].model for index in ranked[:2])
+    (effect,), (_, second, _) = effects, best_two[0]
+    more = effect if second == ranked[0] else Interval(-effect.value, -effect.high, -effect.low, effect.units)
+    above = f"{_points(more)} above that of {next_best}, on the same images."
+    if more.low > 0:
+        return f"{best} sees most: its mean IoU is {above}"
+    if is_measured(more.low):
+        return f"Which model sees most is open: the mean IoU of {best} is {above}"
+    return f"The mean IoU of {best} is {above}"
 
 
 def emergence(when: Emergence) -> list[str]:

@@ -23,7 +23,7 @@ def print_table(console: Console, table: Table) -> None:
     headings and intervals, and other text broken between words. If it is still too wide, each row is printed as a list
     of headings and values.
     """
-    if _width(console, table) <= console.width:
+    if full_width(console, table) <= console.width:
         console.print(table)
         return
     for padding in (1, 0):
@@ -36,7 +36,8 @@ def print_table(console: Console, table: Table) -> None:
         console.print(Text(str(table.caption), "dim"))
 
 
-def _width(console: Console, table: Table) -> int:
+def full_width(console: Console, table: Table) -> int:
+    """Returns how many characters a line of the table has if nothing in it is broken."""
     return Measurement.get(console, console.options.update(width=_UNBOUNDED), table).maximum
 
 

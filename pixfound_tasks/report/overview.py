@@ -63,15 +63,14 @@ def score_map(summaries: Sequence[Summary]) -> Plot | None:
 
 
 def _draw_contours(axes: Any) -> None:
-    """Draws the lines of equal harmonic mean, each with its value."""
+    """Draws the lines of equal harmonic mean, each with its value above the plot."""
     x = np.linspace(0.1, 102, 400)
     for level in _CONTOURS:
         beyond = x > level / 2 + 0.5
         y = level * x[beyond] / (2 * x[beyond] - level)
         axes.plot(x[beyond], y, color="#c9ced4", linewidth=0.8, zorder=0)
-        axes.text(
-            99, level * 99 / (2 * 99 - level) + 0.5, f"S {level}", ha="right", va="bottom", fontsize=7, color="#5b6470"
-        )
+        top = 102 * level / (2 * 102 - level)  # where the line leaves the plot, and few models are
+        axes.text(top, 103, f"S {level}", ha="center", va="bottom", fontsize=7, color="#5b6470")
 
 
 def _measured(summary: Summary, *names: str) -> Interval | None:

@@ -141,12 +141,26 @@ def _joined(first: Run, second: Run) -> Run:
 
 
 def _disambiguated(runs: list[Run]) -> list[Run]:
-    """Appends the folder to the model's name if several runs have the same model and benchmark."""
+    """Appends what distinguishes the folder to the model's name if several runs have the same model and benchmark."""
     counts = Counter((run.model, run.benchmark) for run in runs)
+    is_shared = [counts[run.model, run.benchmark] > 1 for run in runs]
+    ends = _distinct_ends(run.folder for run, shared in zip(runs, is_shared) if shared)
     return [
-        replace(run, model=f"{run.model} ({run.folder})") if counts[run.model, run.benchmark] > 1 else run
-        for run in runs
+        replace(run, model=f"{run.model} ({ends[run.folder]})") if shared else run
+        for run, shared in zip(runs, is_shared)
     ]
+
+
+def _distinct_ends(folders: Iterable[Path]) -> dict[Path, str]:
+    """The shortest ends of the folders' paths, all of the same number of parts, that are different."""
+    parts = {folder: folder.resolve().parts for folder in folders}
+    for length in range(1, max(map(len, parts.values()), default=0) + 1):
+        ends = {folder: "/".join(each[-length:]) for folder, each in parts.items()}
+        if len(set(ends.values())) == len(set(parts.values())):
+            break
+    else:
+        return {}
+    return ends
 
 
 def _read_folder(folder: Path, track: Track) -> list[Run]:

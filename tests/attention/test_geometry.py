@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from attention.families import build_family
 from PIL import Image
 from transformers import CLIPImageProcessor
 from transformers.models.llava.image_processing_llava import LlavaImageProcessor
@@ -80,6 +81,16 @@ def test_an_unknown_family_is_an_error_that_says_how_to_add_it():
         match=r"families \[.*'llava'.*\], but got 'kosmos': register its rule, GEOMETRIES\['kosmos'\] = my_geometry",
     ):
         token_geometry(config(family="kosmos"), PROCESSORS["squeezed"], (112, 112), 64)
+
+
+@pytest.mark.parametrize("name", ["pixtral", "mistral3"])
+@pytest.mark.parametrize("size", [(7, 1000), (5000, 40)])
+def test_an_image_too_thin_for_its_processor_is_an_error(name, size):
+    family = build_family(name)
+    with pytest.raises(ValueError):
+        family.processor(images=[[Image.new("RGB", size[::-1])]], text=[family.placeholder], return_tensors="pt")
+    with pytest.raises(ValueError, match=r"within \(height, width\) \(112, 112\), but .* is too thin"):
+        token_geometry(family.model.config, family.processor, size)
 
 
 def test_a_count_that_does_not_match_is_an_error():

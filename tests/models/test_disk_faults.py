@@ -184,14 +184,14 @@ def test_a_file_is_replaced_as_a_whole_or_stays(tmp_path):
 def test_a_look_that_the_disk_has_no_room_for_leaves_nothing(tmp_path, mini_lens, scene_image, monkeypatch):
     from safetensors import SafetensorError
 
-    from pixfound_tasks.attention import look
+    from pixfound_tasks.attention import look_file
 
     def filling(arrays, path, metadata):
         path.write_bytes(b"half")
         raise SafetensorError("I/O error: No space left on device (os error 28)")
 
     found = mini_lens.look(scene_image, "Identify the red circle in the scene.", max_new_tokens=2)
-    monkeypatch.setattr(look, "save_file", filling)
+    monkeypatch.setattr(look_file, "save_file", filling)
     with pytest.raises(OSError, match=rf"expected to write {tmp_path}/a.safetensors, but .*No space left"):
         found.save(tmp_path / "a.safetensors")
     assert not list(tmp_path.iterdir())

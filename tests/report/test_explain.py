@@ -51,8 +51,8 @@ def made_by_hand(text="a dog", answer="I see a dog.", **fields):
     return Explanation(**known | fields)
 
 
-def printed(explanation):
-    console = Console(width=120, file=io.StringIO())
+def printed(explanation, width=120):
+    console = Console(width=width, file=io.StringIO())
     print_explanation(console, explanation)
     return console.file.getvalue()
 
@@ -126,6 +126,14 @@ def test_numbers_by_hand():
     (row,) = [line for line in lines if "selected" in line]
     assert row.split() == ["2", "0.50", "50.0", "%", "0.80", "←", "selected,", "best", "IoU"]
     assert any(line.split()[:8] == ["1", "a", "dog", "2\N{EN DASH}3", "0.25,", "0.50", "0.90", "1"] for line in lines)
+
+
+def test_the_terminal_cuts_nothing_at_80_columns():
+    lines = printed(made_by_hand("the large purple triangle", "I see the large purple triangle."), 80).splitlines()
+    assert max(map(len, lines)) <= 80 and not any("\N{HORIZONTAL ELLIPSIS}" in line for line in lines)
+    assert {"point 0.25, 0.50", "similarity 0.90"} <= {line.strip() for line in lines}
+    (row,) = [line for line in lines if "selected" in line]
+    assert row.split()[-9:] == ["2", "0.50", "50.0", "%", "0.80", "\N{LEFTWARDS ARROW}", "selected,", "best", "IoU"]
 
 
 def test_hostile_text_stays_text():

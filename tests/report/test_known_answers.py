@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from pathlib import Path
 
 import pytest
 from known_run import IDS, PHRASES, evidence_samples, ground_sample, grounded_at, varied_samples, vqa_sample, write
@@ -101,7 +102,14 @@ def test_answers_of_one_model_by_groundings_of_another(tmp_path):
 
 def test_the_same_task_of_one_model_twice_stays_apart(tmp_path):
     folders = [write(tmp_path / name, vqa=[vqa_sample(id) for id in IDS]) for name in ("first", "second")]
-    assert [run.model for run in read_runs(*folders)] == [f"model ({folder})" for folder in folders]
+    assert [run.model for run in read_runs(*folders)] == ["model (first)", "model (second)"]
+
+
+def test_models_are_told_apart_by_as_much_of_the_folder_as_it_takes(tmp_path, monkeypatch):
+    folders = [write(tmp_path / name / "runs", vqa=[vqa_sample(id) for id in IDS]) for name in ("first", "second")]
+    assert [run.model for run in read_runs(*folders)] == ["model (first/runs)", "model (second/runs)"]
+    monkeypatch.chdir(folders[0])
+    assert [run.model for run in read_runs(Path(), folders[1])] == ["model (first/runs)", "model (second/runs)"]
 
 
 def test_evidence(tmp_path):

@@ -58,8 +58,8 @@ def test_the_most_different_come_first(compared):
     assert shown(compared) == ["3", "4", "1", "2"]
     cells = [cell.text.split("\n") for cell in compared.find_elements("css selector", ".row[data-id='3'] .side")]
     assert [(cell[0][-3:], *cell[1:]) for cell in cells] == [
-        ("/a)", "⤢", "IoU", "0.90", "“A” correct ✓", "Pair: Grounding-only failure"),
-        ("/b)", "⤢", "IoU", "0.10", "“A” incorrect ✗", "Pair: Both wrong"),
+        ("(a)", "⤢", "IoU", "0.90", "“A” correct ✓", "Pair: Grounding-only failure"),
+        ("(b)", "⤢", "IoU", "0.10", "“A” incorrect ✗", "Pair: Both wrong"),
     ]
     assert complaints(compared) == []
 

@@ -241,6 +241,17 @@ def test_a_card_says_that_the_outcome_is_its_pairs(opened):
     assert find(opened, '.card[data-id="1"] .outcome').text == "Pair: Both right"
 
 
+def test_the_first_tab_skips_to_the_images(browser, written):
+    open_page(browser, written)
+    find(browser, "body").send_keys("\ue004")  # Tab
+    assert browser.switch_to.active_element.text == "Skip to the images"
+    browser.switch_to.active_element.send_keys("\ue007")  # Enter
+    wait(browser, "return document.getElementById('gallery').getBoundingClientRect().top < 200")
+    browser.switch_to.active_element.send_keys("\ue004")
+    assert browser.execute_script("return Boolean(document.activeElement.closest('#toolbar'))")
+    assert complaints(browser) == []
+
+
 def test_the_first_screen_shows_what_was_found(browser, written):
     """Of the images with the object, 1, 3 and 5 are answered correctly, with IoU 0.8, 0.4 and 1."""
     open_page(browser, written)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from known_run import IDS, ground_sample, grounded_at, vqa_sample, write
 from two_runs import compared, write_five_pairs_apart
 from typer.testing import CliRunner
 
+from pixfound_tasks.analysis.intervals import Interval
 from pixfound_tasks.cli import app as command
+from pixfound_tasks.report.narrative import headline, sees_more
 from pixfound_tasks.report.side_by_side import Cell, curves, side_by_side
+from pixfound_tasks.runs.compare.comparison import Difference
 from pixfound_tasks.runs.run import read_runs
 from pixfound_tasks.runs.summary import summarize
 
@@ -58,8 +63,50 @@ def test_curves_of_all_models_in_one_plot(two):
     assert set(first) == {100}
     assert second[11] == 0 and second[12] == 100  # parts of half a token
     names = [text.get_text() for text in axes.figure.legends[0].get_texts()]
-    assert [name[-3:] for name in names] == ["/a)", "/b)"] and all(len(name) <= 44 for name in names)
+    assert [name[-3:] for name in names] == ["(a)", "(b)"] and all(len(name) <= 44 for name in names)
     assert curves(summaries[:1]) is None
+
+
+def test_which_model_sees_most_is_said_first(two):
+    """The first model's masks are all right, and the second's all wrong, so that no interval is known."""
+    runs, summaries = two
+    for order in ((0, 1), (1, 0)):
+        of = [summaries[index] for index in order]
+        (side,) = side_by_side([runs[index] for index in order], of)
+        said = "The mean IoU of model (a) is 100.0 points above that of model (b), on the same images."
+        assert sees_more(of, side.pairs) == said
+    assert sees_more(summaries, ()) == ""
+
+
+@pytest.mark.parametrize(
+    ("effect", "said"),
+    [
+        (
+            Interval(-0.1, -0.3, 0.1, 6),
+            "Which model sees most is open: the mean IoU of model (a) is 10.0 points (-10.0 to 30.0)",
+        ),
+        (Interval(-0.2, -0.3, -0.1, 6), "model (a) sees most: its mean IoU is 20.0 points (10.0 to 30.0)"),
+    ],
+)
+def test_a_difference_that_may_be_chance_leaves_it_open(two, effect, said):
+    _, summaries = two
+    pairs = [(0, 1, SimpleNamespace(differences=[Difference("grounding", 0.6, 0.5, effect, 0.2, "")]))]
+    assert sees_more(summaries, pairs) == f"{said} above that of model (b), on the same images."
+
+
+def test_where_a_model_sees_least(two):
+    """A pattern of too few images for an interval is not named."""
+    _, (summary, _) = two
+    intervals = {
+        "Text": Interval(0.4, 0.2, 0.6, 9),
+        "Color": Interval(0.5, 0.3, 0.7, 9),
+        "Few": Interval(0.1, math.nan, math.nan, 1),
+    }
+    rows = [SimpleNamespace(kind="pattern", name=name, intervals={"miou": of}) for name, of in intervals.items()]
+    said = headline(replace(summary, patterns=tuple(rows)))
+    name = "\N{LEFT DOUBLE QUOTATION MARK}Text\N{RIGHT DOUBLE QUOTATION MARK}"
+    assert said.endswith(f" It sees least in the visual pattern {name}: 40.0 % (20\N{EN DASH}60).")
+    assert "It sees least" not in headline(replace(summary, patterns=tuple(rows[:1])))
 
 
 def test_one_model_has_nobody_beside_it(two):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pixfound_tasks.attention.geometry import Size, grid_boxes
-from pixfound_tasks.hosts.image_processors import glm4v_size, pixtral_size, qwen2_vl_size
+from pixfound_tasks.hosts.image_processors import glm4v_size, paddleocr_vl_size, pixtral_size, qwen2_vl_size
 
 if TYPE_CHECKING:
     from jaxtyping import Float64
@@ -40,13 +41,24 @@ def qwen_vl_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.
     A token merges a square of patches. Tokens come row by row, because the vision tower undoes its window order. Some
     pixel-level models resize in the same way before, with (side, least, most) of their own in `resized_before`.
     """
-    side, resized = settings.patch_size * settings.merge_size, size
-    if settings.resized_before:
-        resized = qwen2_vl_size(size, *settings.resized_before)
+    before = qwen2_vl_size(size, *settings.resized_before) if settings.resized_before else size
+    return _merged_boxes(settings, size, before, qwen2_vl_size)
+
+
+def paddleocr_vl_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.ndarray, "tokens 4"]:
+    """PaddleOCR-VL: as Qwen2-VL, but thin images are enlarged before until both sides have a token."""
+    return _merged_boxes(settings, size, size, paddleocr_vl_size)
+
+
+def _merged_boxes(
+    settings: Settings, size: Size, resized: Size, resize: Callable[[Size, int, int, int], Size]
+) -> Float64[np.ndarray, "tokens 4"]:
+    """Return the boxes of an image that is `resized` already, and resized once more to whole tokens."""
+    side = settings.patch_size * settings.merge_size
     if settings.do_resize:
         least = settings.min_pixels or settings.size["shortest_edge"]
         most = settings.max_pixels or settings.size["longest_edge"]
-        resized = qwen2_vl_size(resized, side, least, most)
+        resized = resize(resized, side, least, most)
     return patch_boxes(resized, side, whole(size))
 
 
@@ -64,6 +76,9 @@ def pixtral_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.
 
     A token is a patch or a merged square of patches. Row breaks have their own id and are not image tokens. The vision
     tower has no class token.
+
+    Raises:
+        ValueError: if the image is so thin that nothing is left of it once it is downscaled. The processor refuses it.
     """
     # The processor ignores its image processor's patch size and uses the model's.
     side, resized = config.vision_config.patch_size * getattr(config, "spatial_merge_size", 1), size
@@ -72,4 +87,9 @@ def pixtral_geometry(config: Any, settings: Settings, size: Size) -> Float64[np.
         longest = limits.get("longest_edge")
         most = (longest, longest) if longest else (limits["height"], limits["width"])
         resized = pixtral_size(size, most, side)
+        if not all(resized):
+            raise ValueError(
+                f"expected an image of which at least a pixel is left within (height, width) {most}, but one of {size} "
+                "is too thin: its processor refuses it; crop it, or pad it"
+            )
     return patch_boxes(resized, side, whole(size))

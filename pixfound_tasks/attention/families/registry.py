@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pixfound_tasks.attention.families.anyres import llava_next_geometry, llava_onevision_geometry
-from pixfound_tasks.attention.families.dynamic_resolution import glm4v_geometry, pixtral_geometry, qwen_vl_geometry
+from pixfound_tasks.attention.families.dynamic_resolution import (
+    glm4v_geometry,
+    paddleocr_vl_geometry,
+    pixtral_geometry,
+    qwen_vl_geometry,
+)
 from pixfound_tasks.attention.families.fixed_resolution import gemma3_geometry, llava_geometry, paligemma_geometry
 from pixfound_tasks.attention.families.idefics import idefics3_geometry
 from pixfound_tasks.attention.families.tiles import internvl_geometry, mllama_geometry
@@ -46,7 +51,7 @@ _FAMILIES: dict[str, GeometryRule] = {
     "llava_onevision": llava_onevision_geometry,
     "mistral3": pixtral_geometry,
     "mllama": mllama_geometry,
-    "paddleocr_vl": qwen_vl_geometry,
+    "paddleocr_vl": paddleocr_vl_geometry,
     "paligemma": paligemma_geometry,
     "qwen2_5_omni_thinker": qwen_vl_geometry,
     "qwen2_5_vl": qwen_vl_geometry,

@@ -20,7 +20,7 @@ from pixfound_tasks.files import replacing
 from pixfound_tasks.hosts.model_config import hub_revision
 
 # Increase it when the measurement changes, so that geometries kept earlier are no longer used.
-VERSION = 3
+VERSION = 4
 
 
 class Kept(NamedTuple):

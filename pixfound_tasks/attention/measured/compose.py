@@ -56,6 +56,8 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Compos
     try:
         return _composed(part, process, sizes)
     except NoPlace:
+        if part.has_placed_queries and (placed := _of_placed_queries(part, process, sizes)):
+            return placed
         tokens = find_reading(part, process, sizes)
         if tokens is None:
             return _composed(part, process, sizes, has_queries=False)
@@ -64,6 +66,15 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Compos
         tokens, before = find_codes(part, process, sizes), CodesPart(part.model)
     found = _composed(before, process, sizes, has_queries=False)
     return found._replace(ids=tokens.ids, tokens=tokens)
+
+
+def _of_placed_queries(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Composed | None:
+    """Return the geometries of image tokens that are queries made of patches of their own; None if they are not."""
+    try:
+        found = _composed(VisionPart(part.model, own_only=True), process, sizes)
+    except NotMeasurable:
+        return None
+    return found if found.how == EXACT else None
 
 
 def _composed(part: VisionPart, process: Process, sizes: Sequence[Size], has_queries: bool = True) -> Composed:

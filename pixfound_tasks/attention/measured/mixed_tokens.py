@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int
 
 _SAMPLES = 12  # tokens whose gradients are taken one by one
+_END = 0.01  # of a column: numbers of the patches at an end have its mean
 _GLOBAL = 0.75  # of the spread of all numbers: tokens that spread so far see everything
 
 
@@ -109,11 +110,11 @@ def interpolated_boxes(
     if len(images) != 1:
         raise NotMeasurable("expected tokens that see one image, but they see several")
     image = int(images[0])
-    is_padded = bool((is_seen & (owner_of < 0)).any())
+    known, is_padding = is_seen & (owner_of == image), is_seen & (owner_of < 0)
     lines = []
     for total, place, length, side in zip(two, (x, y), (block.columns, rows), (sizes[image][1], sizes[image][0])):
-        known = is_seen & (owner_of == image)
-        lines.append(_line(total[known] / one[known] - 1, place[known], length, side, is_padded))
+        means = total[is_seen] / one[is_seen] - 1
+        lines.append(_line(means[known[is_seen]], place[known], length, side, means[is_padding[is_seen]]))
     (left, width), (top, height) = lines
     boxes, owner = np.full((count, 4), np.nan), np.full(count, -1)
     tokens = block.start + np.flatnonzero(is_real.numpy())
@@ -128,8 +129,11 @@ def _flat(value: torch.Tensor | None) -> Float64[np.ndarray, " numbers"]:
     return value.double().flatten().cpu().numpy()
 
 
-def _line(means: np.ndarray, places: np.ndarray, length: int, side: int, is_padded: bool) -> tuple[float, float]:
-    """Return where the first of `length` columns begins, and how wide each is, from the mean column at each place."""
+def _line(means: np.ndarray, places: np.ndarray, length: int, side: int, padding: np.ndarray) -> tuple[float, float]:
+    """Return where the first of `length` columns begins, and how wide each is, from the mean column at each place.
+
+    `padding` holds the mean columns of numbers without a place.
+    """
     is_inner = (means > 0.5) & (means < length - 1.5) if length > 4 else np.ones(len(means), bool)
     if length < 2 or np.ptp(means[is_inner]) < 0.5:
         raise NotMeasurable("expected interpolated features in two rows and columns or more, but there are fewer")
@@ -143,13 +147,33 @@ def _line(means: np.ndarray, places: np.ndarray, length: int, side: int, is_padd
     step = float(np.median(gaps[gaps > 0.3 * gaps.max()]))
     first, last = places.min() - step / 2, places.max() + step / 2
     first, last = 0.0 if first < 0.75 * step else first, float(side) if last > side - 0.75 * step else last
+    before, after = _overhang(means, places, length, padding, step)
+    first, last = first - before, last + after
     even = (last - first) / length
-    slack = 0.1 if is_padded else 0.25
+    slack = 0.1 if len(padding) else 0.25
     if abs(even - width) > slack * even or abs(first + even / 2 - center) > slack * even:
-        if is_padded:  # what lies beyond the image has no place
+        if len(padding):  # what lies beyond the image has no place
             return float(center - width / 2), float(width)
         raise NotMeasurable("expected rows and columns that share evenly what they see, but they do not")
     return float(first), float(even)
+
+
+def _overhang(
+    means: np.ndarray, places: np.ndarray, length: int, padding: np.ndarray, step: float
+) -> tuple[float, float]:
+    """Return how far the first and the last patch reach beyond the image, into padding.
+
+    Numbers of these patches have the mean of the first (last) column. As many of them as are padding have no place.
+    """
+    ends = [np.abs(padding - end) < _END for end in (0, length - 1)]
+    if not len(padding) or not (ends[0] | ends[1]).all():
+        return 0.0, 0.0  # padding is beside the other axis
+    found = []
+    for end, is_padding in zip((0, length - 1), ends):
+        own = places[np.abs(means - end) < _END]
+        lines = round(np.ptp(own) / step) + 1 if len(own) else 0
+        found.append(step * lines * is_padding.sum() / max(len(own), 1))
+    return found[0], found[1]
 
 
 def check_local(

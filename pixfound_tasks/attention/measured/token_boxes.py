@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _FINE = 1000  # parts of a pixel
 _USUAL = 0.01  # of a token's numbers must show a place that counts
 _SAME = 1e-4  # of the image's side: places that do not differ
+_EVEN, _NARROW = 0.12, 0.4  # of a box: what steps and gaps between boxes may differ by, and may be
 
 
 class Extents(NamedTuple):
@@ -220,13 +221,32 @@ def _axis(
     edges = np.flatnonzero(np.diff(order) > 0.5 * width) + 1
     columns = np.array([np.median(part) for part in np.split(order, edges)])
     steps = np.diff(columns) / width
-    if len(columns) > 1 and (np.abs(steps - 1) < 0.12).all():
+    if len(columns) > 1 and (np.abs(steps - 1) < _EVEN).all():
         inner = np.arange(len(columns))[1:-1] if len(columns) > 4 else np.arange(len(columns))
         slope, start = np.polyfit(inner, columns[inner], 1)
-        columns, width = start + slope * np.arange(len(columns)), float(slope)
+        # The middles stay where they are if the width changes.
+        low = low + (width - slope) / 2
+        columns, width = start + (width - slope) / 2 + slope * np.arange(len(columns)), float(slope)
+    elif _is_of_few_pixels(columns, width, length):
+        width = length / len(columns)
+        low = columns = width * np.arange(len(columns))[np.abs(low[:, None] - columns[None]).argmin(axis=1)]
     nearest = columns[np.abs(low[:, None] - columns[None]).argmin(axis=1)]
     is_near = np.abs(nearest - low) < 0.3 * width
     return (nearest if is_near.all() else low), width
+
+
+def _is_of_few_pixels(columns: np.ndarray, width: float, length: float) -> bool:
+    """Return whether the boxes of a view, which begin at `columns`, share a side that was resized to a few pixels.
+
+    What is enlarged from a few pixels shows places between their centers alone: every box seems too narrow, with even
+    gaps between them and beside the first and the last. Tokens that leave out something of each other do not exist.
+    """
+    if len(columns) < 2:
+        return False
+    steps = np.diff(columns)
+    before, after = columns[0], length - columns[-1] - width
+    is_even = np.ptp(steps) < _EVEN * width and _EVEN < steps.mean() / width - 1 < _NARROW
+    return bool(is_even and abs(before - after) < _EVEN * width and 0 < before < _NARROW * width)
 
 
 def _usual(count: np.ndarray) -> int:

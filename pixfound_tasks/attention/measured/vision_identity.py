@@ -4,6 +4,9 @@ Every attention with as many queries as keys passes each position its own value.
 `scaled_dot_product_attention`, a softmax over square scores (eager attention) and `nn.MultiheadAttention`. Attention
 that pools patches (fewer queries than keys) is left as it is. So is attention of learned queries, which do not depend
 on the image: it is cross-attention even if there are as many queries as keys.
+
+Queries that are made of patches, as in windowed Q-Formers, have a place of their own: that of their patches. What they
+read of others can be left out, too.
 """
 
 from __future__ import annotations
@@ -25,17 +28,21 @@ class PatchesAlone(TorchFunctionMode):
     Args:
         decisions: for each square attention in order of the calls, whether it is self-attention. Left out in a forward
             pass with gradients, which finds out and fills `decisions`, for later passes over the same layout.
+        own_only: whether queries that depend on the image read nothing of other keys. `decisions` then tell of all
+            attention.
 
     Attributes:
         decisions: see above.
         reads_across: whether some attention was left as it is, because its queries are not its keys, as in resamplers.
         was_own: whether the last attention was made the identity.
+        has_placed_queries: whether the queries of the first such attention depend on the image.
     """
 
-    def __init__(self, decisions: list[bool] | None = None) -> None:
+    def __init__(self, decisions: list[bool] | None = None, own_only: bool = False) -> None:
         super().__init__()
         self.decisions: list[bool] = []
-        self.reads_across = self.was_own = False
+        self.own_only = own_only
+        self.reads_across = self.was_own = self.has_placed_queries = False
         self._given: Iterator[bool] | None = None if decisions is None else iter(decisions)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -49,6 +56,10 @@ class PatchesAlone(TorchFunctionMode):
                 self.reads_across, self.was_own = across, True
                 is_grouped = query.ndim > 3 and query.shape[-3] != value.shape[-3]
                 return value.repeat_interleave(query.shape[-3] // value.shape[-3], -3) if is_grouped else value
+            if not across:
+                self.has_placed_queries = query.requires_grad and key.requires_grad
+            if self.own_only and query.shape[-2] != key.shape[-2] and self._is_own(query, key):
+                return value.new_zeros(*query.shape[:-1], value.shape[-1])
         elif func in _SOFTMAX:
             scores = _arguments(args, kwargs, "input")[0]
             if (

@@ -25,6 +25,8 @@ Mode = TypeVar("Mode", bound=TorchFunctionMode)
 _NONE = torch.empty(0)
 # What a decoder reads by cross-attention: the image, or the prompt with the image.
 _CROSSING = ("cross_attention_states", "encoder_hidden_states", "key_value_states")
+# What a decoder adds to some positions before its layers, by layer, and which positions these are.
+_ADDED, _ADDED_TO = "deepstack_features", "vision_mask"
 
 
 class _Stop(Exception):
@@ -34,18 +36,24 @@ class _Stop(Exception):
 class VisionPart:
     """The part of a model before its decoder.
 
+    Args:
+        model: the model.
+        own_only: whether queries that are made of patches read nothing of other patches, see `PatchesAlone`.
+
     Attributes:
         forwards: how many times it ran.
         backwards: how many gradients were taken through it.
         is_crossing: whether the decoder reads the image by cross-attention, and not among the tokens of the prompt.
             Known after a run.
         reads_across: whether queries that are no patches read them, as in resamplers. Known after a run.
+        has_placed_queries: whether these queries depend on the image themselves. Known after a run with gradients.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, own_only: bool = False) -> None:
         self.model, self.decoder = model, model.get_decoder()
         self.forwards = self.backwards = 0
-        self.is_crossing = self.reads_across = False
+        self.is_crossing = self.reads_across = self.has_placed_queries = False
+        self._own_only = own_only
         self._decisions: list[bool] | None = None
         self._watch: TorchFunctionMode | None = None
         layers = getattr(self.decoder, "layers", None)
@@ -94,13 +102,13 @@ class VisionPart:
                 return
             if crossing is None and module is not self.decoder:
                 embedded = args[0] if args else kwargs["hidden_states"]
-            seen["embedded"] = embedded if crossing is None else crossing
+            seen["embedded"] = _with_added(embedded, kwargs) if crossing is None else crossing
             # An encoder's output for a prompt has the tokens of the prompt.
             of_prompt = reads_encoder(self.model) and seen["embedded"].shape[:2] == inputs.get("input_ids", _NONE).shape
             self.is_crossing = crossing is not None and not of_prompt
             raise _Stop
 
-        alone = PatchesAlone(None if with_gradient else self._decisions)
+        alone = PatchesAlone(None if with_gradient else self._decisions, self._own_only)
         with ExitStack() as during:
             during.enter_context(_evaluating(self.model))
             during.enter_context(visible_attention(self.model))
@@ -123,6 +131,7 @@ class VisionPart:
                 self.model.forward(**self._begun(inputs), use_cache=False)
         if with_gradient:
             self._decisions, self.reads_across = alone.decisions, alone.reads_across
+            self.has_placed_queries = alone.has_placed_queries
         if "embedded" not in seen:
             raise NotMeasurable(
                 f"expected a decoder that is called with embeddings, but that of {type(self.model).__name__} is not"
@@ -134,6 +143,15 @@ class VisionPart:
         if "input_ids" in inputs or "decoder_input_ids" in inputs:
             return dict(inputs)
         return {**inputs, "decoder_input_ids": torch.zeros(1, 1, dtype=torch.long, device=self.model.device)}
+
+
+def _with_added(embedded: Any, kwargs: Mapping[str, Any]) -> Any:
+    """Return embeddings with all that the decoder adds to image tokens, which may hold nothing of the image before."""
+    added, mask = kwargs.get(_ADDED), kwargs.get(_ADDED_TO)
+    if not isinstance(added, Mapping) or mask is None or not added:
+        return embedded
+    total = torch.stack([features.to(embedded) for features in added.values()]).sum(dim=0)
+    return embedded + torch.zeros_like(embedded).masked_scatter(mask.expand_as(embedded), total)
 
 
 def _first_layer(model: Any, decoder: nn.Module) -> Any:

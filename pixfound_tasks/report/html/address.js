@@ -30,7 +30,7 @@ function isKnown(name, value) {
 // #run=0&image=12&phrase=1 opens that image's card with that phrase. Filters, order and hidden layers may be there, too.
 function goToHash() {
   const fields = new URLSearchParams(location.hash.slice(1));
-  if (![...fields].length) return;
+  if (![...fields].length || fields.has("gallery")) return; // the link that skips to the gallery
   const run = data.runs[Number(fields.get("run"))] ? Number(fields.get("run")) : 0;
   const answer = answerOf(run, fields.get("image"));
   if (answer && (fields.has("phrase") || fields.has("token"))) looks.set(`${run}/${answer.id}`, { ...CLOSED, phrase: whole(fields.get("phrase")), step: whole(fields.get("token")) });

@@ -46,7 +46,7 @@ function overlayOf({ doc, answer, details }, phrase, { layers, candidate, step }
   if (!phrase && layers.prediction && details && answer.ground.said) masks.push([details.mask, "prediction"]);
   const steps = step === null ? [] : stepsOf(details);
   const map = steps[step] ? steps[step].map : phrase ? phrase.map : null;
-  return { masks, map: layers.map ? map : null, point: phrase && layers.point ? phrase.point : null };
+  return { masks, map: layers.map ? map : null, point: phrase && layers.point && isWithin(steps[step], phrase) ? phrase.point : null };
 }
 
 function cardHead({ id, doc, outcome, outcomeName, link }) {

@@ -105,8 +105,10 @@ def render(
     environment.filters |= {"signed": signed, "p_value": p_value}
     overall = score_map(summaries)
     made_with = [as_texts(summary.provenance) for summary in summaries]
-    said = {"headline": sentences.headline, "emergence": sentences.emergence, "evidence": sentences.evidence}
-    environment.filters |= said
+    environment.filters |= {"headline": lambda summary: _unbroken(sentences.headline(summary))}
+    environment.filters |= {"sees_more": sentences.sees_more}
+    for said in (sentences.emergence, sentences.evidence):
+        environment.filters[said.__name__] = lambda found, said=said: [_unbroken(each) for each in said(found)]
     environment.tests["measured"] = is_measured
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     return environment.get_template("page.html.jinja").render(
@@ -135,6 +137,11 @@ def render(
         data=json_block(listing | {"outcomes": OUTCOME_NAMES, "kinds": KIND_NAMES}),
         blocks=map(Markup, blocks),
     )
+
+
+def _unbroken(text: str) -> str:
+    """Keeps a number and its percent sign on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _setting(of: Mapping[str, Any], name: str) -> str:

@@ -63,6 +63,8 @@ function scrubber(sample, view, change) {
     change({ step: index }, false);
     const box = range.closest(".card").querySelector(".frame > .picture");
     replaceMap(box, sample.doc, state.layers.map ? steps[index].map : null);
+    const point = box.querySelector(".point");
+    if (point) point.style.visibility = isWithin(steps[index], phrasesOf(details)[view.phrase]) ? "" : "hidden";
     box.setAttribute("aria-label", inWords(sample, spans.has(index) ? spans.get(index).textContent.trim() : "a token", { map: steps[index].map }));
   }
   function pause() {
@@ -84,6 +86,12 @@ function scrubber(sample, view, change) {
   range.addEventListener("input", () => go(Number(range.value)));
   show(Number(range.value));
   return element("div", "scrubber", text, element("div", "scrub-row", play, range, told));
+}
+
+// Whether a step is part of a phrase, whose point belongs on its map; without a step or characters, it is.
+function isWithin(step, phrase) {
+  if (!step || !phrase || !phrase.chars) return true;
+  return phrase.chars[0] < step.chars[1] && step.chars[0] < phrase.chars[1];
 }
 
 // The first step within a phrase.

@@ -137,26 +137,17 @@ def shieldgemma2() -> Parts:
         make_tokenizer(image_token="<image_soft_token>", boi_token="<start_of_image>", eoi_token="<end_of_image>"),
         chat_template="-", image_seq_length=4,
     )  # fmt: skip
+    # The prompt of a policy is longer than the window.
+    layers = ["sliding_attention", "full_attention", "sliding_attention"]
     config = hf.ShieldGemma2Config(
-        text_config=text("gemma3_text", head_dim=16, sliding_window=16), mm_tokens_per_image=4,
+        text_config=text("gemma3_text", head_dim=16, sliding_window=16, layer_types=layers), mm_tokens_per_image=4,
         vision_config=vision("siglip_vision_model"), image_token_index=IDS["<image_soft_token>"],
         boi_token_index=IDS["<start_of_image>"], eoi_token_index=IDS["<end_of_image>"],
     )  # fmt: skip
     return Parts(
-        processor, hf.Gemma3ForConditionalGeneration, config, "<start_of_image>", call=_call_gemma,
-        note="a classifier; read here with a prompt of its own",
+        processor, hf.Gemma3ForConditionalGeneration, config, "<start_of_image>", {"policies": ["dangerous"]},
+        most_images=1, note="a classifier; its processor writes the prompt, one for each policy; read with one policy",
     )  # fmt: skip
-
-
-def _call_gemma(processor, images, texts, **options):
-    """As ShieldGemma2Processor calls its base class once it has written the prompts of its policies."""
-    inputs = hf.ProcessorMixin.__call__(
-        processor, images=[list(own) for own in images], text=list(texts), return_tensors="pt", padding=True,
-        padding_side="left", **options,
-    )  # fmt: skip
-    if "mm_token_type_ids" in inputs:
-        inputs["token_type_ids"] = inputs.pop("mm_token_type_ids")
-    return inputs
 
 
 def emu3() -> Parts:

@@ -2,7 +2,7 @@
 
 A small region inside a token's box is brightened. Of the tokens of each size, the one whose state at the entry of the
 decoder changes most must be one whose box holds the region. Attention inside the vision tower is made zero meanwhile,
-so that a patch sees only itself; attention that pools or resamples is left as it is.
+so that a patch sees only itself; attention that pools or resamples is left as it is, unless its queries are patches.
 
 Tokens behind convolutions see far beyond their boxes. Of those, the middle of all answers must lie within two boxes of
 the region, and on average within half a box, once the pull to the middle of the image is taken out.
@@ -25,6 +25,7 @@ from pixfound_tasks.attention.recorder import image_attention_modules
 from pixfound_tasks.hosts.attention_modules import text_decoder
 
 _POOLING = re.compile(r"pool|resampl|perceiver|qformer|q_former|projector|connector|cross", re.IGNORECASE)
+_PLACED_QUERIES = ("granite4_vision",)  # made of patches; what they read beside these is mixing, too
 _PULL = (0.5, 1.25)  # how far answers of convolutions move as regions move by a box
 _FEWEST = 4  # tokens of a group whose answers have a middle
 _STATES = ("key_value_states", "encoder_hidden_states", "cross_attention_states")
@@ -161,6 +162,7 @@ def _without_mixing(toy: Toy) -> Any:
         towers = id(module) not in inside or re.search(r"vision|image|img", path)
         kind = type(module).__name__.lower()
         attends = ("attention" in kind or "attnblock" in kind) and not _POOLING.search(path + kind)
+        attends |= toy.name in _PLACED_QUERIES and kind.endswith("multiheadattention")
         if towers and attends and id(module) not in own:
             for parameter in module.parameters():
                 parameter.data.zero_()

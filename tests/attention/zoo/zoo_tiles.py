@@ -177,16 +177,21 @@ def granite4_vision() -> Parts:
     processor = hf.Granite4VisionProcessor(
         hf.LlavaNextImageProcessor(size={"shortest_edge": SIDE}, crop_size=SQUARE, image_grid_pinpoints=pinpoints),
         make_tokenizer(image_token="<image>"), patch_size=PATCH, vision_feature_select_strategy="full",
-        num_additional_image_tokens=0, downsample_rate="1/2",
+        num_additional_image_tokens=0, downsample_rate="2/4",
     )  # fmt: skip
     former = dict(intermediate_size=64, num_hidden_layers=1)
     config = hf.Granite4VisionConfig(
-        text_config=text("granite"), vision_config=vision(**SIGLIP | {"hidden_size": 64}),
-        image_token_index=IDS["<image>"], image_grid_pinpoints=pinpoints, downsample_rate="1/2", qformer_config=former,
+        # Every projector has a layer of its own, as in earnest.
+        text_config=text("granite", num_hidden_layers=6, attention_multiplier=0.25),
+        vision_config=vision(**SIGLIP | {"hidden_size": 64}),
+        image_token_index=IDS["<image>"], image_grid_pinpoints=pinpoints, downsample_rate="2/4", qformer_config=former,
         vision_feature_select_strategy="full",
-        deepstack_layer_map=[[-1, 0], [-2, 1]], spatial_target_layers=[0, 1, 2, 2],
+        deepstack_layer_map=[[-1, 0], [-2, 1]], spatial_target_layers=[2, 3, 4, 5],
     )  # fmt: skip
-    return Parts(processor, hf.Granite4VisionForConditionalGeneration, config)
+    return Parts(
+        processor, hf.Granite4VisionForConditionalGeneration, config,
+        note="queries made of patches: what they read of their window by attention is left out of their places",
+    )  # fmt: skip
 
 
 def minicpmv4_6(name: str = "MiniCPMV4_6") -> Parts:
