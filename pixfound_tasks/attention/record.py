@@ -25,6 +25,7 @@ QUERIES = get_args(Query)
 Heads = Literal["all"] | Sequence[int] | Sequence[tuple[int, int]]
 
 _ROWS_AT_ONCE = 32  # full rows are as long as the sequence, so they are never all in memory
+_MUCH = 1.0  # MB for a token of the answer, which is worth a line in the log
 
 
 def check_query(query: str) -> Query:
@@ -273,10 +274,11 @@ class AttentionRecord:
         return torch.stack([with_heads(rows.to(device), most) for rows in kept], dim=2).cpu()
 
     def _announce(self, columns: int) -> None:
-        if self.reduce is None:
-            heads = len(next(iter(self._heads.values())))
-            batch = self._batch or 1
-            megabytes = batch * len(self.layers) * heads * columns * 4 / 1e6
+        if self.reduce == "mean":
+            return
+        heads, batch = len(next(iter(self._heads.values()))), self._batch or 1
+        megabytes = batch * len(self.layers) * heads * columns * 4 / 1e6
+        if megabytes >= _MUCH:
             say_once(
                 f"reduce=None keeps {batch} samples x {len(self.layers)} layers x {heads} heads x {columns} "
                 f"image tokens: {megabytes:.2f} MB of memory for every token of the answer"

@@ -9,7 +9,7 @@ import torch
 from attention.generating import STEPS, eager_rows, generate
 from loguru import logger
 
-from pixfound_tasks.attention import record_attention
+from pixfound_tasks.attention import record, record_attention
 from pixfound_tasks.attention.inputs import prompt_inputs
 from pixfound_tasks.attention.record import AttentionRecord, say_once
 from pixfound_tasks.attention.recorder import choose_layers, image_attention_layers
@@ -126,17 +126,20 @@ def test_only_the_decoder_is_recorded(tiny_llava, tiny_inputs, monkeypatch):
     assert calls == [(layer, 24 + step) for step in range(STEPS) for layer in range(4)]
 
 
-def test_keeping_layers_and_heads_apart_says_what_it_takes(tiny_llava, tiny_inputs):
+@pytest.mark.parametrize("much", [0.0, 1.0])
+def test_keeping_layers_and_heads_apart_says_what_it_takes_if_that_is_much(monkeypatch, tiny_llava, tiny_inputs, much):
     said = []
+    monkeypatch.setattr(record, "_MUCH", much)
     say_once.cache_clear()
     sink = logger.add(said.append, format="{message}")
-    with record_attention(tiny_llava, tiny_inputs["input_ids"] == 99, reduce=None) as record:
+    with record_attention(tiny_llava, tiny_inputs["input_ids"] == 99, reduce=None) as kept:
         # 2 samples x 4 layers x 4 heads x 16 image tokens x 4 bytes
-        (line,) = said
-        assert line.startswith("reduce=None keeps 2 samples x 4 layers x 4 heads x 16 image tokens: 0.00 MB of memory")
+        lines = "".join(said)
         generate(tiny_llava, tiny_inputs)
     logger.remove(sink)
-    assert record.rows().numel() * 4 == 2048 * STEPS
+    expected = "reduce=None keeps 2 samples x 4 layers x 4 heads x 16 image tokens: 0.00 MB of memory"
+    assert lines.startswith(expected) if not much else not lines
+    assert kept.rows().numel() * 4 == 2048 * STEPS
 
 
 def test_wrong_arguments_are_named(tiny_llava):

@@ -114,6 +114,13 @@ def test_a_phone_has_all_of_it_and_no_side_scroll(browser, board):
     assert models(browser) == ["four", "five", "one", "six", "three", "two"]
 
 
+@pytest.mark.parametrize("width", [1024, 1440])
+def test_no_column_is_hidden(browser, board, width):
+    open_page(browser, board, width)
+    hidden = "return [...document.querySelectorAll('.scroll')].map((each) => each.scrollWidth - each.clientWidth)"
+    assert set(browser.execute_script(hidden)) == {0}
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, board, scheme, width):
