@@ -12,17 +12,21 @@ import numpy as np
 import torch
 from attention.zoo.zoo_build import Toy
 from PIL import Image
+from torch.nn import functional
 
 
 class Reader(NamedTuple):
     """The last name of the module that gets patches, and the keyword under which it does, by position 0 otherwise.
 
-    A quantizer gets the cells whose codes it chooses, (..., width, high, wide).
+    A quantizer gets the cells whose codes it chooses, (..., width, high, wide). Patches that look beyond their cells
+    also answer where the picture is padded; `pixels` is then the last name of the module that gets pixel values, once
+    for each call with patches, whose second half are queries.
     """
 
     module: str
     keyword: str = ""
     is_quantizer: bool = False
+    pixels: str = ""
 
 
 READERS = {
@@ -34,7 +38,7 @@ READERS = {
     "aria": Reader("multi_modal_projector"),
     "kosmos-2": Reader("image_to_text_projection"),
     "kosmos-2.5": Reader("image_to_text_projection"),
-    "deepseek_ocr2": Reader("vision_encoder", "inputs_embeds"),
+    "deepseek_ocr2": Reader("vision_encoder", "inputs_embeds", pixels="sam_encoder"),
     "chameleon": Reader("quantize", is_quantizer=True),
     "emu3": Reader("quantize", is_quantizer=True),
     "apertus1p5": Reader("quantize", is_quantizer=True),
@@ -44,21 +48,40 @@ READERS = {
 def patch_states(toy: Toy, model: Any, images: Sequence[np.ndarray]) -> torch.Tensor:
     """The states of all patches of one prompt, of one image after another, (patches, width)."""
     inputs = toy.inputs([[Image.fromarray(image) for image in images]], ["ab"])
+    seen = _given(model, READERS[toy.name].module, READERS[toy.name].keyword, inputs)
+    if READERS[toy.name].is_quantizer:
+        return torch.cat([cells for states in seen for cells in _cells(states, inputs)])
+    return torch.cat([states.flatten(0, 1) for states in seen])
+
+
+def _given(model: Any, name: str, keyword: str, inputs: Any) -> list[torch.Tensor]:
+    """What a module is given in each of its calls, by keyword or position 0."""
     seen: list[torch.Tensor] = []
 
     def take(module: Any, args: Any, kwargs: Any) -> None:
-        keyword = READERS[toy.name].keyword
         seen.append((kwargs[keyword] if keyword in kwargs else args[0]).detach())
 
-    hook = _reader(toy, model).register_forward_pre_hook(take, with_kwargs=True)
+    reader = next(module for path, module in model.named_modules() if path.rsplit(".", 1)[-1] == name)
+    hook = reader.register_forward_pre_hook(take, with_kwargs=True)
     try:
         with torch.inference_mode():
             model.generate(**inputs, do_sample=False, max_new_tokens=1)
     finally:
         hook.remove()
-    if READERS[toy.name].is_quantizer:
-        return torch.cat([cells for states in seen for cells in _cells(states, inputs)])
-    return torch.cat([states.flatten(0, 1) for states in seen])
+    return seen
+
+
+def _with_picture(toy: Toy, model: Any, pictures: Sequence[Sequence[np.ndarray]]) -> torch.Tensor:
+    """Whether the pixel values of each patch differ between pictures, (patches and queries,)."""
+    inputs = [toy.inputs([[Image.fromarray(image) for image in images]], ["ab"]) for images in pictures]
+    pixels = [_given(model, READERS[toy.name].pixels, "pixel_values", each) for each in inputs]
+    patches = _given(model, READERS[toy.name].module, READERS[toy.name].keyword, inputs[0])
+    found = []
+    for before, after, states in zip(*pixels, patches, strict=True):
+        side = round((before[0, 0].numel() / (states.shape[1] / 2)) ** 0.5)
+        own = functional.max_pool2d((before != after).any(dim=1, keepdim=True).float(), side).flatten(1)
+        found.append(torch.cat([own, torch.zeros_like(own)], dim=1).bool().flatten())
+    return torch.cat(found)
 
 
 def _cells(states: torch.Tensor, inputs: Any) -> Iterator[torch.Tensor]:
@@ -83,6 +106,8 @@ def placed_patches(toy: Toy, model: Any, sizes: Sequence[tuple[int, int]], count
     before, after = (patch_states(toy, model, images) for images in pictures)
     change = (after - before).norm(dim=1)
     answering = change > 1e-4 * change.max()
+    if READERS[toy.name].pixels:
+        answering &= _with_picture(toy, model, pictures)
 
     def states(toy: Toy, model: Any, images: Sequence[np.ndarray]) -> torch.Tensor:
         found = patch_states(toy, model, images)[answering]
@@ -90,8 +115,3 @@ def placed_patches(toy: Toy, model: Any, sizes: Sequence[tuple[int, int]], count
         return torch.cat(found[: len(found) // frames * frames].chunk(frames), dim=1)
 
     return states
-
-
-def _reader(toy: Toy, model: Any) -> Any:
-    name = READERS[toy.name].module
-    return next(module for path, module in model.named_modules() if path.rsplit(".", 1)[-1] == name)
