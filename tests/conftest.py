@@ -7,6 +7,8 @@ from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores: one thread each, and for the commands they start
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    for name in ("COLUMNS", "LINES"):  # pytest-xdist sets them, as if workers had a terminal
+        os.environ.pop(name, None)
 
 import numpy as np
 import pytest
