@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file, save_model
+from safetensors.torch import load_file, save_file
 
 from pixfound_tasks.mini.language_stage import Stage, talk
+from pixfound_tasks.mini.lisa import save_lisa
 from pixfound_tasks.mini.mask_decoder import MaskHead
 from pixfound_tasks.mini.model import build_model
 from pixfound_tasks.mini.tokenizer import build_processor
@@ -91,9 +92,10 @@ def train_last(base: Any, folder: Path, seed: int, scale: float, workers: int, w
     processor, model = build_processor(), deepcopy(base)
     head = MaskHead() if with_masks else None
     talk(model, processor.tokenizer, LAST_STAGE, seed, int(LAST_STAGE.steps * scale), workers, head)
-    save(model, processor, folder)
-    if head is not None:
-        save_model(head, str(folder / "masks.safetensors"))
+    if head is None:
+        save(model, processor, folder)
+    else:
+        save_lisa(model, head, folder)
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:
