@@ -25,18 +25,18 @@ _USUAL = {"mask": "highest", "point": "center", "no_candidate": "absent"}
 
 
 def default_segmenter(pretrained: str) -> str:
-    """Return the default segmenter of a model. The embedded model's drawings can be segmented without weights."""
-    return "region" if pretrained == mini.NAME else segmenters.DEFAULT
+    """Return the default segmenter of a model. The embedded models' drawings can be segmented without weights."""
+    return "region" if pretrained in mini.NAMES else segmenters.DEFAULT
 
 
 def default_phrases(pretrained: str) -> str:
-    """Return the default chunker of a model's answers. The embedded model's answers need no spaCy."""
-    return "rules" if pretrained == mini.NAME else "auto"
+    """Return the default chunker of a model's answers. Those of the embedded models need no spaCy."""
+    return "rules" if pretrained in mini.NAMES else "auto"
 
 
 def checkpoint(pretrained: str) -> str:
-    """Return what transformers loads for this name. `pixfound/mini` is a folder in this package."""
-    return str(mini.weights_folder()) if pretrained == mini.NAME else pretrained
+    """Return what transformers loads for this name. The embedded models are folders in this package."""
+    return str(mini.weights_folder(pretrained)) if pretrained in mini.NAMES else pretrained
 
 
 def open_lens(
@@ -54,8 +54,8 @@ def open_lens(
     For the reducer "heads", the attention heads are chosen on drawn scenes. `options` are other arguments of `Lens`.
     """
     path = checkpoint(pretrained)
-    # The embedded model is stored in half precision only to be small; it runs in float32.
-    dtype = dtype or ("float32" if pretrained == mini.NAME else "auto")
+    # The embedded models are stored in half precision only to be small; they run in float32.
+    dtype = dtype or ("float32" if pretrained in mini.NAMES else "auto")
     model = AutoModelForImageTextToText.from_pretrained(
         path,
         device_map=device_map,

@@ -35,16 +35,16 @@ SEED = 20251126
 THREADS = 1  # more threads change the order of sums, and so the weights
 BASE_STAGES = (
     Stage(
-        "talk", 900,
+        "talk", 700,
         {"identify": 0.30, "where": 0.15, "look": 0.20, "describe": 0.08, "choice": 0.15, "open": 0.12},
     ),
     Stage(
-        "ask", 1700,
+        "ask", 1300,
         {"identify": 0.20, "where": 0.04, "look": 0.14, "describe": 0.03, "choice": 0.28, "open": 0.21, "match": 0.10},
     ),
 )  # fmt: skip
 LAST_STAGE = Stage(
-    "choose", 2200, {"identify": 0.18, "where": 0.02, "look": 0.08, "describe": 0.02, "choice": 0.44, "open": 0.26},
+    "choose", 1800, {"identify": 0.18, "where": 0.02, "look": 0.08, "describe": 0.02, "choice": 0.44, "open": 0.26},
     falls=True,
 )  # fmt: skip
 
