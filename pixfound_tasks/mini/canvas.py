@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from pixfound_tasks.mini.things import PARTS, Piece, Thing, outline
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Int
 
 GROUNDS = ("plain", "gradient", "horizon", "noise")
 _SUBSAMPLES = 2  # per pixel and axis; at least half of them must be inside for the mask
@@ -39,7 +34,7 @@ class Canvas:
 
     def finish(self, rng: np.random.RandomState) -> np.ndarray:
         """Return the image with grain, uint8 (height, width, 3) RGB."""
-        grainy = self.pixels + rng.randint(-5, 6, self.pixels.shape[:2] + (1,)) + rng.randint(-2, 3, self.pixels.shape)
+        grainy = self.pixels + rng.randint(-5, 6, (*self.pixels.shape[:2], 1)) + rng.randint(-2, 3, self.pixels.shape)
         return np.clip(grainy, 0, 255).astype(np.uint8)
 
     def clutter(self, count: int, rng: np.random.RandomState) -> None:
@@ -79,8 +74,11 @@ class Canvas:
         self.part[rows, columns][inside] = parts.index(piece.part) if piece.part else -1
 
 
-def paint_ground(width: int, height: int, ground: str, rng: np.random.RandomState) -> Int[np.ndarray, "height width 3"]:
-    """Return a ground of one of `GROUNDS`: a color with smooth noise, a gradient, a horizon or strong noise."""
+def paint_ground(width: int, height: int, ground: str, rng: np.random.RandomState) -> np.ndarray:
+    """Return a ground of one of `GROUNDS`, int (height, width, 3).
+
+    It is a color with smooth noise, a gradient, a horizon or strong noise.
+    """
     base = rng.randint(150, 226, 3) if rng.randint(3) else np.full(3, rng.randint(150, 226))
     x, y = np.arange(width)[None, :, None], np.arange(height)[:, None, None]
     pixels = np.zeros((height, width, 3), int) + base
@@ -94,10 +92,8 @@ def paint_ground(width: int, height: int, ground: str, rng: np.random.RandomStat
     return pixels
 
 
-def _noise(
-    width: int, height: int, step: int, strength: int, rng: np.random.RandomState
-) -> Int[np.ndarray, "height width 3"]:
-    """Return smooth offsets up to `strength`: random knots, interpolated bilinearly in integers."""
+def _noise(width: int, height: int, step: int, strength: int, rng: np.random.RandomState) -> np.ndarray:
+    """Return smooth offsets up to `strength`, int (height, width, 1): random knots, interpolated in integers."""
     knots = rng.randint(-strength, strength + 1, (height // step + 2, width // step + 2, 1))
     (rows, below), (columns, right) = (np.divmod(np.arange(side), step) for side in (height, width))
     below, right = below[:, None, None], right[None, :, None]
@@ -112,7 +108,7 @@ def _blend(box: np.ndarray, cover: np.ndarray, color: np.ndarray) -> None:
 
 def _window(
     piece: Piece, cx: int, cy: int, radius: int, mirrored: bool, shape: tuple[int, int]
-) -> tuple[tuple[slice, slice], Int[np.ndarray, "rows columns"]] | None:
+) -> tuple[tuple[slice, slice], np.ndarray] | None:
     """Return where a piece is in the image (rows and columns), and how many subsamples of each pixel it covers.
 
     Returns None if it is outside. `cx`, `cy` and `radius` are in eighths of a pixel.
@@ -136,14 +132,14 @@ def _window(
 
 def _bounds(piece: Piece) -> tuple[int, int, int, int]:
     if piece.shape == "polygon":
-        x, y = piece.numbers[::2], piece.numbers[1::2]
-        return min(x), min(y), max(x), max(y)
+        xs, ys = piece.numbers[::2], piece.numbers[1::2]
+        return min(xs), min(ys), max(xs), max(ys)
     x, y, rx, ry = piece.numbers[:4]
     return x - rx, y - ry, x + rx, y + ry
 
 
-def _inside(piece: Piece, u: np.ndarray, v: np.ndarray) -> Bool[np.ndarray, "rows columns"]:
-    """Whether points are inside a piece. Their coordinates have `_UNIT` per radius."""
+def _inside(piece: Piece, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Whether points are inside a piece, bool (rows, columns). Their coordinates have `_UNIT` per radius."""
     scale = _UNIT // 64
     numbers = [scale * number for number in piece.numbers]
     if piece.shape == "polygon":

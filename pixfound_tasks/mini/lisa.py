@@ -24,7 +24,7 @@ _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3  # kinds of pieces
 # From the names of transformers' SamModel to Meta's. The order matters.
 _SAM_NAMES = (
     (r"vision_encoder\.", "image_encoder."),
-    (r"prompt_encoder\.shared_embedding\.positional_embedding", "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"),
+    (r"shared_embedding\.positional_embedding", "pe_layer.positional_encoding_gaussian_matrix"),
     (r"patch_embed\.projection", "patch_embed.proj"),
     (r"image_encoder\.layers\.", "image_encoder.blocks."),
     (r"(blocks\.\d+)\.layer_norm", r"\1.norm"),

@@ -27,8 +27,8 @@ class MaskHead(nn.Module):
         super().__init__()
         vision = SamVisionConfig(
             hidden_size=96, output_channels=PROMPT_WIDTH, num_hidden_layers=3, num_attention_heads=4, image_size=SIDE,
-            patch_size=_PATCH, window_size=14, global_attn_indexes=[0, 1, 2], mlp_dim=192, num_pos_feats=PROMPT_WIDTH // 2,
-            initializer_range=0.02,
+            patch_size=_PATCH, window_size=14, global_attn_indexes=[0, 1, 2], mlp_dim=192,
+            num_pos_feats=PROMPT_WIDTH // 2, initializer_range=0.02,
         )  # fmt: skip
         prompt = SamPromptEncoderConfig(
             hidden_size=PROMPT_WIDTH, image_size=SIDE, patch_size=_PATCH, image_embedding_size=SIDE // _PATCH,
@@ -37,9 +37,7 @@ class MaskHead(nn.Module):
         decoder = SamMaskDecoderConfig(
             hidden_size=PROMPT_WIDTH, mlp_dim=128, num_attention_heads=8, iou_head_hidden_dim=32, layer_norm_eps=1e-5
         )
-        self.sam = SamModel(
-            SamConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder)
-        )
+        self.sam = SamModel(SamConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=decoder))
         self.projection = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, PROMPT_WIDTH))
 
     def forward(self, pixels: Tensor, rows: Tensor, states: Tensor) -> Tensor:

@@ -95,9 +95,7 @@ def answers(lens: Lens, count: int) -> dict[str, list[float]]:
 
 def _answer(lens: Lens, images: list[Image.Image], prompts: list[str]) -> list[str]:
     starts = range(0, len(prompts), BATCH)
-    batches = (
-        lens.answer_all(images[at : at + BATCH], prompts[at : at + BATCH], max_new_tokens=48) for at in starts
-    )
+    batches = (lens.answer_all(images[at : at + BATCH], prompts[at : at + BATCH], max_new_tokens=48) for at in starts)
     return [answer.text for batch in batches for answer in batch]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pixfound_tasks.mini.questions import ASKERS, Question, absent_thing, ask_presence
 from pixfound_tasks.mini.scenes import Scene, draw, fits, overlap, pick, sample_scene, sample_thing
-from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, LETTERS, SECOND_PART, STATES, VIEWS
+from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, LETTERS, SECOND_PART, STATES, VIEWS, Thing
 
 _LEAST_VISIBLE = 12  # pixels of what a question is about
 
@@ -27,10 +27,10 @@ class Pair(NamedTuple):
 
 
 class _Change(NamedTuple):
-    """A changed scene. `index` is the thing in it, `asked` what each of the two questions is about besides."""
+    """A changed scene. `target` is the thing in it, `asked` what each of the two questions is about besides."""
 
     scene: Scene
-    index: int
+    target: int
     asked: tuple[Any, Any] = (None, None)
 
 
@@ -54,7 +54,7 @@ def _try_pair(rng: np.random.RandomState, topic: str) -> Pair | None:
         questions = ask_presence(scene, thing), ask_presence(change.scene, thing)
     else:
         first = ASKERS[topic](scene, index, change.asked[0])
-        second = ASKERS[topic](change.scene, change.index, change.asked[1])
+        second = ASKERS[topic](change.scene, change.target, change.asked[1])
         if first is None or second is None:
             return None
         questions = first, second
@@ -74,6 +74,11 @@ def _is_visible(scene: Scene, question: Question) -> bool:
     return all(drawing.mask(scene, (thing,), part).sum() >= _LEAST_VISIBLE for thing in things)
 
 
+def replaced(thing: Thing, name: str, value: Any) -> Thing:
+    """Return a thing with another value of the field of this name."""
+    return Thing(**{**thing._asdict(), name: value})
+
+
 def _toggle(name: str, kinds: Any) -> Callable[[Scene, int, np.random.RandomState], _Change | None]:
     """Return a function that changes a property of a thing with two values."""
 
@@ -81,7 +86,7 @@ def _toggle(name: str, kinds: Any) -> Callable[[Scene, int, np.random.RandomStat
         thing = scene.things[index]
         if thing.kind not in kinds:
             return None
-        return _Change(scene.replace_thing(index, thing._replace(**{name: not getattr(thing, name)})), index)
+        return _Change(scene.replace_thing(index, replaced(thing, name, not getattr(thing, name))), index)
 
     return change
 
@@ -91,7 +96,7 @@ def _mirror(axis: str) -> Callable[[Scene, int, np.random.RandomState], _Change]
 
     def change(scene: Scene, index: int, rng: np.random.RandomState) -> _Change:
         thing, side = scene.things[index], 8 * (scene.width if axis == "cx" else scene.height)
-        return _Change(scene.replace_thing(index, thing._replace(**{axis: side - getattr(thing, axis)})), index)
+        return _Change(scene.replace_thing(index, replaced(thing, axis, side - getattr(thing, axis))), index)
 
     return change
 
@@ -144,8 +149,8 @@ def _remove(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | N
     if len(scene.things) > 2 and rng.randint(2):
         return _Change(scene._replace(things=scene.things[:index] + scene.things[index + 1 :]), index)
     thing, like = scene.things[index], absent_thing(scene, rng)
-    replaced = thing._replace(kind=like.kind) if rng.randint(2) else thing._replace(color=like.color)
-    return None if scene.has(replaced.color, replaced.kind) else _Change(scene.replace_thing(index, replaced), index)
+    other = thing._replace(kind=like.kind) if rng.randint(2) else thing._replace(color=like.color)
+    return None if scene.has(other.color, other.kind) else _Change(scene.replace_thing(index, other), index)
 
 
 def _add_like(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:

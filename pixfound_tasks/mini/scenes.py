@@ -85,12 +85,15 @@ def overlap(a: Thing, b: Thing) -> bool:
 
 def sample_thing(rng: np.random.RandomState, color: str, kind: str, cx: int = 0, cy: int = 0, radius: int = 0) -> Thing:
     """Draw a thing with random properties. The place and the radius are in eighths of a pixel."""
+    second = pick(rng, [other for other in COLORS if other != color])
+    radius = radius or int(rng.randint(*RADII))
+    faces_right, state, form, view, extra = (bool(rng.randint(2)) for _ in range(5))
+    letter = pick(rng, list(LETTERS))
+    red, green, blue = (int(offset) for offset in rng.randint(-14, 15, 3))
+    shade = int(rng.randint(-1, 2)), int(rng.randint(-1, 2))
     return Thing(
-        kind, color, pick(rng, [c for c in COLORS if c != color]), cx, cy, radius or int(rng.randint(*RADII)),
-        *(bool(rng.randint(2)) for _ in range(5)), pick(rng, list(LETTERS)),
-        tint=tuple(rng.randint(-14, 15, 3).tolist()),
-        shade=(int(rng.randint(-1, 2)), int(rng.randint(-1, 2))),
-    )  # fmt: skip
+        kind, color, second, cx, cy, radius, faces_right, state, form, view, extra, letter, (red, green, blue), shade
+    )
 
 
 def sample_scene(rng: np.random.RandomState, count: int = 0) -> Scene:

@@ -1,7 +1,7 @@
 """What things look like: convex polygons, ovals, rings and letters on an integer grid, painted one over the other.
 
-A thing reaches from about -64 to 64 on both axes, and y points down. All numbers are integers, so drawings have the same
-bits on every machine.
+A thing reaches from about -64 to 64 on both axes, and y points down. All numbers are integers, so drawings have the
+same bits on every machine.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Both models come from one base. It takes about an hour and a half for each on two cores.
 
-1. `see`: the vision tower learns what is in each patch. Without this stage, nothing else is learned in reasonable time.
+1. `see` and `see more`: the vision tower learns what is in each patch. Without them, nothing else is learned in
+   reasonable time.
 2. `talk`: mostly descriptions and referring expressions.
 3. `ask`: more questions, and a helper task whose prompt contains the answer.
 4. `choose`, once for each model: mostly choice questions, while the learning rate falls to zero. Both models see the
@@ -29,7 +30,7 @@ from pixfound_tasks.mini.lisa import save_lisa
 from pixfound_tasks.mini.mask_decoder import MaskHead
 from pixfound_tasks.mini.model import build_model
 from pixfound_tasks.mini.tokenizer import build_processor
-from pixfound_tasks.mini.vision_stage import STEPS, see
+from pixfound_tasks.mini.vision_stage import ROUNDS, see
 
 SEED = 20251126
 THREADS = 1  # more threads change the order of sums, and so the weights
@@ -71,18 +72,20 @@ def train_base(folder: Path, seed: int, scale: float, workers: int) -> Any:
     torch.manual_seed(seed)
     processor = build_processor()
     model = build_model(processor.tokenizer)
+    drawn = torch.get_rng_state()  # every stage begins with it, also one that goes on from a saved stage
     folder.mkdir(parents=True, exist_ok=True)
-    stages = {"see": lambda: see(model, seed, int(STEPS * scale), workers)}
-    for stage in BASE_STAGES:
-        steps = int(stage.steps * scale)
-        stages[stage.name] = lambda s=stage, n=steps: talk(model, processor.tokenizer, s, seed, n, workers)
-    done = [name for name in stages if (folder / f"{name}.safetensors").exists()]
+    stages = (*ROUNDS, *BASE_STAGES)
+    done = [stage.name for stage in stages if (folder / f"{stage.name}.safetensors").exists()]
     if done:
         model.load_state_dict(load_file(folder / f"{done[-1]}.safetensors"))
-    for name, run in stages.items():
-        if name not in done:
-            run()
-            save_file(model.state_dict(), folder / f"{name}.safetensors")
+    for stage in stages[len(done) :]:
+        torch.set_rng_state(drawn)
+        steps = int(stage.steps * scale)
+        if isinstance(stage, Stage):
+            talk(model, processor.tokenizer, stage, seed, steps, workers)
+        else:
+            see(model, stage, seed, steps, workers)
+        save_file(model.state_dict(), folder / f"{stage.name}.safetensors")
     return model
 
 

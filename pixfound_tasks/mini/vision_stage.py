@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +15,27 @@ from pixfound_tasks.mini.model import GRID, WIDTH
 from pixfound_tasks.mini.scenes import Drawing, Scene, draw, sample_scene
 from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, KINDS, LETTERS, PARTS, SECOND_PART, STATES, VIEWS
 
-STEPS, SCENES, RATE = 2000, 32, 2e-3
+SCENES = 32
 ALL_PARTS = ("none", *dict.fromkeys(part for parts in PARTS.values() for part in parts))
 # Classes of each property: kind, color, second color, facing, state, form, view, extra part, letter, cell, part.
 HEADS = (len(KINDS), len(COLORS), len(COLORS), 2, 2, 2, 2, 2, len(LETTERS), 9, len(ALL_PARTS), 2)
 _IGNORED = -100
 
 
-def see(model: Any, seed: int, steps: int, workers: int) -> None:
+class Round(NamedTuple):
+    """A round of the stage, with heads of its own. `weights` are those of the properties' losses."""
+
+    name: str
+    steps: int
+    rate: float
+    weights: tuple[float, ...] = (1.0,) * len(HEADS)
+
+
+# Which way a thing faces and what it lacks are learned last.
+ROUNDS = (Round("see", 2000, 2e-3), Round("see more", 600, 1.6e-3, (1, 1, 1, 3, 1, 1, 1, 3, 1, 1, 1, 1)))
+
+
+def see(model: Any, stage: Round, seed: int, steps: int, workers: int) -> None:
     """Train the vision tower and the projector on what is in each patch. Nothing else is learned without this stage."""
     head = nn.Linear(WIDTH, sum(HEADS))
     weights = [
@@ -30,16 +43,16 @@ def see(model: Any, seed: int, steps: int, workers: int) -> None:
         *model.model.multi_modal_projector.parameters(),
         *head.parameters(),
     ]
-    optimizer = torch.optim.AdamW(weights, lr=RATE, betas=(0.9, 0.98), weight_decay=0.02)
-    progress = Progress("see", steps)
-    for step, (pixels, labels) in enumerate(Seeded(_batch, (seed, SEEDS["see"]), steps, workers)):
+    optimizer = torch.optim.AdamW(weights, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02)
+    progress = Progress(stage.name, steps)
+    for step, (pixels, labels) in enumerate(Seeded(_batch, (seed, SEEDS[stage.name]), steps, workers)):
         set_rate(optimizer, min(1, (step + 1) / 100) * min(1, 2 * (1 - step / steps) + 0.02))
         logits = head(image_features(model, pixels)).split(HEADS, dim=-1)
         losses = [
             functional.cross_entropy(found.movedim(-1, 1), labels[..., i], ignore_index=_IGNORED)
             for i, found in enumerate(logits)
         ]
-        loss = torch.stack(losses).nan_to_num().sum()
+        loss = (torch.stack(losses).nan_to_num() * torch.tensor(stage.weights)).sum()
         descend(loss, optimizer, weights)
         progress.report(loss.item())
     progress.note("loss by property: " + " ".join(f"{loss.item():.3f}" for loss in losses))

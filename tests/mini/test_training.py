@@ -72,7 +72,7 @@ def test_packed_dialogues_do_not_see_each_other():
     torch.manual_seed(0)
     processor = build_processor()
     model = build_model(processor.tokenizer).eval()
-    dialogues = [Dialogue("Describe the scene.", "The scene shows a red house."), Dialogue("Is it red?", "It is [SEG].")]
+    dialogues = [Dialogue("Describe it.", "The scene shows a red house."), Dialogue("Is it red?", "It is [SEG].")]
     pixels = pixel_values([draw(sample_scene(np.random.RandomState(1))).image])
 
     def run(asked):
