@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixfound_tasks.mini.questions import Reference, absent_thing, plural, sample_question, to_kind
+from pixfound_tasks.mini.questions import sample_question
+from pixfound_tasks.mini.references import Reference, absent_thing, plural, to_kind
 from pixfound_tasks.mini.scenes import Scene, pick
 from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, KINDS, PARTS, SECOND_PART, STATES, VIEWS, Thing
 from pixfound_tasks.prompts.text import open_question, referring_prompt

@@ -24,7 +24,8 @@ from pixfound_tasks.grounding.phrases import rule_phrases
 from pixfound_tasks.mini import weights_folder
 from pixfound_tasks.mini.dialogues import describe, refer
 from pixfound_tasks.mini.pairs import sample_pair
-from pixfound_tasks.mini.questions import ASKERS, Reference
+from pixfound_tasks.mini.questions import ASKERS
+from pixfound_tasks.mini.references import Reference
 from pixfound_tasks.mini.scenes import Drawing, Scene, draw, sample_scene
 from pixfound_tasks.prompts.text import open_question, referring_prompt
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixfound_tasks.mini.questions import ASKERS, Question, absent_thing, ask_presence
+from pixfound_tasks.mini.questions import ASKERS, Question, ask_presence
+from pixfound_tasks.mini.references import absent_thing
 from pixfound_tasks.mini.scenes import Scene, draw, fits, overlap, pick, sample_scene, sample_thing
 from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, LETTERS, SECOND_PART, STATES, VIEWS, Thing
 

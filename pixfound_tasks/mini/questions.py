@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixfound_tasks.mini.scenes import Scene, overlap, pick, sample_thing
-from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, KINDS, LETTERS, SECOND_PART, STATES, VIEWS, Thing
+from pixfound_tasks.mini.references import Reference, absent_thing, plural, to_kind, to_part, to_thing
+from pixfound_tasks.mini.scenes import Scene, overlap, pick
+from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, LETTERS, SECOND_PART, STATES, VIEWS, Thing
 from pixfound_tasks.prompts.text import choice_question
 
 # Options always come in this order. A model this small learns choice questions only if the order is canonical.
@@ -18,14 +19,6 @@ _ORDER = (
     "plain", "striped", "round", "square", "from the side", "from the front", "from above", *LETTERS,
 )  # fmt: skip
 _NUMBERS = ("no", "one", "two", "three")
-
-
-class Reference(NamedTuple):
-    """What a referring expression refers to: things by index, or one part of them. No things: it is absent."""
-
-    expression: str
-    things: tuple[int, ...]
-    part: str = ""
 
 
 class Question(NamedTuple):
@@ -50,11 +43,6 @@ class Question(NamedTuple):
         return f"(a) {self.options[0]} (b) {self.options[1]}"
 
 
-def plural(kind: str) -> str:
-    """Return the plural of a kind of thing."""
-    return "fish" if kind == "fish" else f"{kind}s"
-
-
 def _question(text: str, right: str, wrong: str, sentence: str, reference: Reference) -> Question:
     first, second = sorted((right, wrong), key=_ORDER.index)
     options = (first[0].upper() + first[1:], second[0].upper() + second[1:])
@@ -71,7 +59,9 @@ def _ask_side(scene: Scene, index: int, _: Any) -> Question | None:
         return None
     right, wrong = ("left", "right") if 2 * thing.cx < 8 * scene.width else ("right", "left")
     text = f"Is the {thing.name} on the left or right side of the image?"
-    return _question(text, right, wrong, f"The {thing.name} is on the {right} side of the image.", _to(thing, index))
+    return _question(
+        text, right, wrong, f"The {thing.name} is on the {right} side of the image.", to_thing(thing, index)
+    )
 
 
 def _ask_height(scene: Scene, index: int, _: Any) -> Question | None:
@@ -80,7 +70,7 @@ def _ask_height(scene: Scene, index: int, _: Any) -> Question | None:
         return None
     right, wrong = ("top", "bottom") if 2 * thing.cy < 8 * scene.height else ("bottom", "top")
     text = f"Is the {thing.name} at the top or bottom of the image?"
-    return _question(text, right, wrong, f"The {thing.name} is at the {right} of the image.", _to(thing, index))
+    return _question(text, right, wrong, f"The {thing.name} is at the {right} of the image.", to_thing(thing, index))
 
 
 def _ask_beside(scene: Scene, index: int, other: int) -> Question | None:
@@ -97,7 +87,7 @@ def _ask_relation(scene: Scene, index: int, other: int, axis: str, words: tuple[
         return None
     right, wrong = words if getattr(a, axis) < getattr(b, axis) else words[::-1]
     text = f"Is the {a.name} {words[0]} or {words[1]} the {b.name}?"
-    return _question(text, right, wrong, f"The {a.name} is {right} the {b.name}.", _to(a, index))
+    return _question(text, right, wrong, f"The {a.name} is {right} the {b.name}.", to_thing(a, index))
 
 
 def _ask_front(scene: Scene, index: int, other: int) -> Question | None:
@@ -106,7 +96,7 @@ def _ask_front(scene: Scene, index: int, other: int) -> Question | None:
         return None
     right, wrong = ("in front of", "behind") if index > other else ("behind", "in front of")
     text = f"Is the {a.name} in front of or behind the {b.name}?"
-    return _question(text, right, wrong, f"The {a.name} is {right} the {b.name}.", _to(a, index))
+    return _question(text, right, wrong, f"The {a.name} is {right} the {b.name}.", to_thing(a, index))
 
 
 def _ask_color(scene: Scene, index: int, wrong: str) -> Question | None:
@@ -125,7 +115,7 @@ def _ask_part_color(scene: Scene, index: int, wrong: str) -> Question | None:
         return None
     text = f"What is the color of the {part} of the {thing.name}?"
     sentence = f"The {part} of the {thing.name} is {thing.second}."
-    return _question(text, thing.second, wrong, sentence, _to_part(thing, index, part))
+    return _question(text, thing.second, wrong, sentence, to_part(thing, index, part))
 
 
 def ask_presence(scene: Scene, thing: Thing) -> Question:
@@ -147,7 +137,7 @@ def _ask_extra(scene: Scene, index: int, _: Any) -> Question | None:
     part = EXTRA_PART.get(thing.kind)
     if part is None or not scene.is_clear(index):
         return None
-    text, reference = f"Does the {thing.name} have a {part}?", _to_part(thing, index, part)
+    text, reference = f"Does the {thing.name} have a {part}?", to_part(thing, index, part)
     if thing.extra:
         return _question(text, "yes", "no", f"Yes, the {thing.name} has a {part}.", reference)
     return _question(text, "no", "yes", f"No, the {thing.name} has no {part}.", reference)
@@ -170,10 +160,10 @@ def _ask_facing(scene: Scene, index: int, _: Any) -> Question | None:
         return None
     if thing.kind == "cup":
         text, sentence = "Is the handle of the {} on the left or right?", "The handle of the {} is on the {}."
-        visible, reference = thing.extra, _to_part(thing, index, "handle")
+        visible, reference = thing.extra, to_part(thing, index, "handle")
     else:
         text, sentence = "Is the {} facing left or right?", "The {} is facing {}."
-        visible, reference = thing.kind == "fish" or not thing.view, _to(thing, index)
+        visible, reference = thing.kind == "fish" or not thing.view, to_thing(thing, index)
     return _question(text.format(thing.name), right, wrong, sentence.format(thing.name, right), reference) if visible \
         else None  # fmt: skip
 
@@ -182,9 +172,9 @@ def _ask_state(scene: Scene, index: int, _: Any) -> Question | None:
     thing = scene.things[index]
     if thing.kind not in STATES or not scene.is_clear(index):
         return None
-    what, reference = thing.name, _to(thing, index)
+    what, reference = thing.name, to_thing(thing, index)
     if thing.kind == "house":
-        what, reference = f"door of the {thing.name}", _to_part(thing, index, "door")
+        what, reference = f"door of the {thing.name}", to_part(thing, index, "door")
     return _two_values(STATES[thing.kind], thing.state, what, reference)
 
 
@@ -192,9 +182,9 @@ def _ask_form(scene: Scene, index: int, _: Any) -> Question | None:
     thing = scene.things[index]
     if thing.kind not in FORMS or not scene.is_clear(index):
         return None
-    what, reference = thing.name, _to(thing, index)
+    what, reference = thing.name, to_thing(thing, index)
     if thing.kind == "house":
-        what, reference = f"roof of the {thing.name}", _to_part(thing, index, "roof")
+        what, reference = f"roof of the {thing.name}", to_part(thing, index, "roof")
     return _two_values(FORMS[thing.kind], thing.form, what, reference)
 
 
@@ -205,7 +195,7 @@ def _ask_view(scene: Scene, index: int, _: Any) -> Question | None:
     values = tuple("from above" if view == "above" else f"from the {view}" for view in VIEWS[thing.kind])
     right, wrong = values[thing.view], values[not thing.view]
     text = f"Is the {thing.name} seen {values[0]} or {values[1]}?"
-    return _question(text, right, wrong, f"The {thing.name} is seen {right}.", _to(thing, index))
+    return _question(text, right, wrong, f"The {thing.name} is seen {right}.", to_thing(thing, index))
 
 
 def _two_values(values: tuple[str, str], value: bool, what: str, reference: Reference) -> Question:
@@ -262,29 +252,3 @@ def _alternative(topic: str, scene: Scene, index: int, rng: np.random.RandomStat
     if topic == "count":
         return pick(rng, (1, 2, 3))
     return absent_thing(scene, rng) if topic == "presence" and rng.randint(2) else None
-
-
-def absent_thing(scene: Scene, rng: np.random.RandomState) -> Thing:
-    """Draw a thing that the scene lacks. It usually shares its color or kind with a thing of the scene."""
-    while True:
-        color, kind = pick(rng, list(COLORS)), pick(rng, KINDS)
-        if rng.randint(10) < 7:
-            like = pick(rng, scene.things)
-            color, kind = (like.color, kind) if rng.randint(2) else (color, like.kind)
-        if not scene.has(color, kind):
-            return sample_thing(rng, color, kind)
-
-
-def to_kind(scene: Scene, kind: str) -> Reference:
-    """Return the reference to all things of a kind."""
-    found = tuple(i for i, thing in enumerate(scene.things) if thing.kind == kind)
-    return Reference(f"the {plural(kind)}", found)
-
-
-def _to(thing: Thing, index: int) -> Reference:
-    return Reference(f"the {thing.name}", (index,))
-
-
-def _to_part(thing: Thing, index: int, part: str) -> Reference:
-    found = (index,) if thing.has(part) else ()
-    return Reference(f"the {part} of the {thing.name}", found, part)
