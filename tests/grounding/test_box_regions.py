@@ -9,7 +9,7 @@ import pytest
 from pixfound_tasks import benchmarks, masks
 from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.mini.calibration import FIRST_SEED
-from pixfound_tasks.mini.scenes import Drawing, draw, sample_scene
+from pixfound_tasks.mini.first.scenes import Drawing, draw, sample_scene
 
 
 @pytest.fixture
