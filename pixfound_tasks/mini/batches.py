@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pixfound_tasks.mini.tokenizer import SIZE
 
-SEEDS = {"see": 1, "talk": 2, "ask": 3, "choose": 4, "see more": 5}  # of the stages
+SEEDS = {"see": 1, "talk": 2, "ask": 3, "choose": 4, "see more": 5, "bind": 6}  # of the stages
 _CLIP_MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
 _CLIP_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
@@ -23,19 +23,19 @@ class Seeded(Dataset):
     """Batches by step. With `workers` of 1, another process draws them, which changes none of them."""
 
     def __init__(
-        self, draw: Callable[[np.random.RandomState], Any], seed: tuple[int, int], steps: int, workers: int
+        self, draw: Callable[[np.random.RandomState], Any], seed: tuple[int, int], steps: range, workers: int
     ) -> None:
         self.draw, self.seed, self.steps, self.workers = draw, seed, steps, workers
 
     def __len__(self) -> int:
-        return self.steps
+        return len(self.steps)
 
-    def __getitem__(self, step: int) -> Any:
-        return self.draw(np.random.RandomState([*self.seed, step]))
+    def __getitem__(self, index: int) -> Any:
+        return self.draw(np.random.RandomState([*self.seed, self.steps[index]]))
 
     def __iter__(self) -> Iterator[Any]:
         if not self.workers:
-            return (self[step] for step in range(self.steps))
+            return (self[index] for index in range(len(self)))
         setup = partial(_limit_threads)
         return iter(DataLoader(self, batch_size=None, num_workers=self.workers, worker_init_fn=setup))
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from loguru import logger
 from torch import Tensor, nn
+
+KEEP_EVERY = 100  # steps
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
@@ -25,16 +29,45 @@ def descend(loss: Tensor, optimizer: torch.optim.Optimizer, weights: list[Tensor
     optimizer.step()
 
 
+class Pause:
+    """A file that an interrupted stage goes on from, without a change of the result.
+
+    It has the modules' and the optimizer's state after a step. Without a path, nothing is written.
+    """
+
+    def __init__(self, path: Path | None, modules: Sequence[nn.Module], optimizer: torch.optim.Optimizer) -> None:
+        self.path, self.modules, self.optimizer = path, modules, optimizer
+
+    def resume(self) -> int:
+        """Load the file if there is one, and return the number of steps that were taken."""
+        if self.path is None or not self.path.exists():
+            return 0
+        kept = torch.load(self.path, weights_only=True)
+        for module, state in zip(self.modules, kept["modules"], strict=True):
+            module.load_state_dict(state)
+        self.optimizer.load_state_dict(kept["optimizer"])
+        return int(kept["steps"])
+
+    def keep(self, steps: int) -> None:
+        """Write the file after every `KEEP_EVERY` steps."""
+        if self.path is None or steps % KEEP_EVERY:
+            return
+        beside = self.path.with_suffix(".new")
+        states = [module.state_dict() for module in self.modules]
+        torch.save({"modules": states, "optimizer": self.optimizer.state_dict(), "steps": steps}, beside)
+        beside.replace(self.path)
+
+
 class Progress:
     """Logs the mean loss and the elapsed time every hundred steps."""
 
-    def __init__(self, name: str, steps: int):
-        self.name, self.steps, self.start = name, steps, time.monotonic()
+    def __init__(self, name: str, steps: int, taken: int = 0):
+        self.name, self.steps, self.taken, self.start = name, steps, taken, time.monotonic()
         self.losses: list[float] = []
 
     def report(self, loss: float) -> None:
         self.losses.append(loss)
-        step = len(self.losses)
+        step = self.taken + len(self.losses)
         if step % 100 == 0 or step == self.steps:
             seconds = time.monotonic() - self.start
             self.note(f"{step}/{self.steps}: loss {np.mean(self.losses[-100:]):.4f}, {seconds:.0f} s")

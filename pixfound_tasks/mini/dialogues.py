@@ -149,6 +149,12 @@ def _open(scene: Scene, rng: np.random.RandomState) -> Dialogue:
     return Dialogue(open_question(question.text, question.options_text), question.sentence)
 
 
+def _brief(scene: Scene, rng: np.random.RandomState) -> Dialogue:
+    """A question without options. The answer is one of them and little else, so that many fit into a sequence."""
+    question = sample_question(scene, rng)
+    return Dialogue(question.text, f"{question.options[question.right]}.")
+
+
 def _match_text(scene: Scene, rng: np.random.RandomState) -> Dialogue:
     """A helper task for choice questions. The prompt contains the answer, and the model only has to find its letter."""
     question = sample_question(scene, rng)
@@ -162,6 +168,7 @@ TASKS: dict[str, Callable[[Scene, np.random.RandomState], Dialogue]] = {
     "describe": _describe_scene,
     "choice": _choice,
     "open": _open,
+    "brief": _brief,
     "match": _match_text,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pixfound_tasks.mini.batches import SEEDS, Seeded, pixel_values
-from pixfound_tasks.mini.descent import Progress, descend, set_rate
+from pixfound_tasks.mini.descent import Pause, Progress, descend, set_rate
 from pixfound_tasks.mini.dialogues import sample_dialogues, segment
 from pixfound_tasks.mini.mask_decoder import MaskHead, mask_loss, mask_targets, sam_pixels
 from pixfound_tasks.mini.packing import IGNORED, Packed, pack
@@ -51,17 +52,30 @@ class Batch(NamedTuple):
 
 
 def talk(
-    model: Any, tokenizer: Any, stage: Stage, seed: int, steps: int, workers: int, head: MaskHead | None = None
+    model: Any,
+    tokenizer: Any,
+    stage: Stage,
+    seed: int,
+    steps: int,
+    workers: int,
+    head: MaskHead | None = None,
+    pause: Path | None = None,
 ) -> None:
-    """Train on packed dialogues, and with `head` on masks too. The language prompts are the same with and without."""
+    """Train on packed dialogues, and with `head` on masks too. The language prompts are the same with and without.
+
+    `pause` is the file that an interrupted stage goes on from, see `descent.Pause`.
+    """
     vision = list(model.model.vision_tower.parameters())
     language = [weight for name, weight in model.named_parameters() if "vision_tower" not in name]
     masks = list(head.parameters()) if head else []
     groups = [{"params": [*language, *masks], "lr": stage.rate}, {"params": vision, "lr": stage.vision_rate}]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.02)
-    progress, masked = Progress(stage.name, steps), Progress(f"{stage.name}, masks:", steps)
+    kept = Pause(pause, [model, *([head] if head else [])], optimizer)
+    taken = kept.resume()
+    progress, masked = Progress(stage.name, steps, taken), Progress(f"{stage.name}, masks:", steps, taken)
     draw_batch = partial(sample_batch, tokenizer, stage, head is not None)
-    for step, batch in enumerate(Seeded(draw_batch, (seed, SEEDS[stage.name]), steps, workers)):
+    batches = Seeded(draw_batch, (seed, SEEDS[stage.name]), range(taken, steps), workers)
+    for step, batch in enumerate(batches, taken):
         fall = (1 + math.cos(math.pi * step / steps)) / 2 if stage.falls else 1
         set_rate(optimizer, min(1, (step + 1) / 100) * fall)
         labels = batch.packed.labels[:, 1:]
@@ -79,6 +93,7 @@ def talk(
             masked.report(of_masks.item())
             loss = loss + of_masks
         descend(loss, optimizer, [*language, *masks, *vision])
+        kept.keep(step + 1)
 
 
 def sample_batch(tokenizer: Any, stage: Stage, with_masks: bool, rng: np.random.RandomState) -> Batch:

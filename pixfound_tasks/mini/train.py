@@ -1,14 +1,16 @@
 """Train the embedded models: `python -m pixfound_tasks.mini.train --out FOLDER`.
 
-Both models come from one base. It takes about an hour and a half for each on two cores.
+Both models come from one base. On two idle cores it takes about an hour for `pixfound/mini` and an hour and a quarter
+for `pixfound/mini-seg`, the base included in both. What was interrupted goes on where it was if it is started again.
 
 1. `see` and `see more`: the vision tower learns what is in each patch. Without them, nothing else is learned in
    reasonable time.
 2. `talk`: mostly descriptions and referring expressions.
-3. `ask`: more questions, and a helper task whose prompt contains the answer.
-4. `choose`, once for each model: mostly choice questions, while the learning rate falls to zero. Both models see the
+3. `bind`: many short questions, answered in a word: what named things look like.
+4. `ask`: choice and open questions, and a helper task whose prompt contains the answer.
+5. `choose`, once for each model: mostly choice questions, while the learning rate falls to zero. Both models see the
    same scenes, prompts and answers. `pixfound/mini-seg` sees prompts for masks besides, whose answer is `It is [SEG].`,
-   and learns the masks through a mask decoder that prompts are made for from the hidden state that predicts `[SEG]`.
+   and learns to draw them: a mask decoder is prompted with the hidden state that predicts `[SEG]`.
 
 The language stages compute in bfloat16 where autocast does, which is faster on processors that have it.
 
@@ -39,13 +41,14 @@ BASE_STAGES = (
         "talk", 700,
         {"identify": 0.30, "where": 0.15, "look": 0.20, "describe": 0.08, "choice": 0.15, "open": 0.12},
     ),
+    Stage("bind", 3000, {"brief": 0.66, "look": 0.12, "identify": 0.12, "choice": 0.06, "open": 0.04}, dialogues=16),
     Stage(
-        "ask", 1300,
-        {"identify": 0.20, "where": 0.04, "look": 0.14, "describe": 0.03, "choice": 0.28, "open": 0.21, "match": 0.10},
+        "ask", 1500,
+        {"identify": 0.20, "where": 0.04, "look": 0.10, "describe": 0.02, "choice": 0.32, "open": 0.22, "match": 0.10},
     ),
 )  # fmt: skip
 LAST_STAGE = Stage(
-    "choose", 1800, {"identify": 0.18, "where": 0.02, "look": 0.08, "describe": 0.02, "choice": 0.44, "open": 0.26},
+    "choose", 3000, {"identify": 0.18, "where": 0.02, "look": 0.08, "describe": 0.02, "choice": 0.44, "open": 0.26},
     falls=True,
 )  # fmt: skip
 
@@ -82,10 +85,11 @@ def train_base(folder: Path, seed: int, scale: float, workers: int) -> Any:
         torch.set_rng_state(drawn)
         steps = int(stage.steps * scale)
         if isinstance(stage, Stage):
-            talk(model, processor.tokenizer, stage, seed, steps, workers)
+            talk(model, processor.tokenizer, stage, seed, steps, workers, pause=folder / f"{stage.name}.pause")
         else:
             see(model, stage, seed, steps, workers)
         save_file(model.state_dict(), folder / f"{stage.name}.safetensors")
+        (folder / f"{stage.name}.pause").unlink(missing_ok=True)
     return model
 
 
@@ -94,11 +98,15 @@ def train_last(base: Any, folder: Path, seed: int, scale: float, workers: int, w
     torch.manual_seed(seed)
     processor, model = build_processor(), deepcopy(base)
     head = MaskHead() if with_masks else None
-    talk(model, processor.tokenizer, LAST_STAGE, seed, int(LAST_STAGE.steps * scale), workers, head)
+    steps = int(LAST_STAGE.steps * scale)
+    folder.mkdir(parents=True, exist_ok=True)
+    pause = folder.parent / f"{folder.name}.pause"
+    talk(model, processor.tokenizer, LAST_STAGE, seed, steps, workers, head, pause)
     if head is None:
         save(model, processor, folder)
     else:
         save_lisa(model, head, folder)
+    pause.unlink(missing_ok=True)
 
 
 def save(model: Any, processor: Any, folder: Path) -> None:

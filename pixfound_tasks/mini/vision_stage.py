@@ -45,7 +45,7 @@ def see(model: Any, stage: Round, seed: int, steps: int, workers: int) -> None:
     ]
     optimizer = torch.optim.AdamW(weights, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02)
     progress = Progress(stage.name, steps)
-    for step, (pixels, labels) in enumerate(Seeded(_batch, (seed, SEEDS[stage.name]), steps, workers)):
+    for step, (pixels, labels) in enumerate(Seeded(_batch, (seed, SEEDS[stage.name]), range(steps), workers)):
         set_rate(optimizer, min(1, (step + 1) / 100) * min(1, 2 * (1 - step / steps) + 0.02))
         logits = head(image_features(model, pixels)).split(HEADS, dim=-1)
         losses = [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import Lens, mini
 from pixfound_tasks.attention.inputs import prompt_inputs
-from pixfound_tasks.mini import lisa, measure, train
+from pixfound_tasks.mini import descent, lisa, measure, train
 from pixfound_tasks.mini.batches import pixel_values
 from pixfound_tasks.mini.dialogues import Dialogue
-from pixfound_tasks.mini.language_stage import sample_batch
+from pixfound_tasks.mini.language_stage import sample_batch, talk
 from pixfound_tasks.mini.mask_decoder import MaskHead, mask_loss, mask_targets
 from pixfound_tasks.mini.model import build_model
 from pixfound_tasks.mini.packing import PREFIX, pack
@@ -189,6 +190,33 @@ def test_two_trainings_give_the_same_bytes(trained):
     first, second = map(digest, trained)
     assert first == second
     assert {"mini/model.safetensors", "mini-seg/model.safetensors", "mini-seg/clip/model.safetensors"} <= set(first)
+
+
+def test_an_interrupted_stage_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    def run(pause, last=None):
+        torch.manual_seed(0)
+        tokenizer = build_tokenizer()
+        model, head = build_model(tokenizer), MaskHead()
+        stage = train.LAST_STAGE
+        reported = descent.Progress.report
+
+        def report(self, loss):
+            if last is not None and self.taken + len(self.losses) == last:
+                raise KeyboardInterrupt
+            reported(self, loss)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(descent, "KEEP_EVERY", 2)
+            patch.setattr(descent.Progress, "report", report)
+            talk(model, tokenizer, replace(stage, scenes=2, dialogues=2), 1, 5, 0, head, pause)
+        return {**model.state_dict(), **head.state_dict()}
+
+    whole, pause = run(None), tmp_path / "stage.pause"
+    with pytest.raises(KeyboardInterrupt):
+        run(pause, last=3)
+    assert pause.exists()
+    resumed = run(pause)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
 def test_what_training_saves_answers(trained):
