@@ -8,6 +8,9 @@ demo: $(VENV)/installed
 	rm -rf $(RUN)
 	$(VENV)/bin/lmms-eval --model pixfound --model_args pretrained=pixfound/mini --tasks pixmini \
 		--output_path $(RUN) --log_samples
+	$(VENV)/bin/lmms-eval --model pixfound_pixel --model_args pretrained=pixfound/mini-seg --tasks pixmini \
+		--output_path $(RUN) --log_samples
+	$(VENV)/bin/pixfound compare $(RUN) $(RUN) --model-a pixfound/mini --model-b pixfound/mini-seg --worst 0
 	$(VENV)/bin/pixfound report $(RUN)
 
 test: $(VENV)/installed-dev browser
