@@ -54,7 +54,7 @@ def test_on_pixmini_the_surest_candidate_is_good_and_the_best_of_three_better(re
         if target.any():
             found.append(ious(region, np.asarray(document["image"].convert("RGB")), [target]))
     surest_ious, best, _ = (np.concatenate(values) for values in zip(*found))
-    assert surest_ious.mean() > 0.92 and best.mean() > surest_ious.mean()
+    assert surest_ious.mean() > 0.88 and best.mean() > surest_ious.mean()
 
 
 def test_of_boxes_that_are_off_by_up_to_three_pixels_the_best_of_three_gains(region):
