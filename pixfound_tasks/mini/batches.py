@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pixfound_tasks.mini.tokenizer import SIZE
 
-SEEDS = {"see": 1, "talk": 2, "ask": 3, "choose": 4, "see more": 5, "bind": 6, "bind more": 7}  # of the stages
+SEEDS = {"see": 1, "talk": 2, "choose": 4, "see more": 5}  # of the stages
 _CLIP_MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
 _CLIP_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 

@@ -33,11 +33,11 @@ class Stage:
     name: str
     steps: int
     shares: dict[str, float]
-    rate: float = 1.2e-3
-    vision_rate: float = 3e-4
+    rate: float = 8e-4
+    vision_rate: float = 4e-4
     falls: bool = False
     scenes: int = 10
-    dialogues: int = 8
+    dialogues: int = 12
     masks: int = 3
 
 

@@ -5,10 +5,9 @@ for `pixfound/mini-seg`, the base included in both. What was interrupted goes on
 
 1. `see` and `see more`: the vision tower learns what is in each patch. Without them, nothing else is learned in
    reasonable time.
-2. `talk`: mostly descriptions and referring expressions.
-3. `ask`: choice and open questions, and a helper task whose prompt contains the answer.
-4. `bind` and `bind more`: many short questions, answered in a word: what named things look like.
-5. `choose`, once for each model: mostly choice questions, while the learning rate falls to zero. Both models see the
+2. `talk`: questions, descriptions and referring expressions, and a helper task whose prompt contains the answer. Many
+   questions are answered in a word, from which the model learns what named things look like.
+3. `choose`, once for each model: mostly choice questions, while the learning rate falls to zero. Both models see the
    same scenes, prompts and answers. `pixfound/mini-seg` sees prompts for masks besides, whose answer is `It is [SEG].`,
    and learns to draw them: a mask decoder is prompted with the hidden state that predicts `[SEG]`.
 
@@ -36,22 +35,12 @@ from pixfound_tasks.mini.vision_stage import ROUNDS, see
 
 SEED = 20251126
 THREADS = 1  # more threads change the order of sums, and so the weights
-_BRIEFLY = {"brief": 0.66, "look": 0.12, "identify": 0.12, "choice": 0.06, "open": 0.04}
 BASE_STAGES = (
-    Stage(
-        "talk", 700,
-        {"identify": 0.30, "where": 0.15, "look": 0.20, "describe": 0.08, "choice": 0.15, "open": 0.12},
-    ),
-    Stage(
-        "ask", 1300,
-        {"identify": 0.20, "where": 0.04, "look": 0.14, "describe": 0.03, "choice": 0.28, "open": 0.21, "match": 0.10},
-    ),
-    Stage("bind", 800, _BRIEFLY, dialogues=16),
-    Stage("bind more", 2000, _BRIEFLY, dialogues=16),
-)  # fmt: skip
+    Stage("talk", 4500, {"brief": 0.30, "choice": 0.30, "open": 0.10, "look": 0.10, "identify": 0.14, "match": 0.06}),
+)
 LAST_STAGE = Stage(
-    "choose", 3000,
-    {"identify": 0.18, "where": 0.02, "look": 0.08, "describe": 0.02, "choice": 0.40, "open": 0.25, "match": 0.05},
+    "choose", 2500,
+    {"brief": 0.18, "choice": 0.42, "open": 0.12, "look": 0.06, "identify": 0.14, "match": 0.08},
     falls=True,
 )  # fmt: skip
 
