@@ -44,6 +44,18 @@ def _limit_threads(_: int) -> None:
     torch.set_num_threads(1)
 
 
+def moved(batch: Any, device: torch.device) -> Any:
+    """Return the batch with all its tensors on the device. A batch is a tensor, None, or a tuple, list or dict of them."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {name: moved(part, device) for name, part in batch.items()}
+    if isinstance(batch, (tuple, list)):
+        parts = [moved(part, device) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else parts
+    return batch
+
+
 def pixel_values(images: Sequence[np.ndarray]) -> Tensor:
     """Return CLIP's preprocessing of uint8 (height, width, 3) RGB images: float32 (images, 3, 120, 120)."""
     squares = [np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for image in images]

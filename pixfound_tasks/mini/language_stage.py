@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pixfound_tasks.mini.batches import SEEDS, Seeded, pixel_values
+from pixfound_tasks.mini.batches import SEEDS, Seeded, moved, pixel_values
 from pixfound_tasks.mini.descent import Pause, Progress, descend, set_rate
 from pixfound_tasks.mini.dialogues import sample_dialogues, segment
 from pixfound_tasks.mini.mask_decoder import MaskHead, mask_loss, mask_targets, sam_pixels
@@ -75,19 +75,20 @@ def talk(
     progress, masked = Progress(stage.name, steps, taken), Progress(f"{stage.name}, masks:", steps, taken)
     draw_batch = partial(sample_batch, tokenizer, stage, head is not None)
     batches = Seeded(draw_batch, (seed, SEEDS[stage.name]), range(taken, steps), workers)
-    for step, batch in enumerate(batches, taken):
+    for step, drawn_batch in enumerate(batches, taken):
+        batch = moved(drawn_batch, model.device)
         fall = (1 + math.cos(math.pi * step / steps)) / 2 if stage.falls else 1
         set_rate(optimizer, min(1, (step + 1) / 100) * fall)
         labels = batch.packed.labels[:, 1:]
         answered = labels != IGNORED
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(model.device.type, torch.bfloat16):
             states = model.model(**batch.packed.inputs, pixel_values=batch.pixels, use_cache=False).last_hidden_state
             logits = model.lm_head(states[:, :-1][answered])
         loss = functional.cross_entropy(logits.float(), labels[answered])
         progress.report(loss.item())
         if head is not None:
             rows, places = batch.packed.mask_states.unbind(1)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(model.device.type, torch.bfloat16):
                 drawn = head(batch.sam_pixels, rows, states[rows, places])
             of_masks = mask_loss(drawn.float(), batch.targets, batch.known)
             masked.report(of_masks.item())

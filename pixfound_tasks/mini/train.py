@@ -55,18 +55,19 @@ def main() -> None:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="fraction of the steps to run (small values test the script)"
     )
+    parser.add_argument("--device", default="cpu", help="the packaged weights were computed on a CPU")
     options = parser.parse_args()
     torch.set_num_threads(THREADS)
-    base = train_base(options.out / "base", options.seed, options.scale, options.workers)
+    base = train_base(options.out / "base", options.seed, options.scale, options.workers, options.device)
     for name in options.models:
         train_last(base, options.out / name, options.seed, options.scale, options.workers, name == "mini-seg")
 
 
-def train_base(folder: Path, seed: int, scale: float, workers: int) -> Any:
+def train_base(folder: Path, seed: int, scale: float, workers: int, device: str = "cpu") -> Any:
     """Train what both models begin with. If the folder has a finished stage, training goes on after it."""
     torch.manual_seed(seed)
     processor = build_processor()
-    model = build_model(processor.tokenizer)
+    model = build_model(processor.tokenizer).to(device)
     drawn = torch.get_rng_state()  # every stage begins with it, also one that goes on from a saved stage
     folder.mkdir(parents=True, exist_ok=True)
     stages = (*ROUNDS, *BASE_STAGES)
@@ -89,7 +90,7 @@ def train_last(base: Any, folder: Path, seed: int, scale: float, workers: int, w
     """Train one of the models from the base and save it."""
     torch.manual_seed(seed)
     processor, model = build_processor(), deepcopy(base)
-    head = MaskHead() if with_masks else None
+    head = MaskHead().to(base.device) if with_masks else None
     steps = int(LAST_STAGE.steps * scale)
     folder.mkdir(parents=True, exist_ok=True)
     pause = folder.parent / f"{folder.name}.pause"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pixfound_tasks.mini.batches import SEEDS, Seeded, pixel_values
+from pixfound_tasks.mini.batches import SEEDS, Seeded, moved, pixel_values
 from pixfound_tasks.mini.descent import Progress, descend, set_rate
 from pixfound_tasks.mini.model import GRID, WIDTH
 from pixfound_tasks.mini.scenes import Drawing, Scene, draw, sample_scene
@@ -37,7 +37,9 @@ ROUNDS = (Round("see", 2000, 2e-3), Round("see more", 600, 1.6e-3, (1, 1, 1, 3, 
 
 def see(model: Any, stage: Round, seed: int, steps: int, workers: int) -> None:
     """Train the vision tower and the projector on what is in each patch. Nothing else is learned without this stage."""
-    head = nn.Linear(WIDTH, sum(HEADS))
+    device = model.device
+    head = nn.Linear(WIDTH, sum(HEADS)).to(device)
+    shares = torch.tensor(stage.weights, device=device)
     weights = [
         *model.model.vision_tower.parameters(),
         *model.model.multi_modal_projector.parameters(),
@@ -45,14 +47,16 @@ def see(model: Any, stage: Round, seed: int, steps: int, workers: int) -> None:
     ]
     optimizer = torch.optim.AdamW(weights, lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.02)
     progress = Progress(stage.name, steps)
-    for step, (pixels, labels) in enumerate(Seeded(_batch, (seed, SEEDS[stage.name]), range(steps), workers)):
+    batches = Seeded(_batch, (seed, SEEDS[stage.name]), range(steps), workers)
+    for step, batch in enumerate(batches):
+        pixels, labels = moved(batch, device)
         set_rate(optimizer, min(1, (step + 1) / 100) * min(1, 2 * (1 - step / steps) + 0.02))
         logits = head(image_features(model, pixels)).split(HEADS, dim=-1)
         losses = [
             functional.cross_entropy(found.movedim(-1, 1), labels[..., i], ignore_index=_IGNORED)
             for i, found in enumerate(logits)
         ]
-        loss = (torch.stack(losses).nan_to_num() * torch.tensor(stage.weights)).sum()
+        loss = (torch.stack(losses).nan_to_num() * shares).sum()
         descend(loss, optimizer, weights)
         progress.report(loss.item())
     progress.note("loss by property: " + " ".join(f"{loss.item():.3f}" for loss in losses))
