@@ -71,10 +71,10 @@ def train_base(folder: Path, seed: int, scale: float, workers: int, device: str 
     drawn = torch.get_rng_state()  # every stage begins with it, also one that goes on from a saved stage
     folder.mkdir(parents=True, exist_ok=True)
     stages = (*ROUNDS, *BASE_STAGES)
-    done = [stage.name for stage in stages if (folder / f"{stage.name}.safetensors").exists()]
-    if done:
-        model.load_state_dict(load_file(folder / f"{done[-1]}.safetensors"))
-    for stage in stages[len(done) :]:
+    finished = [place for place, stage in enumerate(stages) if (folder / f"{stage.name}.safetensors").exists()]
+    if finished:
+        model.load_state_dict(load_file(folder / f"{stages[finished[-1]].name}.safetensors"))
+    for stage in stages[finished[-1] + 1 if finished else 0 :]:
         torch.set_rng_state(drawn)
         steps = int(stage.steps * scale)
         if isinstance(stage, Stage):
