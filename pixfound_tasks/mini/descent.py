@@ -42,7 +42,7 @@ class Pause:
         """Load the file if there is one, and return the number of steps that were taken."""
         if self.path is None or not self.path.exists():
             return 0
-        kept = torch.load(self.path, weights_only=True)
+        kept = torch.load(self.path, map_location="cpu", weights_only=True)
         for module, state in zip(self.modules, kept["modules"], strict=True):
             module.load_state_dict(state)
         self.optimizer.load_state_dict(kept["optimizer"])
