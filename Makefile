@@ -5,9 +5,17 @@ RUN := runs/demo
 .PHONY: demo test lint browser fuzz dist wheel-test matrix canary coverage-models lock
 
 demo: $(VENV)/installed
-	rm -rf $(RUN)
-	$(VENV)/bin/lmms-eval --model pixfound --model_args pretrained=pixfound/mini --tasks pixmini \
+	rm -rf $(RUN) $(RUN)-attention
+	$(VENV)/bin/lmms-eval --model pixfound --model_args pretrained=pixfound/mini,reducer=heads --tasks pixmini \
 		--output_path $(RUN) --log_samples
+	$(VENV)/bin/lmms-eval --model pixfound_pixel --model_args pretrained=pixfound/mini-seg --tasks pixmini \
+		--output_path $(RUN) --log_samples
+	$(VENV)/bin/lmms-eval --model pixfound_pixel \
+		--model_args pretrained=pixfound/mini-seg,grounding=attention,reducer=heads --tasks pixmini_ground \
+		--output_path $(RUN)-attention --log_samples
+	@echo 'Supervised with masks or not: answering and grounding, then the grounding of both by attention'
+	$(VENV)/bin/pixfound compare $(RUN) $(RUN) --model-a pixfound/mini --model-b pixfound/mini-seg --brief
+	$(VENV)/bin/pixfound compare $(RUN) $(RUN)-attention --model-a pixfound/mini --brief
 	$(VENV)/bin/pixfound report $(RUN)
 
 test: $(VENV)/installed-dev browser

@@ -30,7 +30,7 @@ _STATISTIC = re.compile(r"stat::(\w+):\s+(\d+)")
 _COVERED = re.compile(r"\bcov: (\d+)")
 HOSTILE = (
     None, True, -1, 0, 7, 2**31, 2**63, 10**400, 0.5, 1e308, float("nan"), float("-inf"), "", "\ud800", "\0", "=1+1",
-    "[/x]", "$x_$", "9" * 5000, "o0" * 50, [], [[]], [1, 2], {}, {"size": [112, 112], "counts": [12544]},
+    "[/x]", "$x_$", "9" * 5000, "o0" * 50, [], [[]], [1, 2], {}, {"size": [160, 120], "counts": [19200]},
 )  # fmt: skip
 
 

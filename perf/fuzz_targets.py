@@ -43,7 +43,7 @@ from pixfound_tasks.runs.summary import summarize
 from pixfound_tasks.tasks import choice, emergence, evidence, referring
 from pixfound_tasks.tasks import open as open_task
 
-SIZE = (112, 112)  # of PixMini's images
+SIZE = (160, 120)  # of the first two images of PixMini
 OPTIONS = ["Open", "Closed"]
 REPLIES = (
     '[{"bbox_2d": [12, 20, 90, 100], "label": "it"}]', "<box>[[1, 2, 30, 40]]</box>", '<point x="3.1" y="4">it</point>',
@@ -102,8 +102,8 @@ def document(present: bool = True) -> dict[str, Any]:
     return {
         "benchmark": "pixmini", "id": "1", "pair": 0, "question": "Is it open?", "options": OPTIONS, "prompt": "",
         "options_text": "(a) Open (b) Closed", "answer": "b", "pattern": "Text", "expression": "the open wings",
-        "mask": box(0, 0, 0.4, 0.9) if present else masks.empty(SIZE), "height": 112, "width": 112, "kind": "plain",
-        "task": "", "source": "", "origin": "drawn", "left_out": {"without_region": 1},
+        "mask": box(0, 0, 0.4, 0.9) if present else masks.empty(SIZE), "height": SIZE[0], "width": SIZE[1],
+        "kind": "plain", "task": "", "source": "", "origin": "drawn", "left_out": {"without_region": 1},
     }  # fmt: skip
 
 

@@ -117,6 +117,12 @@ OWN = (
         otherwise="the images of CV-Bench",
     ),
     Setting(
+        "PIXFOUND_PIXMINI",
+        "The data version of PixMini: `3`, or `1`, the 60 pairs of plain shapes of earlier results.",
+        default="3",
+        check="pixfound_tasks.benchmarks.records.pixmini:check_version",
+    ),
+    Setting(
         "PIXFOUND_MASK",
         "Which of a segmenter's masks for a box or point counts: `highest` (the highest-scoring), `third` (the last of "
         "three, as in the study) or `single` (a SAM's only mask).",

@@ -105,7 +105,7 @@ def tiny_inputs():
 
 @pytest.fixture
 def scene_image() -> Image.Image:
-    """A drawn scene, 112 x 112."""
+    """A drawn scene."""
     from pixfound_tasks.mini.scenes import draw, sample_scene
 
     return Image.fromarray(draw(sample_scene(np.random.RandomState(7))).image)

@@ -28,17 +28,17 @@ def test_the_tests_are_of_the_installed_package_where_the_sources_are_away():
 def test_an_evaluation_and_its_report(tmp_path):
     done = command(
         "lmms-eval", "--model", "pixfound", "--model_args", "pretrained=pixfound/mini", "--tasks", "pixmini",
-        "--limit", 4, "--output_path", tmp_path, "--log_samples",
+        "--limit", 40, "--output_path", tmp_path, "--log_samples",
     )  # fmt: skip
     reported = command("pixfound", "report", tmp_path)
     assert done.returncode == reported.returncode == 0, done.stdout + done.stderr + reported.stderr
     (results,) = tmp_path.rglob("*_results.json")
     scores = json.loads(results.read_text())["results"]
-    # The first two pairs ask for sides, which the embedded model knows.
-    assert scores["pixmini_vqa"]["pair_accuracy,none"] == 1.0 and scores["pixmini_vqa"]["unparsed,none"] == 0.0
+    # Guessing has a quarter of the pairs.
+    assert scores["pixmini_vqa"]["pair_accuracy,none"] > 0.5 and scores["pixmini_vqa"]["unparsed,none"] == 0.0
     (report,) = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["grounding"] == pytest.approx(scores["pixmini_ground"]["miou,none"], abs=1e-12)
-    assert report["grounding"] > 0.3 and report["documents"] == 4
+    assert report["oracle_miou"] > 1.5 * report["chance_miou"] > 0 and report["documents"] == 40
     assert "data:image/png;base64," in (tmp_path / "report" / "index.html").read_text()
 
 
@@ -65,6 +65,7 @@ def test_the_wheel_holds_tasks_weights_and_the_page(built):
         "pixfound_tasks/task_yamls/pixmini/pixmini.yaml",
         "pixfound_tasks/constraints.txt",
         "pixfound_tasks/mini/weights/model.safetensors",
+        "pixfound_tasks/mini/weights_seg/model.safetensors",
         "pixfound_tasks/mini/words.txt",
         "pixfound_tasks/mini/chat_template.jinja",
         "pixfound_tasks/report/html/page.html.jinja",

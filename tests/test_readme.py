@@ -38,7 +38,7 @@ def test_the_examples_run_in_order_on_the_embedded_model(tmp_path, monkeypatch):
         GEOMETRIES.pop("my_model", None)
     look, record = names["look"], names["record"]
     assert look.text and look.maps().shape == (len(look.token_chars), *look.geometry.size)
-    assert record.rows("predict").shape[2] == 64
+    assert record.rows("predict").shape[2] == 100  # tokens of 12 pixels in images of 120
     assert Image.open(tmp_path / "look.png").size[0] > 300
     assert names["my_geometry"] is not None
 

@@ -16,6 +16,7 @@ def compare(
     model_a: Annotated[str | None, typer.Option(help="The model in A, if A has several.")] = None,
     model_b: Annotated[str | None, typer.Option(help="The model in B, if B has several.")] = None,
     worst: Annotated[int, typer.Option(min=0, help="How many of the largest falls in IoU to print.")] = 10,
+    brief: Annotated[bool, typer.Option("--brief", help="Print only the scores and their differences.")] = False,
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write everything to FILE as JSON; - prints it instead.")
     ] = None,
@@ -47,4 +48,4 @@ def compare(
     if json:
         with errors_shown(OSError), replacing(Path(json)) as beside:
             beside.write_text(text + "\n", encoding="utf-8")
-    print_comparisons(comparisons, worst)
+    print_comparisons(comparisons, worst, brief)

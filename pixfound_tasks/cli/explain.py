@@ -43,7 +43,7 @@ def explain(
     layers: Annotated[str, typer.Option(help="all, last, middle, i:j, or numbers joined by +.")] = "all",
     geometry: Annotated[str, typer.Option(help="Where image tokens lie: registered, measured or auto.")] = "auto",
     phrases: Annotated[str | None, typer.Option(help="The noun phrase finder: auto, rules or spacy:PACKAGE.")] = None,
-    scene: Annotated[int, typer.Option(help="Number of the PixMini scene, if no image is given.")] = 1,
+    scene: Annotated[int, typer.Option(help="Number of the PixMini scene, if no image is given.")] = 129,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Maximum length of the answer.")] = 256,
     dtype: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16.")] = None,
     device: Annotated[str | None, typer.Option(help="A device such as cuda:0; CUDA by default, if available.")] = None,

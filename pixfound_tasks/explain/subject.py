@@ -37,8 +37,8 @@ def drawn_scene(number: int, expression: str | None = None) -> Subject:
     """Returns a PixMini scene, counted from 1. The ground truth is known only for the scene's own expression."""
     from pixfound_tasks.benchmarks import pixmini
 
-    if not 1 <= number <= 2 * pixmini.PAIR_COUNT:
-        raise ValueError(f"expected --scene as a number in 1..{2 * pixmini.PAIR_COUNT}, but got {number}")
+    if not 1 <= number <= pixmini.COUNT:
+        raise ValueError(f"expected --scene as a number in 1..{pixmini.COUNT}, but got {number}")
     document = pixmini.document(number)
     image = Image.open(BytesIO(document.image["bytes"])).convert("RGB")
     assert document.expression is not None

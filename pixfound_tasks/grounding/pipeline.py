@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from pixfound_tasks import __version__, mini
 from pixfound_tasks.attention import Lens
 from pixfound_tasks.attention.record import check_query
 from pixfound_tasks.grounding.attention_grounder import AttentionGrounder
+from pixfound_tasks.grounding.loading import load_lens
 from pixfound_tasks.grounding.mask_judge import LensJudge
 from pixfound_tasks.grounding.phrases import make_chunker
 from pixfound_tasks.grounding.segmenters import base as segmenters
@@ -29,17 +29,17 @@ _USUAL = {"mask": "highest", "point": "center", "no_candidate": "absent", "judgi
 
 
 def default_segmenter(pretrained: str) -> str:
-    """Return the default segmenter of a model. The embedded model's drawings can be segmented without weights."""
-    return "region" if pretrained == mini.NAME else segmenters.DEFAULT
+    """Return the default segmenter of a model. The embedded models' drawings can be segmented without weights."""
+    return "region" if pretrained in mini.NAMES else segmenters.DEFAULT
 
 
 def default_phrases(pretrained: str) -> str:
-    """Return the default chunker of a model's answers. The embedded model's answers need no spaCy."""
-    return "rules" if pretrained == mini.NAME else "auto"
+    """Return the default chunker of a model's answers. Those of the embedded models need no spaCy."""
+    return "rules" if pretrained in mini.NAMES else "auto"
 
 
 def checkpoint(pretrained: str) -> str:
-    """Return what transformers loads for this name. `pixfound/mini` is a folder in this package.
+    """Return what transformers loads for this name. The embedded models are folders in this package.
 
     Raises ValueError if the name can only be a folder's, and there is no such folder.
     """
@@ -48,7 +48,7 @@ def checkpoint(pretrained: str) -> str:
             f"expected pretrained to be a model on the hub or a folder that holds one, but there is no folder "
             f"{pretrained!r}; check the path"
         )
-    return str(mini.weights_folder()) if pretrained == mini.NAME else pretrained
+    return str(mini.weights_folder(pretrained)) if pretrained in mini.NAMES else pretrained
 
 
 def open_lens(
@@ -61,28 +61,15 @@ def open_lens(
     query: str = "predict",
     **options: Any,
 ) -> Lens:
-    """Return the lens of a model from the hub, a folder or `pixfound/mini`.
+    """Return the lens of a model from the hub, a folder or this package. A pixel-level one is loaded as such.
 
     For the reducer "heads", the attention heads are chosen on drawn scenes. `options` are other arguments of `Lens`.
     """
     path = checkpoint(pretrained)
-    # The embedded model is stored in half precision only to be small; it runs in float32.
-    dtype = dtype or ("float32" if pretrained == mini.NAME else "auto")
-    model = AutoModelForImageTextToText.from_pretrained(
-        path,
-        device_map=device_map,
-        dtype=dtype,
-        attn_implementation=attn_implementation,
-        trust_remote_code=False,
-    )
-    lens = Lens(
-        model.eval(),
-        AutoProcessor.from_pretrained(path, trust_remote_code=False),
-        reducer,
-        layers,
-        query=check_query(query),
-        **options,
-    )
+    # The embedded models are stored in half precision only to be small; they run in float32.
+    dtype = dtype or ("float32" if pretrained in mini.NAMES else "auto")
+    options |= {"reducer": reducer, "layers": layers, "query": check_query(query)}
+    lens = load_lens(path, device_map, dtype, attn_implementation, **options)
     return lens.calibrate(*calibration_scenes()) if reducer == "heads" else lens
 
 

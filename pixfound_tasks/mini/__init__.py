@@ -1,10 +1,16 @@
-"""The embedded model: a LLaVA with 1.2 million parameters, and the drawn scenes that it is trained on."""
+"""The embedded models: two tiny LLaVAs from one base, of which one draws masks, and the scenes they are trained on."""
 
 from pathlib import Path
 
 NAME = "pixfound/mini"
+SEG_NAME = "pixfound/mini-seg"
+NAMES = (NAME, SEG_NAME)
 
 
-def weights_folder() -> Path:
-    """Return the folder that `AutoModelForImageTextToText` and `AutoProcessor` load."""
-    return Path(__file__).with_name("weights")
+def weights_folder(name: str = NAME) -> Path:
+    """Return the folder of a model's files.
+
+    Of `pixfound/mini`, `AutoModelForImageTextToText` and `AutoProcessor` load it. That of `pixfound/mini-seg` is in the
+    layout of LISA, which `pixfound_tasks.pixel` loads.
+    """
+    return Path(__file__).with_name("weights" if name == NAME else "weights_seg")

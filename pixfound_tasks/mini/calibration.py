@@ -6,14 +6,14 @@ import numpy as np
 from PIL import Image
 
 from pixfound_tasks.mini.dialogues import refer
-from pixfound_tasks.mini.scenes import draw, pick, sample_scene
+from pixfound_tasks.mini.scenes import draw, sample_scene
 from pixfound_tasks.prompts.text import referring_prompt
 
 FIRST_SEED = 900_000_000
 
 
 def calibration_scenes(count: int = 32) -> tuple[list[Image.Image], list[str]]:
-    """Return images (112 x 112, RGB), and for each one a referring prompt for one of its shapes.
+    """Return images (RGB, of several sizes), and for each one a referring prompt for something that is in it.
 
     Every call returns the same ones.
     """
@@ -21,6 +21,9 @@ def calibration_scenes(count: int = 32) -> tuple[list[Image.Image], list[str]]:
     for index in range(count):
         rng = np.random.RandomState(FIRST_SEED + index)
         scene = sample_scene(rng)
+        reference = refer(scene, rng)
+        while not reference.things:
+            reference = refer(scene, rng)
         images.append(Image.fromarray(draw(scene).image))
-        prompts.append(referring_prompt(refer(scene, pick(rng, scene.shapes), rng)))
+        prompts.append(referring_prompt(reference.expression))
     return images, prompts

@@ -2,158 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixfound_tasks.mini.questions import (
-    ASKERS,
-    Question,
-    absent_shape,
-    ask_presence,
-    color_question,
-    other_color,
-    plural,
-    relation_question,
-)
-from pixfound_tasks.mini.scenes import COLORS, Scene, Shape, are_apart, pick, sample_scene, sample_shape
+from pixfound_tasks.mini.questions import ASKERS, Question, ask_presence
+from pixfound_tasks.mini.references import absent_thing
+from pixfound_tasks.mini.scenes import Scene, draw, fits, overlap, pick, sample_scene, sample_thing
+from pixfound_tasks.mini.things import COLORS, EXTRA_PART, FORMS, LETTERS, SECOND_PART, STATES, VIEWS, Thing
+
+_LEAST_VISIBLE = 12  # pixels of what a question is about
 
 
 class Pair(NamedTuple):
-    """Two scenes for which the same question has opposite answers.
+    """Two scenes for which the same question has opposite answers, each with its reference."""
 
-    `expression` refers to the target shapes. `targets` are their indices in each scene, empty if they are absent.
-    """
-
-    kind: str
+    topic: str
     scenes: tuple[Scene, Scene]
     questions: tuple[Question, Question]
-    expression: str
-    targets: tuple[tuple[int, ...], tuple[int, ...]]
+
+    @property
+    def expression(self) -> str:
+        return self.questions[0].reference.expression
 
 
-def sample_pair(rng: np.random.RandomState, kind: str) -> Pair:
-    """Draw two scenes that differ in the property that this kind of question is about."""
+class _Change(NamedTuple):
+    """A changed scene. `target` is the thing in it, `asked` what each of the two questions is about besides."""
+
+    scene: Scene
+    target: int
+    asked: tuple[Any, Any] = (None, None)
+
+
+def sample_pair(rng: np.random.RandomState, topic: str, small: bool = False) -> Pair:
+    """Draw two scenes that differ in the property that the topic is about. `small` things are half as wide and high."""
     while True:
-        pair = _try_pair(rng, kind)
+        pair = _try_pair(rng, topic, small)
         if pair:
-            return _swap(pair) if rng.randint(2) else pair
+            return pair._replace(scenes=pair.scenes[::-1], questions=pair.questions[::-1]) if rng.randint(2) else pair
 
 
-def _swap(pair: Pair) -> Pair:
-    return pair._replace(scenes=pair.scenes[::-1], questions=pair.questions[::-1], targets=pair.targets[::-1])
-
-
-def _try_pair(rng: np.random.RandomState, kind: str) -> Pair | None:
-    """Return a pair made from one drawn scene, or None if this kind of question cannot be made from the scene."""
-    scene = sample_scene(rng)
-    index = int(rng.randint(len(scene.shapes)))
-    target = scene.shapes[index]
-    changed = _CHANGES[kind](scene, index, rng)
-    if changed is None or not are_apart(changed.shapes):
+def _try_pair(rng: np.random.RandomState, topic: str, small: bool) -> Pair | None:
+    """Return a pair made from one drawn scene, or None if no pair on this topic can be made from it."""
+    scene = _halved(sample_scene(rng)) if small else sample_scene(rng)
+    index = int(rng.randint(len(scene.things)))
+    change = _CHANGES[topic](scene, index, rng)
+    if change is None or not fits(change.scene):
         return None
-    questions: Sequence[Question | None]
-    if kind in ("beside", "above"):
-        axis = 1 if kind == "beside" else 0
-        other = next(i for i, (a, b) in enumerate(zip(scene.shapes, changed.shapes)) if a != b and i != index)
-        questions = [relation_question(s.shapes[index], s.shapes[other], axis) for s in (scene, changed)]
-    elif kind == "color":
-        was, is_now = target, changed.shapes[index]
-        questions = [color_question(was, is_now.color), color_question(is_now, was.color)]
-    elif kind == "presence":
-        questions = [ask_presence(s, target, rng) for s in (scene, changed)]
+    if topic == "presence":
+        thing = scene.things[index]
+        questions = ask_presence(scene, thing), ask_presence(change.scene, thing)
     else:
-        questions = [ASKERS[kind](s, s.shapes[index], rng) for s in (scene, changed)]
+        first = ASKERS[topic](scene, index, change.asked[0])
+        second = ASKERS[topic](change.scene, change.target, change.asked[1])
+        if first is None or second is None:
+            return None
+        questions = first, second
     first, second = questions
-    if first is None or second is None or first.text != second.text or first.right == second.right:
+    if first[:2] != second[:2] or first.right == second.right:
         return None
-    expression = {"color": f"the {target.kind}", "count": f"the {plural(target.kind)}"}.get(kind, f"the {target.name}")
-    return Pair(kind, (scene, changed), (first, second), expression, _targets(kind, scene, changed, target))
-
-
-def _targets(kind: str, scene: Scene, changed: Scene, target: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the indices of the shapes that the expression refers to, in each of the two scenes.
-
-    If the question does not name a color, these are all shapes of the target's kind.
-    """
-
-    def refers(shape: Shape) -> bool:
-        return shape.kind == target.kind and (kind in ("color", "count") or shape.color == target.color)
-
-    def referred(scene: Scene) -> tuple[int, ...]:
-        return tuple(i for i, shape in enumerate(scene.shapes) if refers(shape))
-
-    return referred(scene), referred(changed)
-
-
-def _with(scene: Scene, index: int, shape: Shape) -> Scene:
-    return scene._replace(shapes=(*scene.shapes[:index], shape, *scene.shapes[index + 1 :]))
-
-
-def _mirror(scene: Scene, index: int, rng: np.random.RandomState, axis: int) -> Scene | None:
-    target = scene.shapes[index]
-    row, column = target.cell
-    cell = (row, 2 - column) if axis == 1 else (2 - row, column)
-    if target.cell[axis] == 1 or any(shape.cell == cell for shape in scene.shapes):
+    if first.reference.expression != second.reference.expression:
         return None
-    moved = sample_shape(rng, target.color, target.kind, cell, target.size)
-    return _with(scene, index, moved._replace(points_up=target.points_up))
+    pair = Pair(topic, (scene, change.scene), questions)
+    return pair if all(map(_is_visible, pair.scenes, pair.questions)) else None
 
 
-def _repaint(scene: Scene, index: int, rng: np.random.RandomState) -> Scene | None:
-    target = scene.shapes[index]
-    if scene.count(target.kind) != 1:
+def _is_visible(scene: Scene, question: Question) -> bool:
+    """Whether each thing or part that a question refers to can be seen."""
+    _, things, part = question.reference
+    drawing = draw(scene)
+    return all(drawing.mask(scene, (thing,), part).sum() >= _LEAST_VISIBLE for thing in things)
+
+
+def _halved(scene: Scene) -> Scene:
+    return scene._replace(things=tuple(thing._replace(radius=thing.radius // 2) for thing in scene.things))
+
+
+def replaced(thing: Thing, name: str, value: Any) -> Thing:
+    """Return a thing with another value of the field of this name."""
+    return Thing(**{**thing._asdict(), name: value})
+
+
+def _toggle(name: str, kinds: Any) -> Callable[[Scene, int, np.random.RandomState], _Change | None]:
+    """Return a function that changes a property of a thing with two values."""
+
+    def change(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+        thing = scene.things[index]
+        if thing.kind not in kinds:
+            return None
+        return _Change(scene.replace_thing(index, replaced(thing, name, not getattr(thing, name))), index)
+
+    return change
+
+
+def _mirror(axis: str) -> Callable[[Scene, int, np.random.RandomState], _Change]:
+    """Return a function that moves a thing to the other side of the image."""
+
+    def change(scene: Scene, index: int, rng: np.random.RandomState) -> _Change:
+        thing, side = scene.things[index], 8 * (scene.width if axis == "cx" else scene.height)
+        return _Change(scene.replace_thing(index, replaced(thing, axis, side - getattr(thing, axis))), index)
+
+    return change
+
+
+def _exchange(scene: Scene, index: int, rng: np.random.RandomState) -> _Change:
+    """Exchange the places of two things."""
+    a, other = scene.things[index], int(rng.randint(len(scene.things)))
+    b = scene.things[other]
+    moved = scene.replace_thing(index, a._replace(cx=b.cx, cy=b.cy))
+    return _Change(moved.replace_thing(other, b._replace(cx=a.cx, cy=a.cy)), index, (other, other))
+
+
+def _reorder(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+    """Bring to the front the one of two things that is behind the other."""
+    thing = scene.things[index]
+    near = [i for i, other in enumerate(scene.things) if i != index and overlap(thing, other)]
+    if not near:
         return None
-    return _with(scene, index, target._replace(color=other_color(scene, target, rng)))
+    other = near[0]
+    things = list(scene.things)
+    things[index], things[other] = things[other], things[index]
+    return _Change(scene._replace(things=tuple(things)), other, (other, index))
 
 
-def _resize(scene: Scene, index: int, rng: np.random.RandomState) -> Scene:
-    target = scene.shapes[index]
-    size = "small" if target.size == "large" else "large"
-    return _with(scene, index, sample_shape(rng, target.color, target.kind, target.cell, size))
-
-
-def _remove(scene: Scene, index: int, rng: np.random.RandomState) -> Scene | None:
-    target = scene.shapes[index]
-    if len(scene.shapes) > 2 and rng.randint(2):
-        return scene._replace(shapes=(*scene.shapes[:index], *scene.shapes[index + 1 :]))
-    like = absent_shape(scene, rng)
-    replaced = target._replace(kind=like.kind) if rng.randint(2) else target._replace(color=like.color)
-    return None if scene.has(replaced.color, replaced.kind) else _with(scene, index, replaced)
-
-
-def _add_like(scene: Scene, index: int, rng: np.random.RandomState) -> Scene | None:
-    target = scene.shapes[index]
-    free = [(c // 3, c % 3) for c in range(9) if (c // 3, c % 3) not in {shape.cell for shape in scene.shapes}]
-    if scene.count(target.kind) != 1 or len(scene.shapes) > 3:
+def _repaint(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+    thing = scene.things[index]
+    color = pick(rng, list(COLORS))
+    if color in (thing.color, thing.second):
         return None
-    color = pick(rng, [c for c in COLORS if c != target.color])
-    return scene._replace(shapes=(*scene.shapes, sample_shape(rng, color, target.kind, pick(rng, free))))
+    return _Change(scene.replace_thing(index, thing._replace(color=color)), index, (color, thing.color))
 
 
-def _exchange_places(scene: Scene, index: int, rng: np.random.RandomState, axis: int) -> Scene | None:
-    target, other = scene.shapes[index], int(rng.randint(len(scene.shapes)))
-    beside = scene.shapes[other]
-    if beside.cell[axis] == target.cell[axis]:
+def _repaint_part(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+    thing = scene.things[index]
+    color = pick(rng, list(COLORS))
+    if thing.kind not in SECOND_PART or color in (thing.color, thing.second):
         return None
-    moved = _with(scene, index, target._replace(cell=beside.cell, cx=beside.cx, cy=beside.cy))
-    return _with(moved, other, beside._replace(cell=target.cell, cx=target.cx, cy=target.cy))
+    return _Change(scene.replace_thing(index, thing._replace(second=color)), index, (color, thing.second))
 
 
-def _turn(scene: Scene, index: int, rng: np.random.RandomState) -> Scene:
-    target = scene.shapes[index]
-    return _with(scene, index, target._replace(points_up=not target.points_up))
+def _rewrite(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+    thing, letter = scene.things[index], pick(rng, list(LETTERS))
+    if thing.kind != "sign" or letter == thing.letter:
+        return None
+    return _Change(scene.replace_thing(index, thing._replace(letter=letter)), index, (letter, thing.letter))
 
 
-_CHANGES: dict[str, Callable[..., Scene | None]] = {
-    "side": lambda scene, index, rng: _mirror(scene, index, rng, axis=1),
-    "height": lambda scene, index, rng: _mirror(scene, index, rng, axis=0),
-    "color": _repaint,
-    "size": _resize,
+def _remove(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+    """Remove a thing, or replace it with one of its color or kind."""
+    if len(scene.things) > 2 and rng.randint(2):
+        return _Change(scene._replace(things=scene.things[:index] + scene.things[index + 1 :]), index)
+    thing, like = scene.things[index], absent_thing(scene, rng)
+    other = thing._replace(kind=like.kind) if rng.randint(2) else thing._replace(color=like.color)
+    return None if scene.has(other.color, other.kind) else _Change(scene.replace_thing(index, other), index)
+
+
+def _add_like(scene: Scene, index: int, rng: np.random.RandomState) -> _Change | None:
+    """Add a thing of the same kind and another color."""
+    thing, count = scene.things[index], scene.count(scene.things[index].kind)
+    colors = [color for color in COLORS if not scene.has(color, thing.kind)]
+    if count > 2 or len(scene.things) > 3:
+        return None
+    cx, cy = int(rng.randint(8 * scene.width)), int(rng.randint(8 * scene.height))
+    added = sample_thing(rng, pick(rng, colors), thing.kind, cx, cy)
+    return _Change(scene._replace(things=(*scene.things, added)), index, (count + 1, count))
+
+
+_CHANGES: dict[str, Callable[[Scene, int, np.random.RandomState], _Change | None]] = {
+    "extra": _toggle("extra", EXTRA_PART),
     "presence": _remove,
+    "side": _mirror("cx"),
+    "height": _mirror("cy"),
+    "beside": _exchange,
+    "above": _exchange,
+    "front": _reorder,
+    "state": _toggle("state", STATES),
+    "color": _repaint,
+    "part color": _repaint_part,
+    "view": _toggle("view", VIEWS),
     "count": _add_like,
-    "beside": lambda scene, index, rng: _exchange_places(scene, index, rng, axis=1),
-    "above": lambda scene, index, rng: _exchange_places(scene, index, rng, axis=0),
-    "orientation": _turn,
+    "facing": _toggle("faces_right", ("car", "fish", "cup")),
+    "form": _toggle("form", FORMS),
+    "letter": _rewrite,
 }

@@ -1,7 +1,7 @@
-"""Drawn scenes: a few colored shapes on a textured background, with exact masks.
+"""Scenes of data version 3: things with parts on photograph-like grounds, some in front of others, with exact masks.
 
-The code uses only integer arithmetic, single IEEE operations and numpy's frozen `RandomState`. A seed therefore gives
-the same bits on every machine and with every release of numpy.
+The code uses only integer arithmetic and numpy's frozen `RandomState`. A seed therefore gives the same bits on every
+machine and with every release of numpy.
 """
 
 from __future__ import annotations
@@ -11,85 +11,66 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from pixfound_tasks.mini.canvas import GROUNDS, Canvas
+from pixfound_tasks.mini.things import COLORS, KINDS, LETTERS, PARTS, Thing
+
 T = TypeVar("T")
 
-SIZE = 112
-COLORS = {
-    "red": (220, 40, 40),
-    "green": (40, 170, 60),
-    "blue": (40, 80, 220),
-    "yellow": (240, 210, 40),
-    "purple": (150, 50, 190),
-    "black": (30, 30, 30),
-}
-SHAPES = ("circle", "square", "triangle", "star", "cross")
+SIZES = ((128, 128), (144, 112), (112, 144), (160, 120), (120, 160), (176, 128))  # width, height in pixels
 PLACES = (("top left", "top", "top right"), ("left", "center", "right"), ("bottom left", "bottom", "bottom right"))
-RADII = {"small": (9.5, 11.0), "large": (15.5, 17.5)}
-JITTER = {"small": 5.0, "large": 2.0}
-
-_SUBSAMPLES = 4  # per pixel and axis; they give soft edges, and at least half of them must be inside for the mask
-_LATTICE = 8  # pixels between the knots of the background texture
-_SHADING = 20  # brightness difference between a shape's center and its edge
-# Unit normals of a pentagram's five lines. They are constants because libm's sine differs between machines.
-_PENTAGRAM = (
-    (0.0, 1.0),
-    (0.9510565162951535, 0.3090169943749474),
-    (0.5877852522924731, -0.8090169943749475),
-    (-0.5877852522924731, -0.8090169943749475),
-    (-0.9510565162951535, 0.3090169943749474),
-)
-
-
-class Shape(NamedTuple):
-    """One shape. Lengths are in pixels. `cell` is (row, column) in a 3x3 grid. `shade` is the brightness gradient."""
-
-    color: str
-    kind: str
-    size: str
-    cell: tuple[int, int]
-    cx: float
-    cy: float
-    radius: float
-    points_up: bool
-    tint: tuple[int, int, int]
-    shade: tuple[int, int]
-
-    @property
-    def name(self) -> str:
-        return f"{self.color} {self.kind}"
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.size} {self.color} {self.kind}"
-
-    @property
-    def place(self) -> str:
-        place = PLACES[self.cell[0]][self.cell[1]]
-        return f"{'in' if place == 'center' else 'at'} the {place} of the image"
+RADII = (110, 196)  # eighths of a pixel
 
 
 class Scene(NamedTuple):
-    """Shapes that do not touch. The background has brightness `ground` and a texture drawn from `texture_seed`."""
+    """Things from back to front. `seed` draws the ground, the pebbles and the grain."""
 
-    shapes: tuple[Shape, ...]
-    ground: int
-    texture_seed: int
-
-    def has(self, color: str, kind: str) -> bool:
-        return any((shape.color, shape.kind) == (color, kind) for shape in self.shapes)
+    width: int
+    height: int
+    things: tuple[Thing, ...]
+    ground: str
+    pebbles: int
+    seed: int
 
     def count(self, kind: str) -> int:
-        return sum(shape.kind == kind for shape in self.shapes)
+        return sum(thing.kind == kind for thing in self.things)
+
+    def has(self, color: str, kind: str) -> bool:
+        return any((thing.color, thing.kind) == (color, kind) for thing in self.things)
+
+    def cell(self, thing: Thing) -> tuple[int, int]:
+        """The row and column of a thing's middle in a grid of three by three."""
+        return min(3 * thing.cy // (8 * self.height), 2), min(3 * thing.cx // (8 * self.width), 2)
+
+    def place(self, thing: Thing) -> str:
+        row, column = self.cell(thing)
+        return f"{'in' if row == column == 1 else 'at'} the {PLACES[row][column]} of the image"
+
+    def is_clear(self, index: int) -> bool:
+        """Whether nothing is in front of a thing."""
+        return not any(overlap(self.things[index], front) for front in self.things[index + 1 :])
+
+    def replace_thing(self, index: int, thing: Thing) -> Scene:
+        return self._replace(things=(*self.things[:index], thing, *self.things[index + 1 :]))
 
 
 class Drawing(NamedTuple):
     """A drawn scene.
 
-    `image` is uint8 (112, 112, 3) RGB. `masks` is bool (shapes, 112, 112), in the order of the scene's shapes.
+    `image` is uint8 (height, width, 3) RGB. `owner` and `part` are those of `canvas.Canvas`.
     """
 
     image: np.ndarray
-    masks: np.ndarray
+    owner: np.ndarray
+    part: np.ndarray
+
+    def mask(self, scene: Scene, things: Sequence[int], part: str = "") -> np.ndarray:
+        """Return what is visible of things, or of one of their parts: bool (height, width)."""
+        mask = np.zeros(self.owner.shape, bool)
+        for index in things:
+            own = self.owner == index
+            parts = PARTS[scene.things[index].kind]
+            mask |= own & (self.part == parts.index(part)) if part else own
+        return mask
 
 
 def pick(rng: np.random.RandomState, choices: Sequence[T]) -> T:
@@ -97,99 +78,90 @@ def pick(rng: np.random.RandomState, choices: Sequence[T]) -> T:
     return choices[rng.randint(len(choices))]
 
 
-def sample_shape(rng: np.random.RandomState, color: str, kind: str, cell: tuple[int, int], size: str = "") -> Shape:
-    """Draw a shape at a random position in its cell (row, column). The size is random unless it is given."""
-    size = size or pick(rng, ("small", "large"))
-    radius = rng.uniform(*RADII[size])
-    margin = radius * 1.15 + 1
-    row, column = cell
-    cx, cy = (
-        min(max((index + 0.5) * SIZE / 3 + rng.uniform(-JITTER[size], JITTER[size]), margin), SIZE - 1 - margin)
-        for index in (column, row)
+def overlap(a: Thing, b: Thing) -> bool:
+    """Whether one of two things may cover a part of the other."""
+    return max(abs(a.cx - b.cx), abs(a.cy - b.cy)) < (a.radius + b.radius) * 95 // 100
+
+
+def sample_thing(rng: np.random.RandomState, color: str, kind: str, cx: int = 0, cy: int = 0, radius: int = 0) -> Thing:
+    """Draw a thing with random properties. The place and the radius are in eighths of a pixel."""
+    second = pick(rng, [other for other in COLORS if other != color])
+    radius = radius or int(rng.randint(*RADII))
+    faces_right, state, form, view, extra = (bool(rng.randint(2)) for _ in range(5))
+    letter = pick(rng, list(LETTERS))
+    red, green, blue = (int(offset) for offset in rng.randint(-14, 15, 3))
+    shade = int(rng.randint(-1, 2)), int(rng.randint(-1, 2))
+    return Thing(
+        kind, color, second, cx, cy, radius, faces_right, state, form, view, extra, letter, (red, green, blue), shade
     )
-    return Shape(
-        color, kind, size, (int(row), int(column)), cx, cy, radius,
-        points_up=bool(rng.randint(2)),
-        tint=tuple(rng.randint(-12, 13, 3).tolist()),
-        shade=(int(rng.randint(-1, 2)), int(rng.randint(-1, 2))),
-    )  # fmt: skip
 
 
 def sample_scene(rng: np.random.RandomState, count: int = 0) -> Scene:
-    """Draw a scene of `count` shapes (2 to 4 if 0). No two shapes have the same color and kind."""
+    """Draw a scene of `count` things (2 to 4 if 0). No two have the same color and kind, but many look alike."""
+    width, height = pick(rng, SIZES)
     count = count or int(rng.randint(2, 5))
+    scene = Scene(width, height, (), pick(rng, GROUNDS), int(rng.randint(0, 13)), int(rng.randint(2**31 - 1)))
+    while len(scene.things) < count:
+        color, kind = _sample_name(rng, scene)
+        for _ in range(20):
+            thing = _place(rng, scene, color, kind)
+            if thing:
+                scene = scene._replace(things=(*scene.things, thing))
+                break
+        else:
+            scene = scene._replace(things=())
+    return scene
+
+
+def _sample_name(rng: np.random.RandomState, scene: Scene) -> tuple[str, str]:
+    """Draw a color and a kind that no thing has. Half of the time, one of the two is that of another thing."""
     while True:
-        kinds = rng.permutation(len(COLORS) * len(SHAPES))[:count]
-        cells = rng.permutation(9)[:count]
-        shapes = tuple(
-            sample_shape(rng, list(COLORS)[k // len(SHAPES)], SHAPES[k % len(SHAPES)], (cell // 3, cell % 3))
-            for k, cell in zip(kinds, cells)
-        )
-        scene = Scene(shapes, int(rng.randint(185, 240)), int(rng.randint(2**31 - 1)))
-        if are_apart(scene.shapes):
-            return scene
+        color, kind = pick(rng, list(COLORS)), pick(rng, KINDS)
+        if scene.things and rng.randint(2):
+            like = pick(rng, scene.things)
+            color, kind = (like.color, kind) if rng.randint(5) < 2 else (color, like.kind)
+        if not scene.has(color, kind):
+            return color, kind
 
 
-def are_apart(shapes: tuple[Shape, ...]) -> bool:
-    """Whether all shapes are at least two pixels apart."""
+def _place(rng: np.random.RandomState, scene: Scene, color: str, kind: str) -> Thing | None:
+    """Draw a thing beside all others, or partly in front of one. Returns None if it does not fit."""
+    thing = sample_thing(rng, color, kind)
+    radius = thing.radius
+    behind = pick(rng, scene.things) if scene.things and rng.randint(100) < 10 else None
+    if behind:
+        both = behind.radius + radius
+        near, far = both * int(rng.randint(62, 78)) // 100, both * int(rng.randint(-30, 31)) // 100
+        near = near if rng.randint(2) else -near
+        dx, dy = (near, far) if rng.randint(4) else (far, near)
+        cx, cy = behind.cx + dx, behind.cy + dy
+    else:
+        cx, cy = (int(rng.randint(8 * side)) for side in (scene.width, scene.height))
+    thing = thing._replace(cx=cx, cy=cy)
+    if not _is_within(scene, thing) or any(overlap(thing, other) for other in scene.things if other is not behind):
+        return None
+    return thing
+
+
+def _is_within(scene: Scene, thing: Thing) -> bool:
     return all(
-        max(abs(a.cx - b.cx), abs(a.cy - b.cy)) >= 1.05 * (a.radius + b.radius) + 2
-        for i, a in enumerate(shapes)
-        for b in shapes[:i]
+        thing.radius + 8 <= at <= 8 * side - thing.radius - 8
+        for at, side in ((thing.cx, scene.width), (thing.cy, scene.height))
     )
 
 
+def fits(scene: Scene) -> bool:
+    """Whether all things are within the image, no two have the same name, and none covers more than one other."""
+    names = {(thing.color, thing.kind) for thing in scene.things}
+    covered = [sum(overlap(a, b) for b in scene.things if b is not a) for a in scene.things]
+    return len(names) == len(scene.things) and all(_is_within(scene, t) for t in scene.things) and max(covered) <= 1
+
+
 def draw(scene: Scene) -> Drawing:
-    """Draw a scene: a textured background, then each shape with a brightness gradient and soft edges, then grain."""
-    grain = np.random.RandomState(scene.texture_seed)
-    canvas = scene.ground + _texture(grain)
-    masks = np.zeros((len(scene.shapes), SIZE, SIZE), bool)
-    for mask, shape in zip(masks, scene.shapes):
-        _stamp(shape, canvas, mask)
-    canvas += grain.randint(-3, 4, canvas.shape)
-    return Drawing(np.clip(canvas, 0, 255).astype(np.uint8), masks)
-
-
-def _texture(rng: np.random.RandomState) -> np.ndarray:
-    """Return smooth offsets in -6..6, int (112, 112, 3): random knots, interpolated bilinearly in integers."""
-    step = _LATTICE
-    knots = rng.randint(-6, 7, (SIZE // step + 1, SIZE // step + 1, 3))
-    at, between = np.divmod(np.arange(SIZE), step)
-    between = between[:, None, None]
-    rows = knots[at] * (step - between) + knots[at + 1] * between
-    across = between.reshape(1, -1, 1)
-    return (rows[:, at] * (step - across) + rows[:, at + 1] * across) // step**2
-
-
-def _stamp(shape: Shape, canvas: np.ndarray, mask: np.ndarray) -> None:
-    """Blend a shape into the canvas in proportion to the covered subsamples of each pixel, and fill in its mask."""
-    reach, full = shape.radius * 1.2, _SUBSAMPLES**2
-    x0, y0 = (max(int(c - reach), 0) for c in (shape.cx, shape.cy))
-    x1, y1 = (min(int(c + reach) + 2, SIZE) for c in (shape.cx, shape.cy))
-    lines = (np.arange(SIZE * _SUBSAMPLES) + 0.5) / _SUBSAMPLES
-    u = (lines[None, x0 * _SUBSAMPLES : x1 * _SUBSAMPLES] - shape.cx) / shape.radius
-    v = (lines[y0 * _SUBSAMPLES : y1 * _SUBSAMPLES, None] - shape.cy) / shape.radius
-    cover = _inside(shape, u, v).reshape(y1 - y0, _SUBSAMPLES, x1 - x0, _SUBSAMPLES).sum((1, 3))
-    mask[y0:y1, x0:x1] = cover * 2 >= full
-
-    slope = shape.shade[0] * u[:, ::_SUBSAMPLES] + shape.shade[1] * v[::_SUBSAMPLES]
-    brightness = np.floor(np.clip(slope, -1, 1) * _SHADING).astype(int)
-    paint = np.asarray(COLORS[shape.color]) + np.asarray(shape.tint) + brightness[..., None]
-    box, cover = canvas[y0:y1, x0:x1], cover[..., None]
-    box[:] = (box * (full - cover) + paint * cover) // full
-
-
-def _inside(shape: Shape, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Whether the points (u, v), in radii from the center, belong to the shape."""
-    if shape.kind == "circle":
-        return u * u + v * v <= 1
-    if shape.kind == "square":
-        return np.maximum(abs(u), abs(v)) <= 0.88
-    if shape.kind == "triangle":
-        down = v if shape.points_up else -v
-        return (down <= 0.8) & (abs(u) * 1.8 <= down + 1)
-    if shape.kind == "star":
-        # A point is in the pentagram if it is on the inner side of at least four of the five lines.
-        return np.sum([nx * u - ny * v <= 0.35 for nx, ny in _PENTAGRAM], axis=0) >= 4
-    bar, across = (abs(u) <= 1) & (abs(v) <= 0.36), (abs(u) <= 0.36) & (abs(v) <= 1)
-    return bar | across
+    """Draw a scene: the ground, pebbles, each thing with its shadow, then grain."""
+    rng = np.random.RandomState(scene.seed)
+    canvas = Canvas(scene.width, scene.height, scene.ground, rng)
+    canvas.clutter(scene.pebbles, rng)
+    for index, thing in enumerate(scene.things):
+        canvas.add(index, thing)
+    return Drawing(canvas.finish(rng), canvas.owner, canvas.part)

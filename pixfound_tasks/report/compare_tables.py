@@ -21,16 +21,18 @@ _SETTING = 60
 _ROUNDING = 1e-12
 
 
-def print_comparisons(comparisons: Sequence[RunComparison], worst: int) -> None:
-    """Prints all tables, with the `worst` largest falls in IoU."""
+def print_comparisons(comparisons: Sequence[RunComparison], worst: int, brief: bool = False) -> None:
+    """Prints all tables, with the `worst` largest falls in IoU; or, if `brief`, only that of the scores."""
     console = make_console()
     for comparison in comparisons:
-        _print(console, comparison, worst)
+        _print_scores(console, comparison)
+        if not brief:
+            _print_details(console, comparison, worst)
     if sum(len(comparison.differences) for comparison in comparisons) > 1:
         console.print(Text("adjusted: p-values adjusted for all scores above by Holm's method", "dim"))
 
 
-def _print(console: Console, comparison: RunComparison, worst: int) -> None:
+def _print_scores(console: Console, comparison: RunComparison) -> None:
     left_out = f"left out: {comparison.only_first} only in the first run, {comparison.only_second} only in the second"
     console.print(Text(f"{comparison.first.benchmark}: {comparison.documents} documents compared; {left_out}", "bold"))
     for name, run in (("first", comparison.first), ("second", comparison.second)):
@@ -41,6 +43,9 @@ def _print(console: Console, comparison: RunComparison, worst: int) -> None:
     for each in comparison.differences:
         if each.effect.reason:
             console.print(Text(f"{SCORE_NAMES[each.score]}: no interval because {each.effect.reason}", "dim"))
+
+
+def _print_details(console: Console, comparison: RunComparison, worst: int) -> None:
     if changed := [each for each in comparison.metrics if _differs(each)]:
         print_table(console, _metrics(changed))
     if is_equal(comparison):

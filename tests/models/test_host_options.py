@@ -58,7 +58,7 @@ def test_the_command_takes_a_chat_template_and_an_automatic_batch_size(model, tm
         "--log_samples", "--output_path", tmp_path / "run",
     )  # fmt: skip
     (samples,) = (tmp_path / "run").rglob("*_samples_pixmini_vqa.jsonl")
-    assert json.loads(samples.read_text())["input"].startswith("Is the "), done.stderr
+    assert json.loads(samples.read_text())["input"].startswith("Does the yellow house have a chimney?"), done.stderr
     with pytest.raises(
         RunError, match=r"^expected scores in .*, but lmms-eval ran with --predict_only, .*run it again"
     ):

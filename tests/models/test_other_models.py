@@ -11,7 +11,6 @@ from running import command
 from pixfound_tasks import benchmarks, masks
 from pixfound_tasks.response import from_text
 
-SIZE = (112, 112)
 LIMIT = 6
 
 
@@ -41,7 +40,8 @@ def test_sam3_runs_unchanged(run, tmp_path):
         assert sample["input"] == sample["pixfound"]["expression"]
         printed = json.loads(sample["filtered_resps"])
         assert printed.keys() == {"masks", "boxes", "scores"} and printed["masks"]
-        assert sample["miou"] == masks.iou(masks.union(printed["masks"], SIZE), sample["pixfound"]["mask"])
+        size = tuple(sample["pixfound"]["mask"]["size"])
+        assert sample["miou"] == masks.iou(masks.union(printed["masks"], size), sample["pixfound"]["mask"])
         assert "grounded" not in sample
 
 
@@ -58,7 +58,8 @@ def test_one_box_for_every_image(run):
     found, samples = run("dummy", "response=<loc0000><loc0000><loc0512><loc0512> thing")
     assert found["unparsed,none"] == 0.0 and len(samples) == LIMIT
     for identifier, sample in samples.items():
-        made = from_text(sample["grounded"], SIZE)
+        size = tuple(sample["pixfound"]["mask"]["size"])
+        made = from_text(sample["grounded"], size)
         assert made.boxes == ((0.0, 0.0, 0.5, 0.5),) and made.provenance["segmenter"] == "region"
-        assert sample["miou"] == masks.iou(made.prediction(SIZE), sample["pixfound"]["mask"])
-        assert benchmarks.images("pixmini")[identifier].size == SIZE
+        assert sample["miou"] == masks.iou(made.prediction(size), sample["pixfound"]["mask"])
+        assert benchmarks.images("pixmini")[identifier].size == size[::-1]

@@ -22,7 +22,6 @@ from pixfound_tasks.response import from_text
 from pixfound_tasks.tasks.open import open_prompt
 
 TASKS = ["pixmini_ground", "pixmini_vqa", "pixmini_vqa_open", "pixmini_when"]
-SIZE = (112, 112)
 LIMIT = 4
 
 
@@ -44,11 +43,17 @@ def texts(run, task):
     return [sample["filtered_resps"][0] for sample in run["samples"][task]]
 
 
+def responses(run, task):
+    """What each sample's text holds, with masks of the size of its image: PixMini has several."""
+    sizes = [tuple(sample["pixfound"]["mask"]["size"]) for sample in run["samples"][task]]
+    return [from_text(text, size) for text, size in zip(texts(run, task), sizes, strict=True)]
+
+
 def test_its_masks_are_the_answers_of_referring_prompts_and_open_questions(lisa, own):
     model = load_pixel_model(lisa.checkpoint)
     for task in ("pixmini_ground", "pixmini_vqa_open", "pixmini_when"):
-        for text, sample in zip(texts(own, task), own["samples"][task]):
-            response, document = from_text(text, SIZE), sample["pixfound"]
+        for response, sample in zip(responses(own, task), own["samples"][task]):
+            document = sample["pixfound"]
             is_open = task == "pixmini_vqa_open"
             prompt = open_prompt(document) if is_open else REFERRING["lisa"].format(expr=document["expression"])
             image = document["image"].convert("RGB")
@@ -57,7 +62,7 @@ def test_its_masks_are_the_answers_of_referring_prompts_and_open_questions(lisa,
             assert list(response.masks) == [masks.encode(mask) for mask in answer.masks]
             assert response.provenance.get("prompt") == (None if is_open else prompt)
             assert response.provenance["family"] == "lisa" and response.provenance["grounding"] == "own"
-    assert {len(from_text(text, SIZE).masks) > 1 for text in texts(own, "pixmini_ground")} == {True}
+    assert {len(response.masks) > 1 for response in responses(own, "pixmini_ground")} == {True}
 
 
 def test_choice_questions_are_answered_with_text(own):
@@ -65,9 +70,10 @@ def test_choice_questions_are_answered_with_text(own):
 
 
 def test_the_score_is_that_of_the_union(own):
+    targets = [sample["pixfound"]["mask"] for sample in own["samples"]["pixmini_ground"]]
     ious = [
-        masks.iou(from_text(text, SIZE).prediction(SIZE), sample["pixfound"]["mask"])
-        for text, sample in zip(texts(own, "pixmini_ground"), own["samples"]["pixmini_ground"])
+        masks.iou(response.prediction(tuple(target["size"])), target)
+        for response, target in zip(responses(own, "pixmini_ground"), targets, strict=True)
     ]
     assert metrics(own, "pixmini_ground")["miou"] == pytest.approx(sum(ious) / LIMIT)
     assert metrics(own, "pixmini_ground")["unparsed"] == 0.0
@@ -77,8 +83,7 @@ def test_batches_give_the_same_responses(lisa, own):
     again = evaluate("pixfound_pixel", arguments(lisa), TASKS, limit=LIMIT, batch_size=4)
     assert texts(again, "pixmini_vqa") == texts(own, "pixmini_vqa")
     for task in TASKS[:1] + TASKS[2:]:
-        for text, before in zip(texts(again, task), texts(own, task), strict=True):
-            response, alone = from_text(text, SIZE), from_text(before, SIZE)
+        for response, alone in zip(responses(again, task), responses(own, task), strict=True):
             assert (response.text, response.tokens) == (alone.text, alone.tokens)
             for mask, other in zip(response.masks, alone.masks, strict=True):
                 assert (masks.decode(mask) != masks.decode(other)).sum() <= 5  # where a logit is almost 0
@@ -86,16 +91,16 @@ def test_batches_give_the_same_responses(lisa, own):
 
 def test_the_first_mask_alone_as_in_the_study(lisa, own):
     first = evaluate("pixfound_pixel", f"{arguments(lisa)},mask=first", ["pixmini_ground"], limit=2)
-    for text, whole in zip(texts(first, "pixmini_ground"), texts(own, "pixmini_ground")):
-        assert from_text(text, SIZE).masks == from_text(whole, SIZE).masks[:1]
+    for response, whole in zip(responses(first, "pixmini_ground"), responses(own, "pixmini_ground")):
+        assert response.masks == whole.masks[:1]
 
 
 def test_both_record_what_was_drawn_and_what_was_attended_to(lisa, own, tmp_path):
     given = f"{arguments(lisa)},grounding=both,segmenter=region,phrases=rules,save_attention={tmp_path}"
     both = evaluate("pixfound_pixel", given, ["pixmini_ground", "pixmini_vqa"], limit=2, batch_size=2)
-    for number, text in enumerate(texts(both, "pixmini_ground")):
-        response, alone = from_text(text, SIZE), from_text(texts(own, "pixmini_ground")[number], SIZE)
-        assert response.text == alone.text and response.masks == alone.masks
+    alone = responses(own, "pixmini_ground")
+    for number, response in enumerate(responses(both, "pixmini_ground")):
+        assert response.text == alone[number].text and response.masks == alone[number].masks
         assert response.selected.by == "similarity" and len(response.control) == len(response.phrases) > 0
         assert response.provenance["grounding"] == "both" and response.provenance["segmenter"] == "region"
         look = Look.load(tmp_path / f"pixmini_ground_{number}.safetensors")
@@ -108,8 +113,7 @@ def test_both_record_what_was_drawn_and_what_was_attended_to(lisa, own, tmp_path
 def test_attention_alone_is_grounded_as_by_pixfound(lisa):
     given = f"{arguments(lisa)},grounding=attention,segmenter=region,phrases=rules,mask=third,control=False"
     run = evaluate("pixfound_pixel", given, ["pixmini_ground"], limit=2)
-    for text in texts(run, "pixmini_ground"):
-        response = from_text(text, SIZE)
+    for response in responses(run, "pixmini_ground"):
         assert response.provenance["grounding"] == "attention" and response.provenance["mask"] == "third"
         assert response.provenance["prompt"].startswith("Identify ") and not response.control
         chosen = response.selected
@@ -122,11 +126,11 @@ def test_prompts_that_are_set_or_varied_stay(lisa, monkeypatch):
     task = "pixmini_ground_lang_lite"
     run = evaluate("pixfound_pixel", arguments(lisa), [task], limit=3)
     kinds = [sample["pixfound"]["variation_type"] for sample in run["samples"][task]]
-    changed = ["prompt" in from_text(text, SIZE).provenance for text in texts(run, task)]
+    changed = ["prompt" in response.provenance for response in responses(run, task)]
     assert changed == [kind == "original" for kind in kinds] == [True, False, False]
     monkeypatch.setenv("PIXFOUND_KIND", "grounded")
     run = evaluate("pixfound_pixel", arguments(lisa), ["pixmini_ground"], limit=1)
-    assert "prompt" not in from_text(texts(run, "pixmini_ground")[0], SIZE).provenance
+    assert "prompt" not in responses(run, "pixmini_ground")[0].provenance
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from pixfound_tasks.attention.lens import Answer
 from pixfound_tasks.models.arguments import read_arguments
 from pixfound_tasks.response import from_text
 
-SIZE = (112, 112)
 TWO_POINTS = '<point x="25" y="50">thing</point><point x="75" y="50">thing</point>'
 
 
@@ -37,19 +36,25 @@ def samples(arguments, limit=3):
     return result, result["samples"]["pixmini_ground"]
 
 
+def size_of(sample):
+    """The (height, width) of a sample's image."""
+    return tuple(sample["pixfound"]["mask"]["size"])
+
+
 def test_points_become_products_that_the_oracle_selects_from(said, monkeypatch):
     prompted = said(TWO_POINTS)
     monkeypatch.setenv("PIXFOUND_COORDINATES", "percent")
     result, found = samples("grounding=point,candidates=products")
     assert all(text.startswith("Point to the ") for _, text in prompted)
-    assert all(image.size == SIZE for image, _ in prompted)
+    assert [image.size[::-1] for image, _ in prompted] == [size_of(sample) for sample in found]
     _, plain = samples("grounding=point")
     for sample, other in zip(found, plain):
-        response, usual = (from_text(each["filtered_resps"][0], SIZE) for each in (sample, other))
+        size = size_of(sample)
+        response, usual = (from_text(each["filtered_resps"][0], size) for each in (sample, other))
         (phrase,) = response.phrases
         assert len(phrase.candidates) == 9 and response.selected.by == "mask=highest"
         # The product of the highest-scoring masks is what those masks are without products.
-        assert response.prediction(SIZE) == usual.prediction(SIZE) and len(usual.masks) == 2
+        assert response.prediction(size) == usual.prediction(size) and len(usual.masks) == 2
         best = max(masks.iou(candidate.mask, sample["pixfound"]["mask"]) for candidate in phrase.candidates)
         assert sample["oracle_miou"] in (best, 1.0) and sample["oracle_miou"] >= sample["miou"] == other["miou"]
         made = response.provenance
@@ -68,12 +73,12 @@ def test_the_model_judges_products(said, monkeypatch):
 
 
 def test_the_model_sees_the_image_enlarged(said, monkeypatch):
-    prompted = said('[{"bbox_2d": [0, 0, 112, 112]}]')
+    prompted = said('[{"bbox_2d": [0, 0, 120, 160]}]')
     monkeypatch.setenv("PIXFOUND_COORDINATES", "pixel")
     _, (enlarged,) = samples("grounding=box,enlarge=2", 1)
     _, (plain,) = samples("grounding=box", 1)
-    assert [image.size for image, _ in prompted] == [(224, 224), (112, 112)]
-    responses = [from_text(each["filtered_resps"][0], SIZE) for each in (enlarged, plain)]
+    assert [image.size for image, _ in prompted] == [(240, 320), (120, 160)]
+    responses = [from_text(each["filtered_resps"][0], size_of(each)) for each in (enlarged, plain)]
     assert [response.boxes for response in responses] == [((0.0, 0.0, 0.5, 0.5),), ((0.0, 0.0, 1.0, 1.0),)]
     assert [response.provenance.get("enlarge") for response in responses] == [2, None]
 

@@ -225,4 +225,5 @@ def test_perfect_predictions_in_another_form_score_one_or_are_missing(tmp_path, 
     if kind == "overlay":
         assert found["unparsed"] == 1.0
     else:
-        assert (found["miou"], found["unparsed"]) == (1.0, 0.0)
+        # In a cutout, the few black pixels of dark things are as the ground is.
+        assert (found["miou"], found["unparsed"]) == (pytest.approx(1.0, abs=1e-3 if kind == "cutout" else 0), 0.0)

@@ -79,7 +79,7 @@ def test_the_host_scores_the_same_whatever_the_text_holds(monkeypatch, grounding
         return {name: found[name] for name in ("miou", "oracle_miou", "unparsed", "ciou")}
 
     usual = run()
-    assert grounding == "box" or usual["miou"] > 0.3
+    assert grounding == "box" or usual["miou"] > 0.2
     for before, after in (("</think>", ""), ("<think>", ""), ("<think>", "</think>"), ('"{', '}"')):
         assert run(before, after) == usual
 

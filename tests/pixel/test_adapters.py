@@ -129,15 +129,17 @@ def test_documents_are_answered_by_an_adapter(family):
     run = evaluate("pixfound_pixel", "pretrained=some/name,family=halves,columns=4", tasks, limit=4, batch_size=2)
     ious = []
     for sample in run["samples"]["pixmini_ground"]:
-        response = from_text(sample["filtered_resps"][0], (112, 112))
+        height, width = sample["pixfound"]["mask"]["size"]
+        response = from_text(sample["filtered_resps"][0], (height, width))
         assert response.text.startswith("Can you segment ") and response.provenance["model"] == "some/name"
         assert response.provenance["family"] == "halves" and response.provenance["columns"] == 4
         (mask,) = response.masks
-        assert masks.decode(mask).sum() == 112 * 28 and response.tokens is None
-        ious.append(masks.iou(response.prediction((112, 112)), sample["pixfound"]["mask"]))
+        assert masks.decode(mask).sum() == height * (width // 4) and response.tokens is None
+        ious.append(masks.iou(response.prediction((height, width)), sample["pixfound"]["mask"]))
     assert metrics(run, "pixmini_ground")["miou"] == pytest.approx(sum(ious) / 4)
     assert all("of some/name" in sample["filtered_resps"][0] for sample in run["samples"]["pixmini_vqa"])
-    assert from_text(run["samples"]["pixmini_vqa_open"][0]["filtered_resps"][0], (112, 112)).masks is not None
+    opened = run["samples"]["pixmini_vqa_open"][0]
+    assert from_text(opened["filtered_resps"][0], tuple(opened["pixfound"]["mask"]["size"])).masks is not None
 
 
 def test_there_is_no_attention_of_other_code(family):

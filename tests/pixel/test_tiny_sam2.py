@@ -333,7 +333,7 @@ def test_documents_are_answered_with_masks_and_attention(tmp_path, family):
     given = f"pretrained={made.checkpoint},grounding=both,segmenter=region,phrases=rules,max_new_tokens=4"
     run = evaluate("pixfound_pixel", given, ["pixmini_ground", "pixmini_vqa"], limit=2, batch_size=2)
     for sample in run["samples"]["pixmini_ground"]:
-        response = from_text(sample["filtered_resps"][0], (112, 112))
+        response = from_text(sample["filtered_resps"][0], tuple(sample["pixfound"]["mask"]["size"]))
         assert response.provenance["family"] == family and response.provenance["grounding"] == "both"
         assert len(response.masks) == 1 if family == "rga3" else response.masks is not None
         wording = "Can you identify" if family == "rga3" else "Please segment"

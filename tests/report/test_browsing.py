@@ -196,12 +196,12 @@ def test_painting_many_maps_at_once_is_painting_each():
 def test_many_heads_become_coarser(looked, monkeypatch):
     _, look, explanation = looked
     layers, heads = look.heads.levels.shape[1:3]
-    of_tokens = 2 * (len(look.tokens) + 1) * layers * heads * 12 * 12
+    of_tokens = 2 * (len(look.tokens) + 1) * layers * heads * 12 * 9  # the cells of a picture of 160 x 120 pixels
     for most, steps, cells in ((of_tokens, "tokens", 12), (of_tokens - 1, "phrases", None), (1, "phrases", 8)):
         monkeypatch.setattr(browsing, "MOST_HEAD_BYTES", most)
         found = browsing.browsing(explanation)["heads"]
         assert found["steps"] == steps and cells in (None, max(found["size"]))
-    assert len(zlib.decompress(base64.b64decode(found["kinds"]["attention"]["levels"]))) == layers * heads * 8 * 8
+    assert len(zlib.decompress(base64.b64decode(found["kinds"]["attention"]["levels"]))) == layers * heads * 8 * 6
 
 
 def test_a_saved_look_is_explained_without_its_model(tmp_path, monkeypatch):
@@ -225,7 +225,7 @@ def json_of(path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["PICTURE", "--expr", "it", "--saved", "LOOK"], "expected the image that was looked at, 112 x 112 pixels"),
+        (["PICTURE", "--expr", "it", "--saved", "LOOK"], "expected the image that was looked at, 120 x 160 pixels"),
         (["--saved", "PICTURE"], "to be written by Look.save"),
         (["--prompt", "a", "--prompt", "b", "--png", "out.png"], "expected one answer with --png, but got 2"),
         (["--prompt", "a", "--prompt", "b", "--save", "out"], "expected one answer with --save, but got 2"),

@@ -1,7 +1,7 @@
 """Requirements on runs whose results are written here by hand."""
 
 import pytest
-from written_results import DATE, SCORES, failure, invoke, results, verdicts, write
+from written_results import DATE, DOCUMENTS, SCORES, failure, invoke, results, verdicts, write
 
 
 @pytest.fixture(autouse=True)
@@ -138,19 +138,19 @@ def test_what_is_no_number_fails_whatever_is_asked(run, value):
         assert status == "undefined" and f"it is {value}" in line
 
 
-PARTS = {"pixmini_vqa": {"original": 120, "effective": 8}}
+PARTS = {"pixmini_vqa": {"original": DOCUMENTS, "effective": 8}}
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"limit": 8.0, "counts": PARTS}, "pixmini_vqa has 8 of 120 documents (--limit 8)"),
-        ({"limit": 0.05, "counts": PARTS}, "pixmini_vqa has 8 of 120 documents (--limit 0.05)"),
-        ({"counts": PARTS}, "pixmini_vqa has 8 of 120 documents;"),
+        ({"limit": 8.0, "counts": PARTS}, f"pixmini_vqa has 8 of {DOCUMENTS} documents (--limit 8)"),
+        ({"limit": 0.05, "counts": PARTS}, f"pixmini_vqa has 8 of {DOCUMENTS} documents (--limit 0.05)"),
+        ({"counts": PARTS}, f"pixmini_vqa has 8 of {DOCUMENTS} documents;"),
         ({"offset": 5}, "(--offset 5)"),
         ({"limit": 8.0, "counts": {"pixmini_vqa": None}}, "pixmini_vqa (--limit 8)"),
-        # Of other data than the benchmark's 120 documents.
-        ({"counts": {"pixmini_vqa": {"original": 8, "effective": 8}}}, "pixmini_vqa has 8 of 120 documents"),
+        # Of other data than the benchmark's documents.
+        ({"counts": {"pixmini_vqa": {"original": 8, "effective": 8}}}, f"pixmini_vqa has 8 of {DOCUMENTS} documents"),
     ],
 )
 def test_partial_runs_fail_unless_allowed(tmp_path, settings, said):
@@ -170,12 +170,13 @@ def test_a_limit_above_the_number_of_documents_is_none(tmp_path):
 
 
 def test_tasks_of_more_rows_than_documents_are_counted_by_rows(tmp_path):
-    """Eleven wordings of 120 documents; 120 of them are not the whole."""
-    score = {"pixmini_vqa_lang": {"score": 0.4}}
-    write(tmp_path, results(score, counts={"pixmini_vqa_lang": {"original": 1320, "effective": 1320}}))
+    """Eleven wordings of each document; as many of them as there are documents are not the whole."""
+    score, rows = {"pixmini_vqa_lang": {"score": 0.4}}, 11 * DOCUMENTS
+    write(tmp_path, results(score, counts={"pixmini_vqa_lang": {"original": rows, "effective": rows}}))
     assert invoke(tmp_path, "pixmini_vqa_lang.score>=0.3").exit_code == 0
-    write(tmp_path, results(score, counts={"pixmini_vqa_lang": {"original": 1320, "effective": 120}}))
-    assert "pixmini_vqa_lang has 120 of 1320 documents" in failure(tmp_path, "pixmini_vqa_lang.score>=0.3")[1]
+    write(tmp_path, results(score, counts={"pixmini_vqa_lang": {"original": rows, "effective": DOCUMENTS}}))
+    _, line = failure(tmp_path, "pixmini_vqa_lang.score>=0.3")
+    assert f"pixmini_vqa_lang has {DOCUMENTS} of {rows} documents" in line
 
 
 def test_newest_results_of_each_task(run):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from written_results import DATE, SCORES, invoke, results, write
+from written_results import DATE, DOCUMENTS, SCORES, invoke, results, write
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def test_verdict_as_json(run):
         "requirements": [{
             "requirement": "pixmini.score>=0.3", "task": "pixmini", "metric": "score", "operator": ">=", "bound": 0.3,
             "model": "maker/model", "passed": True, "status": "passed", "value": 0.5, "reason": "",
-            "documents": 120, "known_documents": 120,
+            "documents": DOCUMENTS, "known_documents": DOCUMENTS,
             "file": str(run / "maker__model" / f"{DATE}_results.json"),
         }],
     }  # fmt: skip

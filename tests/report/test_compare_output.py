@@ -17,15 +17,13 @@ def test_what_stands_between_the_runs_is_said(tmp_path):
     first = write(tmp_path / "a", ground=[found(1, 8, provenance=made), found(2, 8, provenance=made)])
     changed = made | {"segmenter": "sam:large", "select": "similarity", "reducer": "mean_centered", "prompt": "other"}
     samples = [found(id, 8, provenance=changed, origin="elsewhere", answer="b" if id == 2 else "a") for id in (1, 2)]
-    samples[1]["input"] = "Find it"
     second = write(tmp_path / "b", ground=samples, model_args="other")
     comparison = compared(first, second)
     assert comparison["warnings"] == [
         "the data differs: origin is drawn in the first run and elsewhere in the second",
         "the selection differs: select is first in the first run and similarity in the second",
         "the segmenter differs: segmenter is region in the first run and sam:large in the second",
-        "the prompts of 1 of 2 documents differ (ground), such as 'Identify' in the first run and 'Find it' in the "
-        "second",
+        "the prompts of 2 of 2 documents differ (ground), such as 'any' in the first run and 'other' in the second",
         "the runs are of different data: documents of the same id differ (answer of 1 of 2)",
     ]
     assert [(each["name"], each["matters"]) for each in comparison["settings"]] == [
@@ -33,6 +31,33 @@ def test_what_stands_between_the_runs_is_said(tmp_path):
     ]  # fmt: skip
     text = " ".join(invoke(first, second).stdout.split())
     assert "Warning: the segmenter differs" in text and "reducer mean mean_centered" in text
+
+
+def test_prompts_are_those_of_the_task_unless_the_model_had_its_own(tmp_path):
+    samples = [found(1, 8), found(2, 8, provenance={"prompt": "Find it"})]
+    first = write(tmp_path / "a", ground=[found(1, 8), found(2, 8)])
+    second = write(tmp_path / "b", ground=samples)
+    assert compared(first, second)["warnings"] == [
+        "the prompts of 1 of 2 documents differ (ground), such as 'Identify' in the first run and 'Find it' in the "
+        "second"
+    ]
+
+
+def test_what_only_one_kind_of_grounding_has_is_no_warning(tmp_path):
+    attended, drawn = {"grounding": "attention", "phrases": "rules", "segmenter": "region"}, {"grounding": "own"}
+    first = write(tmp_path / "a", ground=[found(1, 8, provenance=attended)])
+    second = write(tmp_path / "b", ground=[found(1, 8, provenance=drawn)])
+    comparison = compared(first, second)
+    assert comparison["warnings"] == [
+        "the grounding differs: grounding is attention in the first run and own in the second"
+    ]
+    assert {"phrases", "segmenter"} <= {each["name"] for each in comparison["settings"]}
+
+
+def test_brief_is_the_scores_alone(five_pairs_apart):
+    whole, brief = (invoke(*five_pairs_apart, *options).stdout for options in ((), ("--brief",)))
+    assert "McNemar" in brief and "flipped" in whole and "flipped" not in brief
+    assert brief.splitlines()[:3] == whole.splitlines()[:3]
 
 
 def test_judges_are_told_apart(tmp_path):

@@ -90,7 +90,7 @@ def test_a_card_is_as_it_is_on_the_page_in_light_colors(opened, tmp_path):
     assert "Save as" not in said
     root = ElementTree.parse(path).getroot()
     pictures = [node.get("href") for node in root.iter(f"{SVG}image")]
-    assert pictures and all(uri.startswith("data:image/png;base64,") for uri in pictures)
+    assert pictures and all(re.match("data:image/(png|jpeg);base64,", uri) for uri in pictures)
     (ground,) = [node.get("fill") for node in list(root.iter(f"{SVG}rect"))[1:2]]
     assert ground == "rgb(255, 255, 255)"
 

@@ -72,16 +72,26 @@ class Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explained")
-    result = invoke("--judge", "self", "--html", folder / "new" / "page.html", "--png", folder / "figure.png")
+    result = invoke(
+        "--scene", "129", "--judge", "self", "--html", folder / "new" / "page.html", "--png", folder / "figure.png"
+    )
     return result, folder / "new" / "page.html", folder / "figure.png"
 
 
-def test_the_command_explains_a_drawn_scene_as_it_stands(run):
+def test_the_command_explains_a_drawn_scene_as_it_stands():
+    result = invoke()
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert {"Image    PixMini 129", "Prompt   Identify the roof of the red house in the scene."} <= {*lines}
+    assert any("[1]" in line for line in lines) and "--html out.html, --png out.png" in lines[-1]
+
+
+def test_the_command_tells_what_is_selected_and_where_it_is_written(run):
     result, page_file, figure_file = run
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert "Prompt   Identify the purple triangle in the scene." in lines
-    assert any("the large purple triangle[2]" in line for line in lines)
+    assert "Prompt   Identify the roof of the red house in the scene." in lines
+    assert any("The yellow roof[1] of the red house[2]" in line for line in lines)
     (row,) = [line for line in lines if "selected" in line]
     assert float(row.split()[4]) > 0.9 and "best IoU" in row
     assert any(line.startswith("Judge self ") for line in lines)
@@ -95,11 +105,11 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(run):
     (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     assert f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in text
     assert text.count("<script") == 2 and '<script type="application/json" id="data">' in text
-    assert all(link.startswith(("#", "data:image/png;base64,")) for link in found.links)
+    assert all(link.startswith(("#", "data:image/png;base64,", "data:image/jpeg;base64,")) for link in found.links)
     assert not re.search(r"url\((?!\"\$\{browser.image.src\})|@import", text)
     # One picture, and over it a map and three masks for each of four phrases, what is taken, and the truth.
     phrases = len(re.findall(r'<section class="card" id="phrase-', text))
-    assert text.count("data:image/png") == 1 + 4 * phrases + 3
+    assert text.count("data:image/jpeg") == 1 and text.count("data:image/png") == 4 * phrases + 3
 
 
 def test_the_figure_decodes(run):
@@ -186,10 +196,10 @@ def test_not_there_says_why(fields, said):
 
 
 def test_an_absent_object_of_a_drawn_scene(mini_lens):
-    subject = drawn_scene(10)
-    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the green star in the scene.")
-    assert found.answer == "There is no green star in the scene."
-    assert wording.verdict(found) == "Not there: the answer says “no green star”."
+    subject = drawn_scene(3)
+    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the purple car in the scene.")
+    assert found.answer == "There is no purple car in the scene."
+    assert wording.verdict(found) == "Not there: the answer says “no purple car”."
     assert wording.true_mask(found) == "Ground truth: the object is not in the image."
     assert found.iou(found.selection) == 1.0
     assert all(each.ious == () for each in found.phrases)
@@ -226,7 +236,7 @@ class Saying:
     ],
 )
 def test_the_judge_is_asked_beside_the_selection_or_for_it(mini_lens, scene_image, replies, said):
-    subject = Subject(scene_image, "the star", "scene", rectangle(0, 0, 9, 9, (112, 112)))
+    subject = Subject(scene_image, "the fish", "scene", rectangle(0, 0, 9, 9, scene_image.size[::-1]))
     beside = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify it.", Saying(*replies))
     assert re.fullmatch(said, wording.judgement(beside)) and beside.selection.by == "similarity"
     grounder = AttentionGrounder(RegionSegmenter(), select="judge", judge=Saying(*replies))
@@ -236,11 +246,11 @@ def test_the_judge_is_asked_beside_the_selection_or_for_it(mini_lens, scene_imag
 
 
 def test_maps_are_the_looks_own(mini_lens, scene_image):
-    """What is shown is `Look.phrase_map`: a picture of 112 pixels needs no smaller one."""
-    subject = Subject(scene_image, "the star", "scene")
-    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the star.", max_new_tokens=6)
-    look: Look = mini_lens.look(scene_image, "Identify the star.", max_new_tokens=6)
-    assert found.answer == look.text and len(look.token_chars) <= 6
+    """What is shown is `Look.phrase_map`: a picture of 160 pixels needs no smaller one."""
+    subject = Subject(scene_image, "the fish", "scene")
+    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the fish.", max_new_tokens=6)
+    look: Look = mini_lens.look(scene_image, "Identify the fish.", max_new_tokens=6)
+    assert found.answer == look.text and len(look.token_chars) <= 6 and found.phrases
     for each in found.phrases:
         np.testing.assert_array_equal(each.map, look.phrase_map(each.phrase.chars))
 
@@ -250,8 +260,8 @@ def test_what_cannot_be_looked_at_widely_is_looked_at_plainly(mini_lens, scene_i
         raise ValueError("expected another kernel")
 
     monkeypatch.setattr(explanation, "look_widely", refuse)
-    subject = Subject(scene_image, "the star", "scene")
-    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the star.", max_new_tokens=6)
+    subject = Subject(scene_image, "the fish", "scene")
+    found = explain(mini_lens, AttentionGrounder(RegionSegmenter()), subject, "Identify the fish.", max_new_tokens=6)
     assert found.look.heads is None and not found.look.others and found.answer
     browsed = browsing.browsing(found)
     assert browsed["heads"] is None and [*browsed["reducers"]] == ["mean_centered"]
@@ -304,7 +314,7 @@ def picture(tmp_path):
         (["nowhere.png", "--expr", "it"], "expected an image file, but there is no nowhere.png"),
         ([__file__, "--expr", "it"], "expected an image that Pillow reads, such as PNG or JPEG, but"),
         (["PICTURE"], 'add --expr "the dog\'s face"'),
-        (["--scene", "121"], "expected --scene as a number in 1..120, but got 121"),
+        (["--scene", "241"], "expected --scene as a number in 1..240, but got 241"),
         (["PICTURE", "--expr", "it", "--select", "similarly"], "did you mean 'similarity'?"),
         (["PICTURE", "--expr", "it", "--select", "judge"], "expected a judge with select=judge"),
         (["PICTURE", "--expr", "it", "--judge", "me"], "expected --judge as self, openai:MODEL or local:CHECKPOINT"),

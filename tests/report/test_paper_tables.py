@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 from written_run import HOSTILE, write_run
 
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.cli import app as command
 from pixfound_tasks.report.paper_tables import paper_table
 from pixfound_tasks.runs.run import read_runs
@@ -39,7 +40,7 @@ def test_the_command_prints_the_numbers_of_the_report(tmp_path):
     printed = CliRunner().invoke(command.app, ["report", str(run), "--table", "latex"]).stdout
     lines = printed.splitlines()
     headings, row = cells(lines[2]), cells(lines[4])
-    assert row[:2] == ["maker/model (partial, 5 of 120)", "pixmini"]
+    assert row[:2] == [f"maker/model (partial, 5 of {get_benchmark('pixmini').document_count})", "pixmini"]
     for heading, field in FIELDS.items():
         assert row[headings.index(heading)] == f"{100 * values[field]:.1f}", heading
     ends = values["intervals"]["answering"]

@@ -4,11 +4,13 @@ import json
 
 from typer.testing import CliRunner
 
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.cli import app as command
 from pixfound_tasks.runs.check.verdicts import STATUSES
 
 DATE = "20260102_030405"
-COUNTS = {"original": 120, "effective": 120}
+DOCUMENTS = get_benchmark("pixmini").document_count
+COUNTS = {"original": DOCUMENTS, "effective": DOCUMENTS}
 
 
 def results(scores, limit=None, counts=None, offset=0, name="maker/model", **config):

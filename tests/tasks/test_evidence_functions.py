@@ -51,7 +51,7 @@ def test_a_model_that_looks_at_the_region_alone_always_flips_on_evidence_and_nev
     found = run(askings, looks_at_the_region)
     assert metrics(found) == (1.0, 1.0, 0.0)
     # It says A to every unpainted image.
-    assert aggregations.mean(found["accuracy"]) == sum(doc["answer"] == "a" for doc in askings[::3]) / 112
+    assert aggregations.mean(found["accuracy"]) == sum(doc["answer"] == "a" for doc in askings[::3]) / 225
 
 
 def test_a_model_that_ignores_the_image_never_flips(askings):
@@ -92,15 +92,15 @@ def test_without_a_whole_document_rates_are_nan():
 @pytest.mark.parametrize(
     ("answer", "chosen", "accuracy"),
     [
-        ("B", 1, 1.0),
-        ("B) Right, surely", 1, 0.0),  # the paper's rule wants the letter alone
-        ("Left or right? I cannot tell.", None, 0.0),
-        (to_text(Response("A")), 0, 0.0),
+        ("A", 0, 1.0),
+        ("A) Yes, surely", 0, 0.0),  # the paper's rule wants the letter alone
+        ("Yes or no? I cannot tell.", None, 0.0),
+        (to_text(Response("B")), 1, 0.0),
     ],
 )
 def test_answers_are_read_as_elsewhere(askings, answer, chosen, accuracy):
     plain, evidence = askings[:2]
-    assert (plain["options"], plain["answer"]) == (["Left", "Right"], "b")
+    assert (plain["options"], plain["answer"]) == (["Yes", "No"], "a")
     found = score_evidence(plain, [answer])
     assert found["score"] == found["flip_evidence"] == found["flip_control"] == ("1", "plain", chosen)
     assert found["accuracy"] == accuracy and found["pixfound"] is plain

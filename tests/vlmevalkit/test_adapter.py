@@ -9,6 +9,7 @@ from judges.chat_server import ChatServer, says
 from vlmevalkit.host_runs import SETTINGS, TASKS, assert_equal_to_lmms_eval, on_standin, write_config
 from vlmevalkit.odd_replies import GROUND, OPEN, VQA, odd_replies
 
+from pixfound_tasks.benchmarks.registry import get_benchmark
 from pixfound_tasks.runs.check.results import read_results
 from pixfound_tasks.runs.run import read_runs
 from pixfound_tasks.vlmevalkit.host import TESTED
@@ -50,7 +51,7 @@ def test_the_model_is_freed_and_lmms_eval_is_never_imported(whole_run):
 def test_a_run_is_read_as_one_of_lmms_eval(whole_run):
     (run,) = read_runs(whole_run[0])
     assert (run.model, run.benchmark, run.tasks) == ("reads", "pixmini", {"vqa", "open", "ground"})
-    assert len(run.records) == 120
+    assert len(run.records) == get_benchmark("pixmini").document_count
     assert run.settings["model"] == "vlmevalkit" and run.settings["limit"] is None
     assert run.settings["versions"]["VLMEvalKit"] == "ms-vlmeval 0.0.20"
     assert "class=Reader" in run.settings["model_args"]

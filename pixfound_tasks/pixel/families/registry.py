@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from pixfound_tasks.choices import check_choice
+from pixfound_tasks.mini import NAMES, weights_folder
 from pixfound_tasks.pixel.checkpoint import Checkpoint, open_checkpoint
 from pixfound_tasks.registry import Registry
 
@@ -127,7 +128,7 @@ def load_pixel_model(pretrained: str, family: str | None = None, options: Option
         adapted = _loader(family, options)(pretrained, options)
         adapted.family = family
         return adapted
-    checkpoint = open_checkpoint(pretrained)
+    checkpoint = open_checkpoint(str(weights_folder(pretrained)) if pretrained in NAMES else pretrained)
     load = _loader(find_family(checkpoint, family), options)
     with torch.inference_mode(False):
         model = load(checkpoint, options)

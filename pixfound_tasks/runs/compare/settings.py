@@ -56,12 +56,17 @@ def differing_settings(first: Run, second: Run, both: Both) -> list[Setting]:
 
 
 def warn(settings: Iterable[Setting], both: Both) -> list[str]:
-    """Returns warnings about differences between the runs other than the model."""
+    """Returns warnings about differences between the runs other than the model.
+
+    If the grounding differs, what only one kind of grounding has is not worth a warning.
+    """
+    settings = list(settings)
+    is_other_grounding = any(each.name == "grounding" for each in settings)
     warnings = [
         f"the {_WHAT_MATTERS[each.name]} differs: {each.name} is {each.first or 'not recorded'} in the first run and "
         f"{each.second or 'not recorded'} in the second"
         for each in settings
-        if each.matters
+        if each.matters and ((each.first and each.second) or not is_other_grounding)
     ]
     return [*warnings, *_about_prompts(both), *_about_contents(both)]
 
