@@ -3,7 +3,8 @@
 A LLaVA model with random weights, a decoder of 24 layers and a vision tower that has about a fifteenth of its
 parameters (in LLaVA-1.5 it has a twentieth) is shown an image of a new size. The program prints the time of the
 measurement, and of the cheap check of a registered rule, as multiples of one prefill of the same prompt: medians of
-rounds. Kept geometries take no measurement.
+rounds. Kept geometries take no measurement. `--vision convolutions` is a FastVLM, whose tower is of convolutions, and
+`--vision resampler` an Idefics2, whose map goes through its resampler: no rule for them is registered.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from PIL import Image
 sys.path[0] = str(Path(__file__).parent.parent / "tests")  # this folder has an attention.py
 
 from attention.toys import IDS, make_tokenizer, text_config, vision_config  # noqa: E402
+from attention.zoo.zoo_parts import Parts  # noqa: E402
+from attention.zoo.zoo_resamplers import idefics2  # noqa: E402
+from attention.zoo.zoo_squares import fast_vlm  # noqa: E402
 
 from pixfound_tasks import Lens  # noqa: E402
 from pixfound_tasks.attention.measured.measure import prove_geometries  # noqa: E402
@@ -34,12 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--vision", default="patches", choices=["patches", *UNREGISTERED])
     options = parser.parse_args()
-    lens = make_lens(options.hidden)
+    lens = UNREGISTERED.get(options.vision, make_lens)(options.hidden)
     counts = [sum(p.numel() for p in part.parameters()) / 1e6 for part in (lens.model.get_decoder(), lens.model)]
     print(f"decoder of 24 layers, {counts[0]:.0f} M parameters; the whole model {counts[1]:.0f} M")
     rounds = [once(lens, (480 + 8 * index, 640)) for index in range(options.rounds)]
-    for name in ("measured", "checked"):
+    for name in [name for name in ("measured", "checked") if name in rounds[0]]:
         ratio = statistics.median(found[name] / found["prefill"] for found in rounds)
         print(f"{name:9} {statistics.median(found[name] for found in rounds):6.2f} s, {ratio:.2f} prefills")
 
@@ -55,6 +60,8 @@ def once(lens: Lens, size: tuple[int, int]) -> dict[str, float]:
     start = time.perf_counter()
     lens.measure_geometry([size])
     found["measured"] = time.perf_counter() - start
+    if lens.model.config.model_type != "llava":
+        return found
     rule = lens.registered_geometry([size])
     start = time.perf_counter()
     verdict = prove_geometries(VisionPart(lens.model), lens.inputs_of_images, rule, lens.image_ids, pictures=1)
@@ -83,6 +90,40 @@ def make_lens(hidden: int) -> Lens:
     )
     torch.manual_seed(0)
     return Lens(hf.LlavaForConditionalGeneration(config).eval(), processor)
+
+
+def make_convolved(hidden: int) -> Lens:
+    parts = fast_vlm()
+    widths = [
+        hidden * 3 // 28 // 8 * 8 * 2**level for level in range(5)
+    ]  # as FastVLM-0.5B
+    tower = parts.config.vision_config
+    tower.model_args = dict(inference_mode=True, layers=[2, 12, 24, 4, 2], embed_dims=widths)
+    tower.hidden_size = 2 * widths[-1]
+    return _with_decoder(parts, hidden)
+
+
+def make_resampled(hidden: int) -> Lens:
+    parts = idefics2()
+    vision, resampler = parts.config.vision_config, parts.config.perceiver_config
+    vision.image_size, vision.hidden_size, vision.intermediate_size = SIDE, 3 * hidden // 8, 3 * hidden // 2
+    vision.num_hidden_layers = 12
+    resampler.resampler_n_latents, resampler.resampler_depth, resampler.hidden_size = 64, 3, hidden
+    parts.processor.image_seq_len = 64
+    parts.processor.image_processor.size = {"shortest_edge": SIDE, "longest_edge": SIDE}
+    return _with_decoder(parts, hidden)
+
+
+def _with_decoder(parts: Parts, hidden: int) -> Lens:
+    text = parts.config.text_config
+    text.hidden_size, text.intermediate_size, text.num_hidden_layers = hidden, 11 * hidden // 4, 24
+    text.layer_types, text.num_attention_heads, text.num_key_value_heads = ["full_attention"] * 24, 8, 8
+    text.head_dim = hidden // 8
+    torch.manual_seed(0)
+    return Lens(parts.model_class(parts.config).eval(), parts.processor)
+
+
+UNREGISTERED = {"convolutions": make_convolved, "resampler": make_resampled}
 
 
 if __name__ == "__main__":
