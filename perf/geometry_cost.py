@@ -3,8 +3,9 @@
 A LLaVA model with random weights, a decoder of 24 layers and a vision tower that has about a fifteenth of its
 parameters (in LLaVA-1.5 it has a twentieth) is shown an image of a new size. The program prints the time of the
 measurement, and of the cheap check of a registered rule, as multiples of one prefill of the same prompt: medians of
-rounds. Kept geometries take no measurement. `--vision convolutions` is a FastVLM, whose tower is of convolutions, and
-`--vision resampler` an Idefics2, whose map goes through its resampler: no rule for them is registered.
+rounds. Kept geometries take no measurement. `--vision convolutions` is a FastVLM, whose tower is of convolutions (one
+block per stage, because deeper towers of random weights lose the picture), and `--vision resampler` an Idefics2, whose
+map goes through its resampler. No rule is registered for these two.
 """
 
 from __future__ import annotations
@@ -94,12 +95,12 @@ def make_lens(hidden: int) -> Lens:
 
 def make_convolved(hidden: int) -> Lens:
     parts = fast_vlm()
-    widths = [
-        hidden * 3 // 28 // 8 * 8 * 2**level for level in range(5)
-    ]  # as FastVLM-0.5B
+    first = hidden * 3 // 28 // 8 * 8  # beside the decoder as wide as in FastVLM-0.5B
     tower = parts.config.vision_config
-    tower.model_args = dict(inference_mode=True, layers=[2, 12, 24, 4, 2], embed_dims=widths)
-    tower.hidden_size = 2 * widths[-1]
+    tower.model_args = dict(
+        inference_mode=True, layers=[1, 1, 1, 1, 1], embed_dims=[first * 2**stage for stage in range(5)]
+    )
+    tower.hidden_size = 32 * first
     return _with_decoder(parts, hidden)
 
 
