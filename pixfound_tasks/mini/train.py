@@ -1,6 +1,6 @@
 """Train the embedded models: `python -m pixfound_tasks.mini.train --out FOLDER`.
 
-Both models come from one base. On two idle cores it takes about an hour for `pixfound/mini` and an hour and a quarter
+Both models come from one base. On two cores it takes about 85 minutes for `pixfound/mini` and an hour and a half
 for `pixfound/mini-seg`, the base included in both. What was interrupted goes on where it was if it is started again.
 
 1. `see` and `see more`: the vision tower learns what is in each patch. Without them, nothing else is learned in

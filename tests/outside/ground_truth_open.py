@@ -21,14 +21,14 @@ def builder(local_only: bool = False) -> BenchmarkBuilder:
 
 
 def document(number: int) -> Document:
-    """A square of one color on the left or on the right; the last image has none."""
+    """A cup of one color, seen from above, on the left or on the right; the last image has none."""
     color, is_left = list(COLORS)[number % len(COLORS)], number % 2 == 0
-    left = 10 if is_left else 70
-    mask = np.zeros((112, 112), bool)
-    if number < COUNT - 1:
-        mask[40:70, left : left + 30] = True
+    rows, columns = np.ogrid[:112, :112]
+    distance = np.hypot(rows - 56, columns - (28 if is_left else 84))
+    mask = (distance < 18) & (number < COUNT - 1)
     pixels = np.full((112, 112, 3), 235, np.uint8)
     pixels[mask] = COLORS[color]
+    pixels[mask & (distance < 13)] = (92, 58, 34)  # coffee
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return Document(
@@ -36,7 +36,7 @@ def document(number: int) -> Document:
         id=str(number),
         file=f"{number}.png",
         pair=None,
-        question="On which side is the square?",
+        question="On which side is the cup?",
         options=["left", "right"],
         options_text="(a) left (b) right",
         prompt=None,
@@ -44,7 +44,7 @@ def document(number: int) -> Document:
         pattern="",
         task="",
         source="",
-        expression=f"the {color} square",
+        expression=f"the {color} cup",
         mask=encode(mask),
         width=112,
         height=112,
