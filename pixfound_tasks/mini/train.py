@@ -1,7 +1,7 @@
 """Train the embedded models: `python -m pixfound_tasks.mini.train --out FOLDER`.
 
-Both models come from one base. On two cores, 84 minutes went by for `pixfound/mini` and 99
-for `pixfound/mini-seg`, trained side by side, the base included in both. What was interrupted goes on where it was if it is started again.
+Both models come from one base. Trained side by side on two cores, `pixfound/mini` took 84 minutes and
+`pixfound/mini-seg` 99, the base included in both. What was interrupted goes on where it was if it is started again.
 
 1. `see` and `see more`: the vision tower learns what is in each patch. Without them, nothing else is learned in
    reasonable time.
