@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from io import BytesIO
 
 import numpy as np
-from PIL import Image
 
 from pixfound_tasks.benchmarks import pixmini_first
 from pixfound_tasks.benchmarks.build import BenchmarkBuilder, from_documents
 from pixfound_tasks.benchmarks.documents import Document
+from pixfound_tasks.benchmarks.drawn_document import drawn_document
 from pixfound_tasks.benchmarks.records.pixmini import VERSION, version
-from pixfound_tasks.masks import encode
 from pixfound_tasks.mini.pairs import Pair, sample_pair
 from pixfound_tasks.mini.scenes import draw
 
@@ -69,31 +67,7 @@ def _pair(index: int) -> Pair:
 def _document(pair: Pair, index: int, half: int) -> Document:
     scene, question = pair.scenes[half], pair.questions[half]
     drawing = draw(scene)
-    number = 2 * index + half + 1
-    return Document(
-        benchmark="pixmini",
-        id=str(number),
-        file=f"{number}.png",
-        pair=index,
-        question=question.text,
-        options=list(question.options),
-        options_text=question.options_text,
-        prompt=None,
-        answer=question.letter.lower(),
-        pattern=PATTERNS[pair.topic],
-        task="",
-        source="",
-        expression=pair.expression,
-        mask=encode(drawing.mask(scene, question.reference.things, question.reference.part)),
-        width=scene.width,
-        height=scene.height,
-        origin=f"drawn, version {VERSION}",
-        image={"bytes": _png(drawing.image), "path": None},
+    mask = drawing.mask(scene, question.reference.things, question.reference.part)
+    return drawn_document(
+        index, half, question, PATTERNS[pair.topic], pair.expression, drawing.image, mask, version=VERSION
     )
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encode a uint8 (height, width, 3) RGB image as PNG, without loss."""
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()

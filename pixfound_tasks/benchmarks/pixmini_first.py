@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from io import BytesIO
 
 import numpy as np
-from PIL import Image
 
 from pixfound_tasks.benchmarks.documents import Document
-from pixfound_tasks.masks import encode
+from pixfound_tasks.benchmarks.drawn_document import drawn_document
 from pixfound_tasks.mini.first.pairs import Pair, sample_pair
 from pixfound_tasks.mini.first.questions import ASKERS
-from pixfound_tasks.mini.first.scenes import SIZE, draw
+from pixfound_tasks.mini.first.scenes import draw
 
 PAIR_COUNT = 60
 FIRST_SEED = 600_000_000  # far from the seed that the embedded model is trained with
@@ -48,32 +46,8 @@ def _pair(index: int) -> Pair:
 
 
 def _document(pair: Pair, index: int, half: int) -> Document:
-    question, drawing = pair.questions[half], draw(pair.scenes[half])
-    number = 2 * index + half + 1
-    return Document(
-        benchmark="pixmini",
-        id=str(number),
-        file=f"{number}.png",
-        pair=index,
-        question=question.text,
-        options=list(question.options),
-        options_text=question.options_text,
-        prompt=None,
-        answer=question.letter.lower(),
-        pattern=PATTERNS[pair.kind],
-        task="",
-        source="",
-        expression=pair.expression,
-        mask=encode(np.any(drawing.masks[list(pair.targets[half])], axis=0)),
-        width=SIZE,
-        height=SIZE,
-        origin="drawn, version 1",
-        image={"bytes": _png(drawing.image), "path": None},
+    drawing = draw(pair.scenes[half])
+    mask = np.any(drawing.masks[list(pair.targets[half])], axis=0)
+    return drawn_document(
+        index, half, pair.questions[half], PATTERNS[pair.kind], pair.expression, drawing.image, mask, version="1"
     )
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Encode a uint8 (height, width, 3) RGB image as PNG, without loss."""
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()

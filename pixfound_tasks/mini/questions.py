@@ -169,23 +169,27 @@ def _ask_facing(scene: Scene, index: int, _: Any) -> Question | None:
 
 
 def _ask_state(scene: Scene, index: int, _: Any) -> Question | None:
-    thing = scene.things[index]
-    if thing.kind not in STATES or not scene.is_clear(index):
-        return None
-    what, reference = thing.name, to_thing(thing, index)
-    if thing.kind == "house":
-        what, reference = f"door of the {thing.name}", to_part(thing, index, "door")
-    return _two_values(STATES[thing.kind], thing.state, what, reference)
+    return _ask_value(scene, index, STATES, "state", of_house="door")
 
 
 def _ask_form(scene: Scene, index: int, _: Any) -> Question | None:
+    return _ask_value(scene, index, FORMS, "form", of_house="roof")
+
+
+def _ask_value(
+    scene: Scene, index: int, names: dict[str, tuple[str, str]], field: str, of_house: str
+) -> Question | None:
+    """Return the question which of two values a field has. Of a house, it is about the part `of_house`."""
     thing = scene.things[index]
-    if thing.kind not in FORMS or not scene.is_clear(index):
+    if thing.kind not in names or not scene.is_clear(index):
         return None
     what, reference = thing.name, to_thing(thing, index)
     if thing.kind == "house":
-        what, reference = f"roof of the {thing.name}", to_part(thing, index, "roof")
-    return _two_values(FORMS[thing.kind], thing.form, what, reference)
+        what, reference = f"{of_house} of the {thing.name}", to_part(thing, index, of_house)
+    values, value = names[thing.kind], getattr(thing, field)
+    first, second = sorted(values, key=_ORDER.index)
+    text = f"Is the {what} {first} or {second}?"
+    return _question(text, values[value], values[not value], f"The {what} is {values[value]}.", reference)
 
 
 def _ask_view(scene: Scene, index: int, _: Any) -> Question | None:
@@ -196,12 +200,6 @@ def _ask_view(scene: Scene, index: int, _: Any) -> Question | None:
     right, wrong = values[thing.view], values[not thing.view]
     text = f"Is the {thing.name} seen {values[0]} or {values[1]}?"
     return _question(text, right, wrong, f"The {thing.name} is seen {right}.", to_thing(thing, index))
-
-
-def _two_values(values: tuple[str, str], value: bool, what: str, reference: Reference) -> Question:
-    first, second = sorted(values, key=_ORDER.index)
-    text = f"Is the {what} {first} or {second}?"
-    return _question(text, values[value], values[not value], f"The {what} is {values[value]}.", reference)
 
 
 def _ask_letter(scene: Scene, index: int, wrong: str) -> Question | None:
