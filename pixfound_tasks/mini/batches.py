@@ -20,7 +20,7 @@ _CLIP_STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
 
 class Seeded(Dataset):
-    """Batches by step. With `workers` of 1, another process draws them, which changes none of them."""
+    """Batches by step. If there are `workers`, these processes draw them, which changes none of them."""
 
     def __init__(
         self, draw: Callable[[np.random.RandomState], Any], seed: tuple[int, int], steps: range, workers: int
