@@ -1,13 +1,15 @@
 """Proves boxes of tokens that also see what lies beside them, as behind convolutions, by where their answers lie.
 
-Each of such tokens sees many boxes, so that the token that answers most to a changed region may be one beside it. But
-the middle of all answers follows the region. It is pulled to the middle of the picture by tokens that see all of it, by
-what lies beyond its edges, and by noise: in boxes, along each axis,
+Each of such tokens sees many boxes, so that the token that answers most to a change may be one beside it. But the
+middle of all answers follows the change. Stripes across the picture are changed, one at a time: all tokens along a
+stripe answer, so that few stripes tell as much as many small regions. Along the axis that a stripe moves on, in boxes,
 
-    answer - middle = slope * (region - middle + shift)
+    answer - middle = slope * (stripe - middle + shift)
 
-A line through the answers to many regions gives `slope` and `shift`. Boxes that are flipped, transposed, moved or of
-another scale have other values.
+A line through the answers gives `slope` and `shift`. Boxes that are flipped, transposed, moved or of another scale have
+other values. What a token answers to every stripe, as one that sees all of the picture does, says nothing of its place
+and pulls to the middle: `pull` is the slope with it. The other values are without it, and with tokens that count
+alike, however strongly they answer.
 """
 
 from __future__ import annotations
@@ -24,43 +26,46 @@ from pixfound_tasks.attention.measured.regions import Embed, Verdict
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int
 
-REGIONS = 32  # that are changed, one after another
+STRIPES = 3  # along each axis
 _FEWEST = 4  # tokens of a view that can be proved
 _ALIKE = 0.4  # in the logarithm of the area: boxes of one view
-_FOLLOWING = 0.9  # correlation of answers with regions
-# How far answers move as regions move by a box. Of few boxes, those at the edges are many, which pulls more.
-_SLOPES, _SLOPES_OF_FEW, _FEW = (0.7, 1.25), (0.5, 1.1), 4
+_FOLLOWING = 0.9  # correlation of answers with stripes
+_PULL, _PULL_OF_FEW, _FEW = 0.67, 0.5, 4  # the least; the edges of few boxes pull more
+_SLOPE = 1.35  # the most
 _SHIFT = 0.3  # boxes that all answers may lie off
 _ELSEWHERE = 0.1  # of the answers may come from other images
-_LEAST, _ANSWERED = 1e-3, 0.75  # of the strongest answer: what counts as one, and what part of regions must have one
+_LEAST = 1e-3  # of the strongest answer: what counts as one
+_EVEN = 0.1  # of the mean answer of tokens: weaker ones count less
 
 
 class Line(NamedTuple):
-    """How answers follow regions along one axis, in boxes.
+    """How answers follow stripes along one axis, in boxes.
 
     Attributes:
         slope: see the module.
         shift: see the module.
-        correlation: of the places of answers with those of regions.
+        correlation: of the places of answers with those of stripes.
         boxes: how many lie side by side.
+        pull: see the module.
     """
 
     slope: float
     shift: float
     correlation: float
     boxes: int
+    pull: float
 
     @property
     def fault(self) -> str:
         """What is wrong with it, or ""."""
-        low, high = _SLOPES if self.boxes >= _FEW else _SLOPES_OF_FEW
-        if self.correlation < _FOLLOWING or not low <= self.slope <= high:
+        least = _PULL if self.boxes >= _FEW else _PULL_OF_FEW
+        if self.correlation < _FOLLOWING or self.pull < least or self.slope > _SLOPE:
             return (
-                f"answers move by {self.slope:.2f} boxes for each box that regions move by, with a correlation of "
-                f"{self.correlation:.2f}"
+                f"answers move by {self.pull:.2f} boxes for each box that stripes move by ({self.slope:.2f} without "
+                f"what all stripes have in common), with a correlation of {self.correlation:.2f}"
             )
         if abs(self.shift) > _SHIFT:
-            return f"answers lie {abs(self.shift):.2f} boxes {'after' if self.shift > 0 else 'before'} the regions"
+            return f"answers lie {abs(self.shift):.2f} boxes {'after' if self.shift > 0 else 'before'} the stripes"
         return ""
 
 
@@ -70,7 +75,7 @@ def prove_spread(
     before: Float64[np.ndarray, "tokens width"],
     geometries: Sequence[TokenGeometry],
 ) -> Verdict:
-    """Change regions in boxes of each image, one at a time, and compare where the answers lie.
+    """Change stripes of each image, one at a time, and compare where the answers lie.
 
     Args:
         embed: see `Embed`. Patches must not mix by attention, see `VisionPart.embed`.
@@ -78,58 +83,95 @@ def prove_spread(
         before: what `embed` gives for them.
         geometries: the boxes to prove.
     """
-    generator = np.random.RandomState(0)
     ends = np.cumsum([0, *(len(geometry.boxes) for geometry in geometries)])
     tried = 0
     for index, geometry in enumerate(geometries):
         views = _views(geometry)
         if not views or len(views[0]) < _FEWEST:
             return Verdict(tried, (f"image {index + 1} has fewer than {_FEWEST} tokens in a view",))
-        regions = _regions(geometry, views[0], generator)
-        answers = []
-        for x0, y0, x1, y1 in regions:
-            changed = [np.array(picture) for picture in pictures]
-            changed[index][y0:y1, x0:x1] += np.uint8(128)  # wraps round
-            answers.append(((embed([Image.fromarray(each) for each in changed]) - before) ** 2).sum(axis=1))
-        energy, tried = np.array(answers), tried + len(regions)
-        own = energy[:, ends[index] : ends[index + 1]]
-        if not own.sum() > (1 - _ELSEWHERE) * energy.sum():
-            return Verdict(tried, (f"tokens of other images answer to regions of image {index + 1}",))
-        is_answered = own.sum(axis=1) > _LEAST * own.sum(axis=1).max()
-        if is_answered.mean() < _ANSWERED:
-            return Verdict(tried, (f"{(~is_answered).mean():.0%} of the regions have no answer",))
-        for view in views:
-            for axis, line in fit(geometry.boxes[view], own[is_answered][:, view], regions[is_answered]).items():
-                if line.fault:
-                    return Verdict(tried, (f"along {axis}, {line.fault}",))
+        for axis, name in enumerate("xy"):
+            if all(_across(geometry.boxes[view], axis) < 2 for view in views):
+                continue
+            stripes = _stripes(geometry.boxes[views[0]], axis, geometry.size[1 - axis])
+            energy, tried = _energy(embed, pictures, before, index, axis, stripes), tried + len(stripes)
+            own = energy[:, ends[index] : ends[index + 1]]
+            if not own.sum() > (1 - _ELSEWHERE) * energy.sum():
+                return Verdict(tried, (f"tokens of other images answer to changes of image {index + 1}",))
+            if (own.sum(axis=1) <= _LEAST * own.sum(axis=1).max()).any():
+                return Verdict(tried, (f"some stripes along {name} have no answer",))
+            for view in views:
+                line = fit(geometry.boxes[view], own[:, view], stripes, axis)
+                if line is not None and line.fault:
+                    return Verdict(tried, (f"along {name}, {line.fault}",))
     return Verdict(tried, ())
+
+
+def _energy(
+    embed: Embed,
+    pictures: Sequence[Image.Image],
+    before: Float64[np.ndarray, "tokens width"],
+    index: int,
+    axis: int,
+    stripes: Int[np.ndarray, "stripes 2"],
+) -> Float64[np.ndarray, "stripes tokens"]:
+    """Return how strongly each token answers to each stripe of one picture."""
+    answers = []
+    for start, stop in stripes:
+        changed = [np.array(picture) for picture in pictures]
+        part = (slice(None), slice(start, stop)) if axis == 0 else (slice(start, stop), slice(None))
+        changed[index][part] += np.uint8(128)  # wraps round
+        answers.append(((embed([Image.fromarray(each) for each in changed]) - before) ** 2).sum(axis=1))
+    return np.array(answers)
 
 
 def fit(
     boxes: Float64[np.ndarray, "tokens 4"],
-    energy: Float64[np.ndarray, "regions tokens"],
-    regions: Int[np.ndarray, "regions 4"],
-) -> dict[str, Line]:
-    """Return how answers follow regions along x and y. An axis along which all boxes lie in one place has no line.
+    energy: Float64[np.ndarray, "stripes tokens"],
+    stripes: Int[np.ndarray, "stripes 2"],
+    axis: int,
+) -> Line | None:
+    """Return how answers follow stripes along x (axis 0) or y (1); None if all boxes lie in one place along it.
 
     Args:
         boxes: those of the tokens of one view.
-        energy: how strongly each token answers to each region.
-        regions: x0, y0, x1, y1 of each region.
+        energy: how strongly each token answers to each stripe.
+        stripes: the first pixel of each, and the first one after it.
+        axis: see above.
     """
-    found = {}
-    share = energy / np.maximum(energy.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    for axis, name in enumerate("xy"):
-        center, side = (boxes[:, axis] + boxes[:, axis + 2]) / 2, float((boxes[:, axis + 2] - boxes[:, axis]).mean())
-        across = 1 + round(float(np.ptp(center)) / side)
-        if across < 2:
-            continue
-        answer = (share @ center - center.mean()) / side
-        region = ((regions[:, axis] + regions[:, axis + 2]) / 2 - center.mean()) / side
-        slope, offset = np.polyfit(region, answer, 1)
-        correlation = np.corrcoef(region, answer)[0, 1] if np.ptp(answer) > 0 else 0.0
-        found[name] = Line(float(slope), float(offset / slope), float(correlation), across)
-    return found
+    if (across := _across(boxes, axis)) < 2:
+        return None
+    center, side = (boxes[:, axis] + boxes[:, axis + 2]) / 2, _side(boxes, axis)
+    place = (stripes.mean(axis=1) - center.mean()) / side
+
+    def answers(strengths: Float64[np.ndarray, "stripes tokens"]) -> Float64[np.ndarray, " stripes"]:
+        total = strengths.sum(axis=1) + np.finfo(float).tiny
+        return (strengths @ (center - center.mean())) / total / side
+
+    own = energy - energy.min(axis=0)
+    total = own.sum(axis=0)
+    answer = answers(own / (total + _EVEN * total.mean() + np.finfo(float).tiny))
+    slope, offset = np.polyfit(place, answer, 1)
+    correlation = np.corrcoef(place, answer)[0, 1] if np.ptp(answer) > 0 else 0.0
+    pull = np.polyfit(place, answers(energy), 1)[0]
+    return Line(float(slope), float(offset / slope) if slope else 0.0, float(correlation), across, float(pull))
+
+
+def _side(boxes: Float64[np.ndarray, "tokens 4"], axis: int) -> float:
+    return float((boxes[:, axis + 2] - boxes[:, axis]).mean())
+
+
+def _across(boxes: Float64[np.ndarray, "tokens 4"], axis: int) -> int:
+    """Return how many boxes lie side by side."""
+    return 1 + round(float(np.ptp(boxes[:, axis] + boxes[:, axis + 2])) / 2 / _side(boxes, axis))
+
+
+def _stripes(boxes: Float64[np.ndarray, "tokens 4"], axis: int, length: int) -> Int[np.ndarray, "stripes 2"]:
+    """Return stripes as (start, stop) in whole pixels, half as wide as boxes, evenly over what the boxes cover."""
+    low, high = max(0.0, boxes[:, axis].min()), min(float(length), boxes[:, axis + 2].max())
+    width = max(1, round(_side(boxes, axis) / 2))
+    middles = low + (np.arange(STRIPES) + 0.5) / STRIPES * (high - low)
+    starts = np.round(middles - width / 2).astype(int).clip(0, max(0, length - width))
+    return np.stack([starts, starts + width], axis=1)
 
 
 def _views(geometry: TokenGeometry) -> list[Int[np.ndarray, " tokens"]]:
@@ -142,22 +184,3 @@ def _views(geometry: TokenGeometry) -> list[Int[np.ndarray, " tokens"]]:
         if len(part) >= max(_FEWEST, 0.15 * len(placed)):
             views.append(np.sort(part))
     return views
-
-
-def _regions(
-    geometry: TokenGeometry, view: Int[np.ndarray, " tokens"], generator: np.random.RandomState
-) -> Int[np.ndarray, "regions 4"]:
-    """Return regions (x0, y0, x1, y1) in whole pixels, half as wide and high as the boxes that hold their middles."""
-    height, width = geometry.size
-    boxes = geometry.boxes[view]
-    found = []
-    for number in generator.randint(len(boxes), size=20 * REGIONS):
-        middle = boxes[number, :2] + generator.rand(2) * (boxes[number, 2:] - boxes[number, :2])
-        half = (boxes[number, 2:] - boxes[number, :2]) / 4
-        low = np.round(middle - half).astype(int)
-        high = np.maximum(np.round(middle + half).astype(int), low + 1)
-        if (low >= 0).all() and (high <= [width, height]).all():
-            found.append(np.concatenate([low, high]))
-        if len(found) == REGIONS:
-            break
-    return np.array(found).reshape(-1, 4)
