@@ -15,6 +15,7 @@ from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.attention.measured.cache import GeometryCache, Kept
 from pixfound_tasks.attention.measured.comparison import Deviation, deviation
 from pixfound_tasks.attention.measured.errors import NoPlace, NotMeasurable
+from pixfound_tasks.attention.measured.layouts import Layouts
 from pixfound_tasks.attention.measured.measure import Measurement, measure, measure_ids, prove_geometries
 from pixfound_tasks.attention.measured.query_reading import Reading
 from pixfound_tasks.attention.measured.query_shares import query_shares
@@ -101,6 +102,7 @@ class GeometrySource:
         self.mode, self.family = check_mode(mode), model.config.model_type
         self._checked: set[Any] = set()
         self._kept: GeometryCache | None = None
+        self._layouts = Layouts()
         self._measured_ids: tuple[int, ...] | None = None
 
     def image_ids(self) -> tuple[int, ...]:
@@ -154,9 +156,9 @@ class GeometrySource:
         return found
 
     def measure(self, sizes: Sequence[Size]) -> Measurement:
-        """Measure the geometry anew, without the cache. Raises ValueError as `find` does."""
+        """Measure the geometry, without the cache of sizes. Raises ValueError as `find` does."""
         try:
-            return measure(self.model, self.process, sizes)
+            return measure(self.model, self.process, sizes, self._layouts)
         except NoPlace as error:
             raise ValueError(
                 f"expected image tokens of {self._name} that stand for places in the image, so that there is a map to "
@@ -210,7 +212,7 @@ class GeometrySource:
                 self._checked.add(key)
                 self._cache().write_proved(layout)
                 return
-            measurement = measure(self.model, self.process, sizes)
+            measurement = measure(self.model, self.process, sizes, self._layouts)
         except Exception as error:  # the check proves rules wrong, and nothing else: a model that runs must run
             logger.debug(f"the geometry rule of {self.family!r} could not be checked: {error}")
             self._checked.add(key)

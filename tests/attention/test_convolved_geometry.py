@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
-from pixfound_tasks.attention.measured.compose import CONVOLVED, compose
+from pixfound_tasks.attention.measured.compose import compose
 from pixfound_tasks.attention.measured.measure import prove_geometries
+from pixfound_tasks.attention.measured.sight import CONVOLVED
 from pixfound_tasks.attention.measured.spread_proof import STRIPES, prove_spread
 from pixfound_tasks.attention.measured.vision_cells import CellsAlone
 from pixfound_tasks.attention.measured.vision_part import VisionPart

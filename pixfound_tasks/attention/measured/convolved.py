@@ -20,76 +20,68 @@ from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.reach import Gradients, reach
 from pixfound_tasks.attention.measured.token_boxes import Tokens, exact_tokens, extents
 from pixfound_tasks.attention.measured.vision_cells import CellsAlone
-from pixfound_tasks.attention.measured.vision_part import VisionPart
 
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int
     from torch import Tensor
 
+    Numbers = dict[str, Int[np.ndarray, "*numbers"]]  # the token of each number, by pixel tensor
+
 _MOST_APART = 0.5  # sides of a box between the places that a token sees in two pixel tensors
 _SUMMARY = 0.5  # of the numbers that tokens see: a token that sees more summarizes the picture
 
 
-def convolved_tokens(
-    part: VisionPart,
-    inputs: Mapping[str, Any],
-    places: dict[str, Places],
-    positions: Int[Tensor, " tokens"],
-    sizes: Sequence[Size],
-) -> Tokens | None:
-    """Return the boxes of a prompt's image tokens behind convolutions.
+def convolved_numbers(
+    gradients: Gradients, cells: CellsAlone, positions: Int[Tensor, " tokens"], inputs: Mapping[str, Any]
+) -> tuple[Numbers, ...] | None:
+    """Return the token that each number reaches if convolutions are local, -1 for none, in one or two runs.
 
-    Returns None if nothing mixes cells, or if numbers reach several tokens with local convolutions, too.
+    Returns None if numbers reach several tokens even then.
 
     Args:
-        part: the vision part of a model.
-        inputs: the model's inputs for a prompt with images of these sizes.
-        places: where the numbers of each pixel tensor come from.
+        gradients: those of a pass with late cells.
+        cells: the mode of that pass.
         positions: the image tokens' positions in what enters the decoder.
+        inputs: the model's inputs.
+    """
+    late = _tokens_alone(gradients, positions)
+    if late is None or not cells.is_uneven:
+        return None if late is None else (late,)
+    with CellsAlone(late=False):
+        gradients = Gradients(gradients.part, inputs, list(late))
+    kept = np.unique(np.concatenate([token[token >= 0] for token in late.values()]))
+    early = reach(gradients, positions[torch.from_numpy(kept).long()], is_rough=True)  # tells how far all are off
+    if early is None or not early.is_exact:
+        return None
+    return late, {name: np.where(token >= 0, kept[token], -1) for name, token in early.token.items()}
+
+
+def convolved_tokens(runs: Sequence[Numbers], places: dict[str, Places], count: int, sizes: Sequence[Size]) -> Tokens:
+    """Return the boxes of `count` image tokens from `convolved_numbers`.
+
+    Args:
+        runs: the token that each number reaches.
+        places: where the numbers of each pixel tensor come from.
+        count: the number of image tokens.
         sizes: (height, width) of the images.
 
     Raises:
         NotMeasurable: if a token sees places far apart.
     """
-    runs, names = [], list(places)
-    for late in (True, False):
-        with CellsAlone(late) as cells:
-            gradients = Gradients(part, inputs, names)
-            if not cells.is_mixing:
-                return None
-            if len(known := _reaching(gradients, positions)) < len(names):
-                names = known
-                gradients = Gradients(part, inputs, names)
-        tokens = _tokens_alone(gradients, positions) if names else None
-        if tokens is None:
-            return None
-        runs.append(tokens)
-        if not cells.is_uneven:
-            break
-    found = [_of_tensor(places, [run[name] for run in runs], name, len(positions), sizes) for name in names]
+    found = [_of_tensor(places, [run[name] for run in runs if name in run], name, count, sizes) for name in runs[0]]
     return found[0] if len(found) == 1 else _agreed(found)
 
 
-def _reaching(gradients: Gradients, positions: Int[Tensor, " tokens"]) -> list[str]:
-    """Return the pixel tensors that reach the tokens other than by what is taken as constant."""
-    if not gradients.embedded.requires_grad:
-        return []
-    gradients.choose(positions)
-    strengths = gradients.of(torch.ones(len(positions)))
-    return [name for name, value in zip(gradients.names, strengths) if value is not None and value.any()]
-
-
-def _tokens_alone(
-    gradients: Gradients, positions: Int[Tensor, " tokens"]
-) -> dict[str, Int[np.ndarray, "*numbers"]] | None:
+def _tokens_alone(gradients: Gradients, positions: Int[Tensor, " tokens"]) -> Numbers | None:
     """Return the token that each number reaches, -1 for none. A first or last token may summarize the picture."""
     for kept, rest in ((slice(None), slice(0, 0)), (slice(1, None), slice(0, 1)), (slice(-1), slice(-1, None))):
-        found = reach(gradients, positions[kept]) if len(positions[kept]) else None
+        found = reach(gradients, positions[kept], skips_unseen=True) if len(positions[kept]) else None
         if found is None or not found.is_exact:
             continue
-        summary = reach(gradients, positions[rest]) if len(positions[rest]) else None
+        summary = reach(gradients, positions[rest], skips_unseen=True) if len(positions[rest]) else None
         if summary is not None and any(
-            summary.is_reaching[name].sum() < _SUMMARY * reaching.sum() for name, reaching in found.is_reaching.items()
+            name in summary.token and summary.is_reaching[name].sum() < _SUMMARY * reaching.sum()
+            for name, reaching in found.is_reaching.items()
         ):
             continue
         return {name: np.where(token >= 0, token + (kept.start or 0), -1) for name, token in found.token.items()}

@@ -12,13 +12,15 @@ import torch
 from PIL import Image
 
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
-from pixfound_tasks.attention.measured.compose import CONVOLVED, EXACT, INTERPOLATED, compose
+from pixfound_tasks.attention.measured.compose import compose
 from pixfound_tasks.attention.measured.coordinate_pictures import Places, locate, noise_pictures
 from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.image_tokens import image_ids, image_mask
+from pixfound_tasks.attention.measured.layouts import Layouts
 from pixfound_tasks.attention.measured.picture_scale import Process
 from pixfound_tasks.attention.measured.query_reading import Reading
 from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove
+from pixfound_tasks.attention.measured.sight import CONVOLVED, EXACT, INTERPOLATED
 from pixfound_tasks.attention.measured.spread_proof import prove_spread
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 
@@ -62,19 +64,20 @@ class Measurement:
     reading: Reading | None = None
 
 
-def measure(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
+def measure(model: Any, process: Process, sizes: Sequence[Size], layouts: Layouts | None = None) -> Measurement:
     """Measure the geometry of the image tokens of a prompt with images of these (height, width).
 
     Args:
         model: a transformers model with a language decoder.
         process: see `Process`. It must give the same prompt for any images of a size.
         sizes: (height, width) of the images, in order.
+        layouts: the layouts of the model's inputs that were measured before, and those that follow.
 
     Raises:
         NotMeasurable: if the geometry cannot be measured with certainty; the message says why.
     """
     with torch.inference_mode(False):
-        return _proved(model, process, sizes)
+        return _proved(model, process, sizes, layouts)
 
 
 def measure_ids(model: Any, process: Process, size: Size) -> tuple[int, ...]:
@@ -98,10 +101,10 @@ def measure_ids(model: Any, process: Process, size: Size) -> tuple[int, ...]:
     return found
 
 
-def _proved(model: Any, process: Process, sizes: Sequence[Size]) -> Measurement:
+def _proved(model: Any, process: Process, sizes: Sequence[Size], layouts: Layouts | None) -> Measurement:
     start, part, shown = time.perf_counter(), VisionPart(model), _Counted(process)
     larger = _enlarged(shown, sizes)
-    geometries, ids, how, proved, tokens = compose(part, shown, larger)
+    geometries, ids, how, proved, tokens = compose(part, shown, larger, layouts)
     if larger != list(sizes):
         scale = larger[0][0] / sizes[0][0]
         geometries = tuple(TokenGeometry(own.boxes / scale, size) for own, size in zip(geometries, sizes))

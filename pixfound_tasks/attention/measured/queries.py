@@ -18,11 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixfound_tasks.attention.geometry import Size
-from pixfound_tasks.attention.measured.coordinate_pictures import noise_pictures
 from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.image_tokens import changed_count, image_ids, prompt_image_mask
-from pixfound_tasks.attention.measured.picture_scale import Process
 from pixfound_tasks.attention.measured.query_calls import AttentionCalls, Seen
 from pixfound_tasks.attention.measured.query_reading import Reading, ReadingCall
 from pixfound_tasks.attention.measured.reach import Gradients, reach
@@ -54,15 +51,17 @@ class KeysPart(VisionPart):
             return torch.cat(rows)
 
 
-def find_reading(part: VisionPart, process: Process, sizes: Sequence[Size]) -> Reading | None:
-    """Return how the image tokens of a prompt with images of these (height, width) read patches.
+def find_reading(part: VisionPart, first: Mapping[str, Any], second: Mapping[str, Any]) -> Reading | None:
+    """Return how the image tokens of a prompt read patches; None if they are no queries.
 
-    Returns None if they are no queries.
+    Args:
+        part: the vision part of a model.
+        first: its inputs for a prompt.
+        second: those for the prompt with other pictures of the same sizes.
 
     Raises:
-        NotMeasurable: if they are, but what they read cannot be told.
+        NotMeasurable: if they are queries, but what they read cannot be told.
     """
-    first, second = (part.cast(process(noise_pictures(sizes, seed))) for seed in (0, 1))
     names = [name for name, value in first.items() if _is_picture(value, second.get(name))]
     before, after = (part.embed(inputs, mixing=True) for inputs in (first, second))
     ids: tuple[int, ...] = ()

@@ -39,11 +39,13 @@ class CellsAlone(TorchFunctionMode):
     Attributes:
         is_mixing: whether something would have looked at other cells.
         is_uneven: whether `late` makes a difference.
+        is_changing: whether something was computed otherwise than without the mode.
     """
 
     def __init__(self, late: bool = False) -> None:
         super().__init__()
-        self.late, self.is_mixing, self.is_uneven = late, False, False
+        self.late = late
+        self.is_mixing = self.is_uneven = self.is_changing = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -51,17 +53,20 @@ class CellsAlone(TorchFunctionMode):
             return self._convolved(func, *args, **kwargs)
         if func in _MAX_POOLS or func is functional.avg_pool2d:
             pooled = self._pooled(func, *args, **kwargs)
+            self.is_changing |= pooled is not None
             return func(*args, **kwargs) if pooled is None else pooled
         if func is functional.interpolate and args[0].ndim == 4 and args[0].requires_grad:
             found = func(args[0], *args[1:], **kwargs)
-            return found.detach() if found.shape[-1] > args[0].shape[-1] else found
+            is_larger = found.shape[-1] > args[0].shape[-1]
+            self.is_changing |= is_larger
+            return found.detach() if is_larger else found
         if func is functional.scaled_dot_product_attention and _is_summary(*args[:3]):
-            self.is_mixing = True
+            self.is_mixing = self.is_changing = True
             return func(*(part.detach() for part in args[:3]), *args[3:], **kwargs)
         if func is functional.group_norm and args[0].ndim == 4:
             return self._normalized(*args, **kwargs)
         if (func in _MEANS and _is_of_picture(args, kwargs)) or (func in ADAPTIVE_AVERAGES and _is_one(args, kwargs)):
-            self.is_mixing = True
+            self.is_mixing = self.is_changing = True
             return func(args[0].detach(), *args[1:], **kwargs)
         return func(*args, **kwargs)
 
@@ -72,6 +77,7 @@ class CellsAlone(TorchFunctionMode):
         # Of three axes, the first is time.
         kept = self._kept(tuple(weight.shape[-2:]), _pair(stride)[-2:], _pair(dilation)[-2:])
         if not kept.all():
+            self.is_changing = True
             # As many of its weights as have the strength of all.
             weight = weight * kept.to(weight) * math.sqrt(kept.numel() / int(kept.sum()))
         return func(value, weight, bias, stride, padding, dilation, groups)
@@ -92,7 +98,7 @@ class CellsAlone(TorchFunctionMode):
         self, value: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
         eps: float = 1e-5,
     ) -> Tensor:  # fmt: skip
-        self.is_mixing = True
+        self.is_mixing = self.is_changing = True
         parts = value.detach().unflatten(1, (num_groups, -1)).flatten(2)
         mean = parts.mean(2).repeat_interleave(value.shape[1] // num_groups, 1)[..., None, None]
         scale = (parts.var(2, unbiased=False) + eps).rsqrt().repeat_interleave(value.shape[1] // num_groups, 1)

@@ -1,0 +1,64 @@
+"""What image tokens see of a layout's pixel tensors is measured once, for images of all sizes with that layout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attention.families import build_family
+from attention.measuring import assert_alike, measured, process_of
+from attention.zoo.zoo_build import build
+
+from pixfound_tasks.attention.measured import layouts as layouts_module
+from pixfound_tasks.attention.measured.errors import NotMeasurable
+from pixfound_tasks.attention.measured.layouts import Layouts
+from pixfound_tasks.attention.measured.measure import measure
+
+SIZES = [(100, 70), (61, 150), (133, 201)]
+# Patches, convolutions, a Q-Former, and codes; all resize images to one size.
+FIXED = ("janus", "fast_vlm", "florence2", "instructblip", "chameleon")
+
+
+def measure_toy(name, sizes, layouts=None):
+    toy = build(name)
+    return measure(toy.model, lambda images: toy.inputs([list(images)], ["ab"]), sizes, layouts)
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_another_size_of_a_layout_takes_no_gradients_and_gives_the_same_boxes(name):
+    layouts = Layouts()
+    first = measure_toy(name, SIZES[:1], layouts)
+    for size in SIZES[1:]:
+        again, anew = measure_toy(name, [size], layouts), measure_toy(name, [size])
+        assert_alike(again.geometries, anew.geometries, pixels=1e-6)
+        assert (again.ids, again.how) == (anew.ids, anew.how)
+        assert again.cost.backwards == 0 and again.cost.forwards < first.cost.forwards
+
+
+def test_a_grid_that_depends_on_the_size_is_a_layout_of_its_own():
+    layouts, family = Layouts(), build_family("qwen2_5_vl")
+    for size in [(112, 168), (168, 112), (112, 168)]:
+        found = measure(family.model, lambda images: process_of(family, images), [size], layouts)
+        assert_alike(found.geometries, measured("qwen2_5_vl", [size]).geometries, pixels=1e-6)
+    assert found.cost.backwards == 0
+
+
+def test_what_a_changed_model_sees_is_proved_again():
+    layouts = Layouts()
+    measure_toy("janus", SIZES[:1], layouts)
+    for key, sight in layouts._kept.items():
+        (tokens,) = sight.runs
+        turned = {name: np.where(token >= 0, sight.count - 1 - token, -1) for name, token in tokens.items()}
+        layouts._kept[key] = sight._replace(runs=(turned,))
+    with pytest.raises(NotMeasurable, match="changed regions, but"):
+        measure_toy("janus", SIZES[1:2], layouts)
+
+
+def test_layouts_that_were_not_used_for_longest_are_forgotten(monkeypatch):
+    layouts = Layouts()
+    measure_toy("janus", SIZES[:1], layouts)
+    (kept,) = layouts._kept.values()
+    monkeypatch.setattr(layouts_module, "_MOST_NUMBERS", 2 * layouts_module._numbers(kept))
+    for index in range(4):
+        layouts.keep({"index": index}, (), kept)
+        assert layouts.find({"index": 0}, ()) is kept  # used again and again
+    assert [layouts.find({"index": index}, ()) is kept for index in range(4)] == [True, False, False, True]
