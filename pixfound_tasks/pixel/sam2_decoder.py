@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from pixfound_tasks.pixel.base import Drawing
+from pixfound_tasks.pixel.device_pixels import by_channel, device_pixels
 from pixfound_tasks.pixel.sam2_weights import SIDE
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Sam2Decoder:
         """Return one mask for each embedding; a pixel is in the mask if its logit is above 0."""
         sam = self.sam
         weight = sam.mask_decoder.iou_token.weight
-        pixels = torch.from_numpy(sam2_pixels(image, self.normalization))[None].to(weight.device, weight.dtype)
+        pixels = sam2_pixels(image, self.normalization, weight.device)[None].to(weight.dtype)
         *fine, coarse = sam.get_image_embeddings(pixels)
         padding = sam.prompt_encoder.not_a_point_embed.weight.expand(len(embeddings), _PADDING, -1)
         sparse = torch.cat([padding, embeddings.to(padding)[:, None]], dim=1)
@@ -83,9 +83,10 @@ class Sam2Decoder:
         )
 
 
-def sam2_pixels(image: Image.Image, normalization: Normalization) -> Float32[np.ndarray, "3 side side"]:
+def sam2_pixels(
+    image: Image.Image, normalization: Normalization, device: torch.device | str = "cpu"
+) -> Float32[Tensor, "3 side side"]:
     """Return the pixels that SAM 2 sees of an RGB image: stretched to a square, and normalized."""
-    squashed = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32)
-    mean, std = (np.array(values, np.float32) for values in (normalization.mean, normalization.std))
-    normalized = (squashed / np.float32(normalization.scale) - mean) / std
-    return np.ascontiguousarray(normalized.transpose(2, 0, 1))
+    pixels = device_pixels(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC), device)
+    mean, std = (by_channel(values, device) for values in (normalization.mean, normalization.std))
+    return (pixels / normalization.scale - mean) / std

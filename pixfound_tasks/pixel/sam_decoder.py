@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pixfound_tasks.pixel.base import Drawing
+from pixfound_tasks.pixel.device_pixels import by_channel, device_pixels
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32
@@ -36,7 +36,7 @@ class SamDecoder:
         weight = sam.mask_decoder.iou_token.weight
         side = sam.config.vision_config.image_size
         size = resized((image.height, image.width), side)
-        pixels = torch.from_numpy(sam_pixels(image, side))[None].to(weight.device, weight.dtype)
+        pixels = sam_pixels(image, side, weight.device)[None].to(weight.dtype)
         _, dense = sam.prompt_encoder(input_points=None, input_labels=None, input_boxes=None, input_masks=None)
         low, iou = sam.mask_decoder(
             image_embeddings=sam.get_image_embeddings(pixels),
@@ -60,11 +60,10 @@ def resized(size: tuple[int, int], side: int) -> tuple[int, int]:
     return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
 
 
-def sam_pixels(image: Image.Image, side: int) -> Float32[np.ndarray, "3 {side} {side}"]:
+def sam_pixels(image: Image.Image, side: int, device: torch.device | str = "cpu") -> Float32[Tensor, "3 {side} {side}"]:
     """Return the pixels that SAM sees of an RGB image: resized, normalized, and then padded with zeros."""
     height, width = resized((image.height, image.width), side)
-    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    normalized = (pixels - np.array(_MEAN, np.float32)) / np.array(_STD, np.float32)
-    padded = np.zeros((3, side, side), np.float32)
-    padded[:, :height, :width] = normalized.transpose(2, 0, 1)
+    pixels = device_pixels(image.resize((width, height), Image.Resampling.BILINEAR), device)
+    padded = torch.zeros(3, side, side, device=device)
+    padded[:, :height, :width] = (pixels - by_channel(_MEAN, device)) / by_channel(_STD, device)
     return padded
