@@ -47,7 +47,7 @@ def test_what_a_changed_model_sees_is_proved_again():
     measure_toy("janus", SIZES[:1], layouts)
     for key, sight in layouts._kept.items():
         (tokens,) = sight.runs
-        turned = {name: np.where(token >= 0, sight.count - 1 - token, -1) for name, token in tokens.items()}
+        turned = {name: np.where(token >= 0, sight.total - 1 - token, -1) for name, token in tokens.items()}
         layouts._kept[key] = sight._replace(runs=(turned,))
     with pytest.raises(NotMeasurable, match="changed regions, but"):
         measure_toy("janus", SIZES[1:2], layouts)

@@ -58,7 +58,7 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size], layouts: 
 def _geometries(sight: Sight, shown: Shown) -> tuple[TokenGeometry, ...]:
     boxes, owners = sight.placed(shown)
     # What image tokens read, or are codes of, has no ids.
-    alone = shown.alone(sight.ids if sight.tokens is None else (), sight.count)
-    counts = counts_per_image(sight.count, alone, owners.tolist())
+    alone = shown.alone(sight.ids if sight.tokens is None else (), sight.total)
+    counts = counts_per_image(sight.total, alone, owners.tolist())
     parts = np.split(boxes, np.cumsum(counts)[:-1])
     return tuple(TokenGeometry(own, (size[0], size[1])) for own, size in zip(parts, shown.sizes))

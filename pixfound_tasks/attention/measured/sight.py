@@ -77,7 +77,7 @@ class Sight(NamedTuple):
     Attributes:
         part: the part of the model whose outputs these are. They are image tokens, the patches that image tokens read,
             or the cells whose codes they are.
-        count: how many there are.
+        total: how many there are.
         ids: the ids of the image tokens.
         how: how they were found.
         runs: the one that each number reaches, -1 for none, by pixel tensor. With convolutions there may be two runs.
@@ -86,7 +86,7 @@ class Sight(NamedTuple):
     """
 
     part: VisionPart
-    count: int
+    total: int
     ids: tuple[int, ...]
     how: str
     runs: tuple[Numbers, ...] = ()
@@ -102,8 +102,8 @@ class Sight(NamedTuple):
         if self.boxes is not None:
             return self.boxes
         if self.how == CONVOLVED:
-            return convolved_tokens(self.runs, shown.places, self.count, shown.sizes)
-        return exact_tokens(shown.places, self.runs[0], self.count, shown.sizes)
+            return convolved_tokens(self.runs, shown.places, self.total, shown.sizes)
+        return exact_tokens(shown.places, self.runs[0], self.total, shown.sizes)
 
 
 def find_sight(part: VisionPart, shown: Shown) -> Sight:
