@@ -103,9 +103,11 @@ class TokenGeometry:
 
         Returns None if a layer has both finite values and others. Then the patches of the map are not rectangles.
         """
-        shown = tuple(layer for layer in self.layers if not np.isnan(values[layer.painted]).all())
-        if not all(np.isfinite(values[layer.painted]).all() for layer in shown):
-            return None
+        shown = self.layers
+        if not np.isfinite(values).all():
+            shown = tuple(layer for layer in self.layers if not np.isnan(values[layer.painted]).all())
+            if not all(np.isfinite(values[layer.painted]).all() for layer in shown):
+                return None
         key = (method, *(id(layer) for layer in shown))
         if key not in self._patches:
             self._patches[key] = cut(shown, self.size, method)

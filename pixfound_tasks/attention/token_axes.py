@@ -10,7 +10,7 @@ import numpy as np
 from pixfound_tasks.attention.token_grids import Method, pixel_places, sample
 
 if TYPE_CHECKING:
-    from jaxtyping import Float64, Int
+    from jaxtyping import Float32, Float64, Int
 
 _A = -0.75  # the free parameter of torch's bicubic kernel
 # The weights of the four tokens around a place, as polynomials of its distance from the second: 1, t, t^2, t^3.
@@ -22,6 +22,7 @@ _WEIGHTS = np.array(
         [0.0, 0.0, _A, -_A],
     ]
 )
+_SLOPE = np.float32(-_A / 3)  # of the first control point after a token
 
 
 class Axis:
@@ -60,23 +61,11 @@ class Axis:
 
     def weights(self, pixels: Int[np.ndarray, " pixels"]) -> Float64[np.ndarray, "pixels cells"]:
         """Return the weight of each token along the axis in each pixel's bicubic value."""
-        powers = self.rest[pixels, None] ** np.arange(4)
-        return self._of_all_cells(pixels, (powers @ _WEIGHTS.T)[:, None])[:, 0]
-
-    def all_controls(
-        self, first: Int[np.ndarray, " spans"], last: Int[np.ndarray, " spans"]
-    ) -> Float64[np.ndarray, "spans 4 cells"]:
-        """Return `controls` between two pixels of a piece, inclusive, as weights of all tokens along the axis."""
-        return self._of_all_cells(first, controls(self.rest[first], self.rest[last]))
-
-    def _of_all_cells(
-        self, pixels: Int[np.ndarray, " pixels"], weights: Float64[np.ndarray, "pixels points 4"]
-    ) -> Float64[np.ndarray, "pixels points cells"]:
-        """Spread weights of the four tokens around pixels. Beyond the grid, its outermost tokens are repeated."""
-        spread = np.zeros((*weights.shape[:2], self.cells))
+        weights = self.rest[pixels, None] ** np.arange(4) @ _WEIGHTS.T
+        spread = np.zeros((len(pixels), self.cells))
         each = np.arange(len(pixels))
-        for tap in range(4):
-            spread[each, :, (self.base[pixels] + tap - 1).clip(0, self.cells - 1)] += weights[:, :, tap]
+        for tap in range(4):  # beyond the grid, its outermost tokens are repeated
+            spread[each, (self.base[pixels] + tap - 1).clip(0, self.cells - 1)] += weights[:, tap]
         return spread
 
 
@@ -96,3 +85,29 @@ def controls(
     powers[:, 0, 2], powers[:, 1, 2], powers[:, 2, 2], powers[:, 3, 2] = ss, (ss + 2 * st) / 3, (tt + 2 * st) / 3, tt
     powers[:, 0, 3], powers[:, 1, 3], powers[:, 2, 3], powers[:, 3, 3] = ss * s, ss * t, tt * s, tt * t
     return powers @ _WEIGHTS.T
+
+
+def highest_controls(cells: Float32[np.ndarray, "rows+3 columns+3"]) -> Float32[np.ndarray, "rows columns"]:
+    """Return the highest control point of the bicubic polynomial of every 4 x 4 cells, see `controls` from 0 to 1.
+
+    Of four cells a, b, c and d in a row, the control points are b, b + (c - a) / 4, c - (d - b) / 4, and c. The two in
+    the middle are a cell plus or minus a slope, which neighboring polynomials share. So a few sums of whole arrays give
+    all of them. The arrays are flat, and what runs from the end of a row into the next is dropped in the end.
+    """
+    width = cells.shape[1]
+    highest = []
+    for along in _with_slope(cells.ravel(), width):
+        middle, above, below = _with_slope(along, 1)
+        highest.append(np.maximum(np.maximum(middle, above)[:-1], np.maximum(middle, below)[1:]))
+    middle, above, below = highest
+    found = np.empty((len(cells) - 3) * width, np.float32)
+    np.maximum(np.maximum(middle, above)[:-width], np.maximum(middle, below)[width:], out=found[:-3])
+    return found.reshape(-1, width)[:, :-3]
+
+
+def _with_slope(values: Float32[np.ndarray, " values"], step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all values but `step` on both sides, and these plus and minus the slope at each."""
+    middle = values[step:-step]
+    slope = values[2 * step :] - values[: -2 * step]
+    slope *= _SLOPE
+    return middle, middle + slope, middle - slope

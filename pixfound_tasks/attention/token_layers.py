@@ -22,7 +22,6 @@ from pixfound_tasks.attention.token_grids import Method, TokenGrid
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float64, Int
 
-_BAND = 128  # rows
 LEAST_VALUE, HIGHEST_VALUE = 1e-30, 1e30  # magnitudes in between have the whole precision of float32
 
 
@@ -52,14 +51,6 @@ class Layer(NamedTuple):
         return self.tokens if self.grid is None else self.tokens[self.grid.tokens]
 
 
-class Band(NamedTuple):
-    """The part of a matrix that some of its rows fill. Only the weights of nearby tokens are not 0."""
-
-    rows: slice
-    columns: slice
-    values: Float64[np.ndarray, "rows columns"]
-
-
 class BicubicLayer(NamedTuple):
     """The part of a map that one grid paints bicubically.
 
@@ -68,11 +59,6 @@ class BicubicLayer(NamedTuple):
         y, x: its axes.
         rows, columns: the patches that it covers.
         visible: which of these patches no later layer covers.
-        row_controls, column_controls: `Axis.all_controls` of these patches, in parts.
-        shown: the numbers of the visible patches, row by row.
-        sides: their pixels: top, bottom, left, right.
-        corners: where the control points of all patches, as one image, hold the pixels at the corners of the visible
-            ones. A pixel that is several corners of its patch is there once.
     """
 
     tokens: Int[np.ndarray, "rows columns"]
@@ -81,11 +67,6 @@ class BicubicLayer(NamedTuple):
     rows: slice
     columns: slice
     visible: Bool[np.ndarray, "patch_rows patch_columns"]
-    row_controls: tuple[Band, ...]
-    column_controls: tuple[Band, ...]
-    shown: Int[np.ndarray, " shown"]
-    sides: Int[np.ndarray, "4 shown"]
-    corners: Int[np.ndarray, " corners"]
 
 
 class Rectangle(NamedTuple):
@@ -223,32 +204,6 @@ def _patches_of(axis: Axis, edges: Int[np.ndarray, " edges"]) -> slice:
 def _bicubic(
     layer: Layer, owned: Bool[np.ndarray, "patch_rows patch_columns"], rows: np.ndarray, columns: np.ndarray
 ) -> BicubicLayer:
-    assert layer.grid is not None and layer.y is not None and layer.x is not None
+    assert layer.y is not None and layer.x is not None
     place = _patches_of(layer.y, rows), _patches_of(layer.x, columns)
-    firsts, ends = zip(*((edges[:-1][part], edges[1:][part]) for edges, part in zip((rows, columns), place)))
-    nets = [
-        _bands(axis.all_controls(first, end - 1).reshape(-1, axis.cells))
-        for axis, first, end in zip((layer.y, layer.x), firsts, ends)
-    ]
-    visible = owned[place]
-    row, column = np.nonzero(visible)
-    sides = np.array([firsts[0][row], ends[0][row], firsts[1][column], ends[1][column]])
-    across = 4 * visible.shape[1]
-    first = 4 * row * across + 4 * column
-    is_high, is_wide = sides[1] - sides[0] > 1, sides[3] - sides[2] > 1
-    corners = [first, first[is_wide] + 3, first[is_high] + 3 * across, first[is_high & is_wide] + 3 * across + 3]
-    tokens = layer.painted
-    shown = np.flatnonzero(visible)
-    return BicubicLayer(
-        tokens, layer.y, layer.x, place[0], place[1], visible, nets[0], nets[1], shown, sides, np.concatenate(corners)
-    )
-
-
-def _bands(matrix: Float64[np.ndarray, "rows columns"]) -> tuple[Band, ...]:
-    bands = []
-    for start in range(0, len(matrix), _BAND):
-        part = matrix[start : start + _BAND]
-        filled = np.flatnonzero(part.any(axis=0))
-        columns = slice(int(filled[0]), int(filled[-1]) + 1)
-        bands.append(Band(slice(start, start + len(part)), columns, np.ascontiguousarray(part[:, columns])))
-    return tuple(bands)
+    return BicubicLayer(layer.painted, layer.y, layer.x, *place, owned[place])

@@ -1,8 +1,8 @@
 """Find the highest pixels of a map from its token values, without painting it.
 
-The image is searched block by block. The control points of a block bound its pixels from above, and the best pixels so
-far bound the result from below. Blocks that may hold a better pixel are split. The pixels of small blocks are computed
-as painting computes them, so that the result is the same pixel, with ties and rounding.
+Control points bound the pixels of every patch from above, and the best pixels so far bound the result from below.
+Patches that may hold a better pixel are split in blocks, which have closer bounds, and these again. The pixels of small
+blocks are computed as painting computes them, so that the result is the same pixel, with ties and rounding.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pixfound_tasks.attention.geometry import PAINTED_FLAT, TokenGeometry, as_fractions, check_rank, peak
-from pixfound_tasks.attention.token_blocks import BlockPainter, Blocks, Bounds
+from pixfound_tasks.attention.token_blocks import OVERSHOOT, BlockPainter, Blocks, cuts
 from pixfound_tasks.attention.token_grids import Method
 from pixfound_tasks.attention.token_layers import HIGHEST_VALUE, LEAST_VALUE, Patches, Undecided
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Float32, Int
+    from jaxtyping import Float, Float32, Float64, Int
 
 _MOST_RANKS = 1024  # beyond, painting is faster
 _SMALL = 96  # pixels of a block that is computed, not split
-_FIRST = 16  # blocks that are looked into before the rest is dropped or looked into
+_FIRST = 4  # patches that are searched before all others: those around one token, if it is much higher than others
+_SOME, _MOST = 64, 1024  # blocks that are looked into before the rest is dropped or looked into
 _LEAST_COMPUTED, _COMPUTED = 8192, 1 / 8  # pixels that may be computed, and as a fraction of the image
 # A painted pixel differs from the polynomial of the tokens, because weights are float32 (by about 1e-6 each, relative
 # to the highest value), and so are the pixel's coordinates (by about 2e-7 of the grid). From cell to cell, a map rises
-# by at most 3.75 times half the range of the values.
+# by at most 3.75 times half the range of the values. The first bounds of patches are float32 too (by less than 1e-6).
 _WEIGHT_ERROR, _PLACE_ERROR = 1e-5, 2e-7 * 3.75 / 2
 
 
@@ -90,79 +91,91 @@ class _Search:
         Raises:
             Undecided: if only the painted map can tell.
         """
-        values = self.tokens[self.patches.tokens]
+        values = self.tokens.take(self.patches.tokens)
         low, high = float(values.min()), float(values.max())
         if low == high:
             return None
-        highest = max(-low, high)
+        highest, reach = max(-low, high), OVERSHOOT * (high - low)
         if not LEAST_VALUE < highest < HIGHEST_VALUE:
             raise Undecided
         cells = max((sum(layer.tokens.shape) for layer in self.patches.layers), default=0)
         self.error = _WEIGHT_ERROR * highest + _PLACE_ERROR * cells * (high - low)
-        painters = [BlockPainter(layer, self.tokens) for layer in self.patches.layers]
-        found = [painter.bounds() for painter in painters]
-        constant = self._constant_patches()
-        self._begin(constant, found)
-        if len(constant.upper):
-            self._add_constant(constant)
-        for painter, (blocks, *_) in zip(painters, found):
-            self._search(painter, blocks)
+        if high - low + 2 * reach <= 2 * (PAINTED_FLAT * highest + self.error):
+            raise Undecided
+        self._add_constant()
+        painters = [BlockPainter(cut, self.tokens) for cut in cuts(self.patches)]
+        for painter in sorted(painters, key=lambda painter: -painter.upper.max()):
+            self._search_patches(painter)
         if len(self.values) < self.rank:
             raise Undecided
+        self._check_not_flat(painters, highest + reach + self.error)
         place = self.places[np.lexsort((self.places, -self.values))[self.rank - 1]]
         row, column = divmod(int(place), self.width)
         return row, column
 
-    def _constant_patches(self) -> Blocks:
-        """Return the patches of one value, with that value as bound."""
-        patches = self.patches
-        row, column = np.nonzero(patches.constant >= 0)
-        values = self.tokens[patches.constant[row, column]].astype(np.float64)
-        rows, columns = patches.rows, patches.columns
-        return Blocks(np.array([rows[row], rows[row + 1], columns[column], columns[column + 1]]), values)
-
-    def _begin(self, constant: Blocks, bounds: Sequence[Bounds]) -> None:
-        """Set the floor from the pixels at the corners of all patches, and check that the map is not flat."""
-        found = np.concatenate([constant.upper, *(each.samples for each in bounds)])
-        largest = max([each.largest for each in bounds] + [float(np.abs(constant.upper).max(initial=0))])
-        spread = float(found.max() - found.min()) - 2 * self.error
-        if spread <= 2 * PAINTED_FLAT * largest:
-            raise Undecided
-        if len(found) >= self.rank:
-            self.floor = float(np.partition(found, -self.rank)[-self.rank]) - self.error
-        large = constant.upper[constant.areas >= self.rank]
-        self.floor = max(self.floor, float(large.max(initial=-math.inf)))
-
-    def _add_constant(self, blocks: Blocks) -> None:
+    def _add_constant(self) -> None:
         """Add patches of one value. Of each, only the first pixels can be the result, because equal ones are ranked."""
-        blocks = blocks.take(blocks.upper >= self.floor)
+        if not self.patches.is_constant.any():
+            return
+        row, column = np.nonzero(self.patches.is_constant)
+        values = self.tokens[self.patches.constant[row, column]].astype(np.float64)
+        rows, columns = self.patches.rows, self.patches.columns
+        blocks = Blocks(np.array([rows[row], rows[row + 1], columns[column], columns[column + 1]]), values)
+        self._raise_floor(values, blocks.areas)
+        blocks = blocks.take(values >= self.floor)
         rows, columns = blocks.pixels(self.rank)
         self._add(np.repeat(blocks.upper, blocks.areas.clip(max=self.rank)).astype(np.float32), rows, columns)
 
-    def _search(self, painter: BlockPainter, blocks: Blocks) -> None:
-        """Search blocks, those with the highest bounds first, until no other can hold the result."""
-        blocks = blocks.take(blocks.upper + self.error >= self.floor)
-        blocks = blocks.take(np.argsort(-blocks.upper))
-        start, count = 0, _FIRST
-        while start < len(blocks.upper) and blocks.upper[start] + self.error >= self.floor:
+    def _check_not_flat(self, painters: Sequence[BlockPainter], largest: float) -> None:
+        """Raise Undecided if the map may be flat, given what no pixel's magnitude is above."""
+        lowest = min((float(painter.upper.min()) + self.error for painter in painters), default=math.inf)
+        if self.patches.is_constant.any():
+            lowest = min(lowest, float(self.tokens[self.patches.constant[self.patches.is_constant]].min()))
+        highest, flat = float(self.values.max()), 1.01 * PAINTED_FLAT * largest
+        if highest - lowest <= flat:
+            lowest = min([lowest, *(float(painter.samples().min()) for painter in painters)])
+        if highest - lowest <= flat:
+            raise Undecided
+
+    def _search_patches(self, painter: BlockPainter) -> None:
+        """Search all patches of a rectangle: few first, for a high floor, then those of the others that reach it."""
+        upper = painter.upper
+        if upper.max() < self.floor - self.error:
+            return
+        first = np.argpartition(upper, -_FIRST)[-_FIRST:] if len(upper) > _FIRST else np.arange(len(upper))
+        self._search(painter, *painter.split_patches(first))
+        is_left = upper >= self.floor - self.error
+        is_left[first] = False
+        left = np.flatnonzero(is_left)
+        left, count = left[np.argsort(-upper[left])], _SOME
+        while len(left):
+            self._search(painter, *painter.split_patches(left[:count]))
+            left = left[count:]
+            left, count = left[upper[left] >= self.floor - self.error], min(4 * count, _MOST)
+
+    def _search(self, painter: BlockPainter, blocks: Blocks, lower: Float64[np.ndarray, " blocks"]) -> None:
+        """Search disjoint blocks, those with the highest bounds first, until no other can hold the result."""
+        self._raise_floor(lower - self.error, blocks.areas)
+        reaching = np.flatnonzero(blocks.upper >= self.floor - self.error)
+        blocks = blocks.take(reaching[np.argsort(-blocks.upper[reaching])])
+        start, count = 0, _SOME
+        while start < len(blocks.upper) and blocks.upper[start] >= self.floor - self.error:
             some = blocks.take(slice(start, start + count))
-            some = some.take(some.upper + self.error >= self.floor)
+            some = some.take(some.upper >= self.floor - self.error)
             is_small = some.areas <= _SMALL
             if is_small.any():
                 rows, columns = some.take(is_small).pixels()
                 self._add(painter.values(rows, columns), rows, columns)
             if not is_small.all():
-                parts, lower = painter.split(some.take(~is_small))
-                self._raise_floor(lower, parts.areas)
-                self._search(painter, parts)
+                self._search(painter, *painter.split(some.take(~is_small)))
             start, count = start + count, 4 * count
 
     def _raise_floor(self, lower: Float[np.ndarray, " blocks"], areas: Int[np.ndarray, " blocks"]) -> None:
-        """Raise the floor to what the pixels of disjoint blocks, given lower bounds of them, cannot be below."""
+        """Raise the floor to what the rank-th highest pixel of disjoint blocks, given lower bounds, is not below."""
         order = np.argsort(-lower)
         enough = np.searchsorted(areas[order].cumsum(), self.rank)
         if enough < len(order):
-            self.floor = max(self.floor, float(lower[order[enough]]) - self.error)
+            self.floor = max(self.floor, float(lower[order[enough]]))
 
     def _add(self, values: Float32[np.ndarray, " pixels"], rows: np.ndarray, columns: np.ndarray) -> None:
         self.computable -= len(values)
