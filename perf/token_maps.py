@@ -3,8 +3,9 @@
 The program finds the highest and the 50th highest pixel, the coarse map, and the mass in a mask for random token maps,
 in two ways: from the token values, and from the painted map. Both must give the same pixels, the same levels and the
 same mass within 2e-6. It prints median times per map, with painting included in each painted one, and ratios. The first
-map of an image size also prepares the geometry, which is timed apart. Attention is positive or centered, the
-latter as the default reducer gives it. It also counts how many of these maps had to be painted, and so it does for
+map of an image size also prepares the geometry, which is timed apart. So are the runs of the mask, which are found
+once and used for all maps: from an RLE, and from an array. Attention is positive or centered, the latter as the default
+reducer gives it. It also counts how many of these maps had to be painted, and so it does for
 maps that are hard: one different value, checkerboards, plateaus and nearly flat maps.
 """
 
@@ -20,10 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from pixfound_tasks import masks
 from pixfound_tasks.attention import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.geometry import peak
+from pixfound_tasks.attention.mask_runs import MaskRuns
+from pixfound_tasks.attention.token_mass import positive_sums
 from pixfound_tasks.attention.token_peaks import token_peak
-from pixfound_tasks.attention.token_sums import positive_sums, token_coarse_map
+from pixfound_tasks.attention.token_sums import token_coarse_map
 from pixfound_tasks.response import coarse_map
 
 SIZES = ((480, 640), (1200, 1600), (3000, 4000))  # (height, width)
@@ -63,8 +67,15 @@ def compare(name: str, boxes: np.ndarray, size: tuple[int, int], maps: int, pain
     geometry = TokenGeometry(boxes, size)
     values = [random_map(rng, len(boxes), index % 2 == 0) for index in range(maps)]
     first, _ = timed(lambda: (token_peak(geometry, values[0]), token_coarse_map(geometry, values[0])))
-    found = {each: [timed(from_tokens(geometry, each, one, inside)) for one in values] for each in NAMES}
+    rle = masks.encode(inside)
+    (from_rle, runs), (from_array, _) = timed(lambda: MaskRuns(rle)), timed(lambda: MaskRuns(inside))
+    with_mask, _ = timed(lambda: positive_sums(geometry, values[0], runs))
+    found = {each: [timed(from_tokens(geometry, each, one, runs)) for one in values] for each in NAMES}
     print(f"\n{size[1]} x {size[0]} pixels, tokens {name}; first peak and coarse map of a size: {1e3 * first:.2f} ms")
+    print(
+        f"runs of the mask: {1e3 * from_rle:.2f} ms from an RLE, {1e3 * from_array:.2f} ms from an array; "
+        f"first mass: {1e3 * with_mask:.2f} ms"
+    )
     for each in NAMES:
         slow = [timed(from_map(geometry, each, one, inside)) for one in values[:painted]]
         for (_, result), (_, expected) in zip(found[each], slow):
@@ -76,13 +87,13 @@ def compare(name: str, boxes: np.ndarray, size: tuple[int, int], maps: int, pain
     print(f"painted after all: {ordinary} of {maps}, hard ones: {[kind for kind in hard if hard[kind]] or 'none'}")
 
 
-def from_tokens(geometry: TokenGeometry, name: str, values: np.ndarray, inside: np.ndarray) -> Callable[[], Any]:
+def from_tokens(geometry: TokenGeometry, name: str, values: np.ndarray, runs: MaskRuns) -> Callable[[], Any]:
     return {
         "peak": lambda: token_peak(geometry, values),
         "50th peak": lambda: token_peak(geometry, values, 50),
         "coarse map": lambda: token_coarse_map(geometry, values),
         "peak and coarse map": lambda: (token_peak(geometry, values), token_coarse_map(geometry, values)),
-        "mass": lambda: positive_sums(geometry, values, inside),
+        "mass": lambda: positive_sums(geometry, values, runs),
     }[name]
 
 

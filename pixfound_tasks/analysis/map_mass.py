@@ -38,13 +38,13 @@ def map_mass(values: np.ndarray, target: Rle) -> MapMass:
     _check_size(values.shape, target)
     inside = masks.decode(target)
     positive = np.nan_to_num(values.astype(np.float64), nan=0.0).clip(min=0)
-    return _mass(float(positive.sum()), float(positive[inside].sum()), inside)
+    return _mass(float(positive.sum()), float(positive[inside].sum()), target)
 
 
 def coarse_mass(found: CoarseMap, target: Rle) -> MapMass:
     """`map_mass` of a phrase's coarse map, as precise as its cells and levels are."""
     levels = np.frombuffer(found.levels, np.uint8).reshape(found.size).astype(np.float64)
-    total, area = levels.sum(), masks.area(target) / math.prod(target["size"])
+    total, area = levels.sum(), _area(target)
     mass = float((levels * mask_means(target, found.size)).sum() / total) if total > 0 and area else math.nan
     return MapMass(mass, area)
 
@@ -64,11 +64,10 @@ def mask_means(target: Rle, size: tuple[int, int]) -> np.ndarray:
 def phrase_mass(look: Look, span: Span, target: Rle, image: int = 0) -> MapMass:
     """`map_mass` of an answer's phrase over one image of its prompt, from what `save_attention` wrote.
 
-    It is exact to float32 rounding: the map is summed, but not painted.
+    It is exact to float32 rounding: the map is summed, but not painted, and the mask is not decoded.
     """
     _check_size(look.geometries[image].size, target)
-    inside = masks.decode(target)
-    return _mass(*look.phrase_sums(span, inside, image), inside)
+    return _mass(*look.phrase_sums(span, target, image), target)
 
 
 def _check_size(size: Sequence[int], target: Rle) -> None:
@@ -76,5 +75,10 @@ def _check_size(size: Sequence[int], target: Rle) -> None:
         raise ValueError(f"expected a map of the mask's size {list(target['size'])}, but got {list(size)}")
 
 
-def _mass(total: float, within: float, inside: np.ndarray) -> MapMass:
-    return MapMass(within / total if total > 0 and inside.any() else math.nan, float(inside.mean()))
+def _area(target: Rle) -> float:
+    return masks.area(target) / math.prod(target["size"])
+
+
+def _mass(total: float, within: float, target: Rle) -> MapMass:
+    area = _area(target)
+    return MapMass(within / total if total > 0 and area else math.nan, area)

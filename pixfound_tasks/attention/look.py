@@ -15,15 +15,18 @@ from pixfound_tasks.attention.geometry import TokenGeometry
 from pixfound_tasks.attention.head_rows import HeadRows
 from pixfound_tasks.attention.look_file import load_look, save_look
 from pixfound_tasks.attention.token_grids import Method
+from pixfound_tasks.attention.token_mass import PositiveSums, positive_sums
 from pixfound_tasks.attention.token_peaks import covers_a_pixel, token_peak
-from pixfound_tasks.attention.token_sums import PositiveSums, positive_sums, token_coarse_map
+from pixfound_tasks.attention.token_sums import token_coarse_map
 from pixfound_tasks.choices import check_choice
 from pixfound_tasks.response import CoarseMap
 from pixfound_tasks.response.final_answer import final_answer
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float32
+    from jaxtyping import Float32
     from matplotlib.figure import Figure
+
+    from pixfound_tasks.attention.mask_runs import Mask, MaskRuns
 
 PLOTTED = 448  # longest side of a plotted map, in pixels
 _ROUNDING = 1e-6  # rounding error of float32 sums, relative to the summed values
@@ -148,8 +151,11 @@ class Look:
         """Return `response.coarse_map` of a phrase's map. The map is not painted."""
         return token_coarse_map(self.geometries[image], self.phrase_values(span, image))
 
-    def phrase_sums(self, span: Span, inside: Bool[np.ndarray, "height width"], image: int = 0) -> PositiveSums:
-        """Return the sums of the positive values of a phrase's map, over the image and inside a mask of its size."""
+    def phrase_sums(self, span: Span, inside: Mask | MaskRuns, image: int = 0) -> PositiveSums:
+        """Return the sums of the positive values of a phrase's map, over the image and inside a mask of its size.
+
+        The map is not painted. The mask is an array, an RLE or, to use it for several phrases, its `MaskRuns`.
+        """
         return positive_sums(self.geometries[image], self.phrase_values(span, image), inside)
 
     def plot(self, spans: Sequence[Span] | None = None, image: int = 0, picture: Image.Image | None = None) -> Figure:

@@ -1,8 +1,7 @@
-"""Sums over a map from its token values: the means of coarse cells, the coarse map, and the mass in a mask.
+"""The means of coarse cells of a map, and its coarse map, from its token values.
 
 Means are linear in the token values, so that their factors are computed once for a geometry. They differ from the means
-of the painted map by less than float32 rounding. Mass counts positive values only, which is not linear: it takes
-the pixels, but not their interpolation one by one.
+of the painted map by less than float32 rounding. For sums of positive values, which are not linear, see `token_mass`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _MEAN_ERROR, _PLACE_ERROR = 3e-6, 1.5e-7
 _SUM_ERROR = 1e-11  # of float64 sums in another order, relative to the mean magnitude
 _TIE = 1e-9  # of a level: means are summed in another order, and float64 is that accurate
-_BAND = 1 << 16  # pixels that are summed at a time
 
 
 def token_coarse_map(
@@ -171,44 +169,3 @@ def _painted_mean(
     rows, columns = (slice(int(np.flatnonzero(side)[0]), int(np.flatnonzero(side)[-1]) + 1) for side in sides)
     painted = np.nan_to_num(geometry.paint_part(values, rows, columns, method).astype(np.float64))
     return float(sides[0][rows] @ painted @ sides[1][columns])
-
-
-class PositiveSums(NamedTuple):
-    """The sum of a map's positive values, over the image and inside a mask."""
-
-    total: float
-    inside: float
-
-
-def positive_sums(
-    geometry: TokenGeometry,
-    values: Float[np.ndarray, " tokens"],
-    inside: Bool[np.ndarray, "height width"],
-    method: Method = "bicubic",
-) -> PositiveSums:
-    """Return the sums of the positive values of the painted map, exact to float32 rounding.
-
-    The cost grows with the image, because where a map is positive is known only pixel by pixel.
-    """
-    values = geometry.check_values(values)
-    patches = geometry.patches(values, method)
-    if patches is None:
-        positive = np.nan_to_num(geometry.paint(values, method).astype(np.float64), nan=0.0).clip(min=0)
-        return PositiveSums(float(positive.sum()), float(positive[inside].sum()))
-    sums = np.zeros(2)
-    for layer, y, x in patches.rectangles:
-        down = layer.y.weights(np.arange(y.start, y.stop)).astype(np.float32)
-        across = layer.x.weights(np.arange(x.start, x.stop)).astype(np.float32)
-        along = np.ascontiguousarray((down @ values[layer.tokens]).T)
-        width = max(1, _BAND // len(down))
-        for start in range(0, len(across), width):
-            band = np.maximum(across[start : start + width] @ along, 0)
-            chosen = inside[y, x.start + start : x.start + start + len(band)].T
-            sums += band.sum(dtype=np.float64), band[chosen].sum(dtype=np.float64)
-    if patches.is_constant.any():
-        constant = np.where(patches.is_constant, values[patches.constant], 0).clip(min=0).astype(np.float64)
-        areas = np.diff(patches.rows)[:, None] * np.diff(patches.columns)
-        counts = np.add.reduceat(inside.astype(np.int64), patches.rows[:-1], axis=0)
-        counts = np.add.reduceat(counts, patches.columns[:-1], axis=1)
-        sums += (constant * areas).sum(), (constant * counts).sum()
-    return PositiveSums(*sums.tolist())
