@@ -16,7 +16,7 @@ from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.measured.compose import compose
 from pixfound_tasks.attention.measured.measure import prove_geometries
 from pixfound_tasks.attention.measured.sight import CONVOLVED
-from pixfound_tasks.attention.measured.spread_proof import STRIPES, prove_spread
+from pixfound_tasks.attention.measured.spread_proof import FEW_STRIPES, STRIPES, prove_spread
 from pixfound_tasks.attention.measured.vision_cells import CellsAlone
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 
@@ -161,3 +161,15 @@ def test_pooled_pictures_and_norms_of_groups_are_constants():
     seen = gradient.abs().sum(dim=(0, 1)).nonzero()
     assert cells.is_mixing and made.shape == mixed(picture).shape
     assert seen.tolist() == [[2, 2], [2, 3], [3, 2], [3, 3]]
+
+
+@pytest.mark.parametrize("what", ["a box to the right", "mirrored", "in reverse", "transposed"])
+def test_few_stripes_disprove_boxes_elsewhere(what):
+    size = (80, 96)
+    boxes = WRONG[what](grid_boxes(5, 6, (0, 0, 96, 80)), size)
+    pictures = [Image.fromarray(np.random.RandomState(1).randint(40, 216, (*SIZE, 3)).astype(np.uint8))]
+    embed = answers(blurred(0.8))
+    for right, count in ((True, FEW_STRIPES), (False, FEW_STRIPES), (False, STRIPES)):
+        shown = grid_boxes(5, 6, (0, 0, 96, 80)) if right else np.ascontiguousarray(boxes)
+        verdict = prove_spread(embed, pictures, embed(pictures), [TokenGeometry(shown, size)], count)
+        assert bool(verdict.faults) != right, verdict

@@ -24,6 +24,7 @@ class Composed(NamedTuple):
         part: the part whose outputs the geometries are of, to be proved. These are image tokens, the patches that image
             tokens read, or the cells whose codes they are.
         tokens: what turns the geometries, once they are proved, into those of image tokens; None if they are.
+        is_known: whether the layout was measured before.
     """
 
     geometries: tuple[TokenGeometry, ...]
@@ -31,6 +32,7 @@ class Composed(NamedTuple):
     how: str
     part: VisionPart
     tokens: Reading | CodeTokens | None = None
+    is_known: bool = False
 
 
 def compose(part: VisionPart, process: Process, sizes: Sequence[Size], layouts: Layouts | None = None) -> Composed:
@@ -47,12 +49,13 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size], layouts: 
     """
     shown, layouts = Shown(process, sizes), layouts or Layouts()
     sight = layouts.find(shown.first, shown.places)
+    is_known = sight is not None
     if sight is None:
         sight = find_sight(part, shown)
         layouts.keep(shown.first, shown.places, sight)
     else:
         sight.part.forwards = sight.part.backwards = 0  # those of this measurement are counted
-    return Composed(_geometries(sight, shown), sight.ids, sight.how, sight.part, sight.tokens)
+    return Composed(_geometries(sight, shown), sight.ids, sight.how, sight.part, sight.tokens, is_known)
 
 
 def _geometries(sight: Sight, shown: Shown) -> tuple[TokenGeometry, ...]:

@@ -21,7 +21,7 @@ from pixfound_tasks.attention.measured.picture_scale import Process
 from pixfound_tasks.attention.measured.query_reading import Reading
 from pixfound_tasks.attention.measured.regions import PICTURES, Verdict, prove
 from pixfound_tasks.attention.measured.sight import CONVOLVED, EXACT, INTERPOLATED
-from pixfound_tasks.attention.measured.spread_proof import prove_spread
+from pixfound_tasks.attention.measured.spread_proof import FEW_STRIPES, STRIPES, prove_spread
 from pixfound_tasks.attention.measured.vision_part import VisionPart
 
 _THIN = (64, 16)  # images with a shorter side are measured on larger ones, if the processor treats them alike
@@ -104,11 +104,12 @@ def measure_ids(model: Any, process: Process, size: Size) -> tuple[int, ...]:
 def _proved(model: Any, process: Process, sizes: Sequence[Size], layouts: Layouts | None) -> Measurement:
     start, part, shown = time.perf_counter(), VisionPart(model), _Counted(process)
     larger = _enlarged(shown, sizes)
-    geometries, ids, how, proved, tokens = compose(part, shown, larger, layouts)
+    geometries, ids, how, proved, tokens, is_known = compose(part, shown, larger, layouts)
     if larger != list(sizes):
         scale = larger[0][0] / sizes[0][0]
         geometries = tuple(TokenGeometry(own.boxes / scale, size) for own, size in zip(geometries, sizes))
-    verdict = prove_geometries(proved, shown, geometries, ids, how=how)
+    # What tokens see of a known layout is proved: it remains to prove what the numbers show.
+    verdict = prove_geometries(proved, shown, geometries, ids, 1 if is_known else PICTURES, how)
     if verdict.faults:
         raise NotMeasurable(
             f"expected the measured boxes to hold for {verdict.regions} changed regions, but {verdict.faults[0]}"
@@ -147,7 +148,7 @@ def prove_geometries(
         process: see `Process`.
         geometries: one per image.
         ids: the ids of the image tokens; empty if the decoder reads the image by cross-attention.
-        pictures: the number of changed copies, see `regions.prove`.
+        pictures: the number of changed copies, see `regions.prove`. With fewer than usual, less is proved.
         how: how the geometries were measured. Those of convolutions are proved by where their answers lie, see
             `spread_proof.prove_spread`, and those of interpolated tokens with twice the pictures.
     """
@@ -165,7 +166,7 @@ def prove_geometries(
     if len(before) != count:
         return Verdict(0, (f"the prompt has {len(before)} image tokens instead of {count}",))
     if how == CONVOLVED:
-        return prove_spread(embed, shown, before, geometries)
+        return prove_spread(embed, shown, before, geometries, STRIPES if pictures >= PICTURES else FEW_STRIPES)
     if how == INTERPOLATED:
         return prove(embed, shown, before, geometries, 2 * pictures, _BLUR)
     return prove(embed, shown, before, geometries, pictures)

@@ -26,13 +26,14 @@ from pixfound_tasks.attention.measured.regions import Embed, Verdict
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int
 
-STRIPES = 3  # along each axis
+STRIPES, FEW_STRIPES = 3, 2  # along each axis
 _FEWEST = 4  # tokens of a view that can be proved
 _ALIKE = 0.4  # in the logarithm of the area: boxes of one view
 _FOLLOWING = 0.9  # correlation of answers with stripes
 _PULL, _PULL_OF_FEW, _FEW = 0.67, 0.5, 4  # the least; the edges of few boxes pull more
 _SLOPE = 1.35  # the most
 _SHIFT = 0.3  # boxes that all answers may lie off
+_SLACK = 1.2, 1.5  # by which few stripes may miss the limits of the pull and the slope, and of the shift
 _ELSEWHERE = 0.1  # of the answers may come from other images
 _LEAST = 1e-3  # of the strongest answer: what counts as one
 _EVEN = 0.1  # of the mean answer of tokens: weaker ones count less
@@ -55,16 +56,16 @@ class Line(NamedTuple):
     boxes: int
     pull: float
 
-    @property
-    def fault(self) -> str:
-        """What is wrong with it, or ""."""
+    def fault(self, is_of_few: bool = False) -> str:
+        """Return what is wrong with it, or "". `is_of_few`: whether it is of few stripes."""
         least = _PULL if self.boxes >= _FEW else _PULL_OF_FEW
-        if self.correlation < _FOLLOWING or self.pull < least or self.slope > _SLOPE:
+        slack, shift = _SLACK if is_of_few else (1.0, 1.0)
+        if self.correlation < _FOLLOWING or self.pull < least / slack or self.slope > _SLOPE * slack:
             return (
                 f"answers move by {self.pull:.2f} boxes for each box that stripes move by ({self.slope:.2f} without "
                 f"what all stripes have in common), with a correlation of {self.correlation:.2f}"
             )
-        if abs(self.shift) > _SHIFT:
+        if abs(self.shift) > _SHIFT * shift:
             return f"answers lie {abs(self.shift):.2f} boxes {'after' if self.shift > 0 else 'before'} the stripes"
         return ""
 
@@ -74,6 +75,7 @@ def prove_spread(
     pictures: Sequence[Image.Image],
     before: Float64[np.ndarray, "tokens width"],
     geometries: Sequence[TokenGeometry],
+    count: int = STRIPES,
 ) -> Verdict:
     """Change stripes of each image, one at a time, and compare where the answers lie.
 
@@ -82,6 +84,7 @@ def prove_spread(
         pictures: the unchanged pictures, one per image.
         before: what `embed` gives for them.
         geometries: the boxes to prove.
+        count: the number of stripes along each axis. Few suffice where tokens were proved to see these numbers before.
     """
     ends = np.cumsum([0, *(len(geometry.boxes) for geometry in geometries)])
     tried = 0
@@ -92,7 +95,7 @@ def prove_spread(
         for axis, name in enumerate("xy"):
             if all(_across(geometry.boxes[view], axis) < 2 for view in views):
                 continue
-            stripes = _stripes(geometry.boxes[views[0]], axis, geometry.size[1 - axis])
+            stripes = _stripes(geometry.boxes[views[0]], axis, geometry.size[1 - axis], count)
             energy, tried = _energy(embed, pictures, before, index, axis, stripes), tried + len(stripes)
             own = energy[:, ends[index] : ends[index + 1]]
             if not own.sum() > (1 - _ELSEWHERE) * energy.sum():
@@ -101,8 +104,9 @@ def prove_spread(
                 return Verdict(tried, (f"some stripes along {name} have no answer",))
             for view in views:
                 line = fit(geometry.boxes[view], own[:, view], stripes, axis)
-                if line is not None and line.fault:
-                    return Verdict(tried, (f"along {name}, {line.fault}",))
+                fault = line.fault(count <= FEW_STRIPES) if line else ""
+                if fault:
+                    return Verdict(tried, (f"along {name}, {fault}",))
     return Verdict(tried, ())
 
 
@@ -165,11 +169,13 @@ def _across(boxes: Float64[np.ndarray, "tokens 4"], axis: int) -> int:
     return 1 + round(float(np.ptp(boxes[:, axis] + boxes[:, axis + 2])) / 2 / _side(boxes, axis))
 
 
-def _stripes(boxes: Float64[np.ndarray, "tokens 4"], axis: int, length: int) -> Int[np.ndarray, "stripes 2"]:
+def _stripes(
+    boxes: Float64[np.ndarray, "tokens 4"], axis: int, length: int, count: int
+) -> Int[np.ndarray, "stripes 2"]:
     """Return stripes as (start, stop) in whole pixels, half as wide as boxes, evenly over what the boxes cover."""
     low, high = max(0.0, boxes[:, axis].min()), min(float(length), boxes[:, axis + 2].max())
     width = max(1, round(_side(boxes, axis) / 2))
-    middles = low + (np.arange(STRIPES) + 0.5) / STRIPES * (high - low)
+    middles = low + (np.arange(count) + 0.5) / count * (high - low)
     starts = np.round(middles - width / 2).astype(int).clip(0, max(0, length - width))
     return np.stack([starts, starts + width], axis=1)
 
