@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from attention.measuring import measured_toy
+from attention.measuring import assert_alike, measured_toy
 from attention.zoo.zoo_build import build
 from attention.zoo.zoo_regions import check_regions
 from PIL import Image
@@ -14,7 +16,7 @@ from torch.nn import functional
 
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.measured.compose import compose
-from pixfound_tasks.attention.measured.measure import prove_geometries
+from pixfound_tasks.attention.measured.measure import measure, prove_geometries
 from pixfound_tasks.attention.measured.sight import CONVOLVED
 from pixfound_tasks.attention.measured.spread_proof import FEW_STRIPES, STRIPES, prove_spread
 from pixfound_tasks.attention.measured.vision_cells import CellsAlone
@@ -43,6 +45,16 @@ def test_several_images_are_measured(name):
         build(name), [geometry.boxes for geometry in found.geometries], [size, SIZES[0]], 24, is_convolved=True
     )
     assert found.how == CONVOLVED and not verdict.wrong, verdict
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["fast_vlm", "gemma3n", "florence2"])
+def test_half_precision_gives_the_same_boxes(name, dtype):
+    toy = build(name)
+    model = copy.deepcopy(toy.model).to(dtype)
+    found = measure(model, lambda images: toy.inputs([list(images)], ["ab"]), SIZES[:1])
+    assert found.how == CONVOLVED
+    assert_alike(found.geometries, measured_toy(name, SIZES[:1]).geometries)
 
 
 def moved(boxes, right, down):

@@ -96,6 +96,7 @@ class _Between(Gradients):
 
     def __init__(self, part: VisionPart, embedded: Float32[Tensor, "rows width"], output: Tensor) -> None:
         self.part, self.names, self.leaves, self.embedded = part, ["output"], [output], embedded
+        self.lift = 1.0
 
 
 def _query_calls(

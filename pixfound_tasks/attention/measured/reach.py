@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 # Rounding seldom hides a digit of the first base, hardly ever one of the second; half precision tells zeros from ones.
 _QUICK_BASE, _BASE, _HALF_BASE = 1024, 64, 2
-_REACHED, _HALF_REACHED = 1e-5, 1e-3  # of the largest gradient
+_REACHED = 1e-5  # of the largest gradient
+# Gradients in float16 are computed so much larger, because small ones would be 0; in steps less if some are infinite.
+_LIFT, _STEP = 1024.0, 32.0
 _SURE = 0.98  # of the numbers that reach a token must reach one alone
 
 
@@ -30,6 +32,7 @@ class Gradients:
 
     def __init__(self, part: VisionPart, inputs: Mapping[str, Any], names: Sequence[str]) -> None:
         self.part, self.names = part, list(names)
+        self.lift = _LIFT if part.model.dtype == torch.float16 else 1.0
         self.leaves = [inputs[name].detach().clone().requires_grad_(True) for name in names]
         with torch.enable_grad():
             # Copies, because some models change their inputs in place.
@@ -45,11 +48,14 @@ class Gradients:
 
     def of(self, weights: Tensor) -> list[Float32[Tensor, "*numbers"] | None]:
         """Return the gradients of the weighted sum of the signals by each pixel tensor; None for one without."""
-        self.part.backwards += 1
-        found = torch.autograd.grad(
-            self.signal, self.leaves, weights.to(self.signal), retain_graph=True, allow_unused=True
-        )
-        return [None if one is None else one.float() for one in found]
+        while True:
+            self.part.backwards += 1
+            found = torch.autograd.grad(
+                self.signal, self.leaves, self.lift * weights.to(self.signal), retain_graph=True, allow_unused=True
+            )
+            if self.lift == 1 or all(one is None or one.isfinite().all() for one in found):
+                return [None if one is None else one.float() / self.lift for one in found]
+            self.lift /= _STEP
 
 
 class Reach(NamedTuple):
@@ -100,7 +106,7 @@ def reach(
         for index, (name, strength) in enumerate(zip(gradients.names, strengths)):
             if strength is None or not seen[index]:
                 continue
-            reaching = strength.abs() > (_HALF_REACHED if is_half else _REACHED) * strength.abs().max()
+            reaching = strength.abs() > _REACHED * strength.abs().max()
             token, is_whole = _token(strength, [code[index] for code in codes], base, count)
             if checks is not None:
                 expected = proof.to(strength.device)[token]
