@@ -50,10 +50,17 @@ def convolved_numbers(
     with CellsAlone(late=False):
         gradients = Gradients(gradients.part, inputs, list(late))
     kept = np.unique(np.concatenate([token[token >= 0] for token in late.values()]))
-    early = reach(gradients, positions[torch.from_numpy(kept).long()], is_rough=True)  # tells how far all are off
+    chosen = positions[torch.from_numpy(kept).long()]
+    early = reach(gradients, chosen, is_rough=True)  # tells how far all tokens are off
+    if early is not None and _known(early.token) > _known(late):
+        early = reach(gradients, chosen)  # the boxes are taken from it
     if early is None or not early.is_exact:
         return None
     return late, {name: np.where(token >= 0, kept[token], -1) for name, token in early.token.items()}
+
+
+def _known(numbers: Numbers) -> int:
+    return sum(int((token >= 0).sum()) for token in numbers.values())
 
 
 def convolved_tokens(runs: Sequence[Numbers], places: dict[str, Places], count: int, sizes: Sequence[Size]) -> Tokens:

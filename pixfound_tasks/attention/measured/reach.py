@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _QUICK_BASE, _BASE, _HALF_BASE = 1024, 64, 2
 _REACHED = 1e-5  # of the largest gradient
 # Gradients in float16 are computed so much larger, because small ones would be 0; in steps less if some are infinite.
-_LIFT, _STEP = 1024.0, 32.0
+_LIFT, _STEP, _LEAST_LIFT = 2.0**9, 2.0**6, 2.0**-15
 _SURE = 0.98  # of the numbers that reach a token must reach one alone
 
 
@@ -53,7 +53,7 @@ class Gradients:
             found = torch.autograd.grad(
                 self.signal, self.leaves, self.lift * weights.to(self.signal), retain_graph=True, allow_unused=True
             )
-            if self.lift == 1 or all(one is None or one.isfinite().all() for one in found):
+            if self.lift in (1, _LEAST_LIFT) or all(one is None or one.isfinite().all() for one in found):
                 return [None if one is None else one.float() / self.lift for one in found]
             self.lift /= _STEP
 

@@ -26,7 +26,7 @@ from pixfound_tasks.attention.measured.regions import Embed, Verdict
 if TYPE_CHECKING:
     from jaxtyping import Float64, Int
 
-STRIPES, FEW_STRIPES = 3, 2  # along each axis
+STRIPES, FEW_STRIPES, _MOST = 3, 2, 16  # along each axis; the most, in thin pictures
 _FEWEST = 4  # tokens of a view that can be proved
 _ALIKE = 0.4  # in the logarithm of the area: boxes of one view
 _FOLLOWING = 0.9  # correlation of answers with stripes
@@ -95,7 +95,11 @@ def prove_spread(
         for axis, name in enumerate("xy"):
             if all(_across(geometry.boxes[view], axis) < 2 for view in views):
                 continue
-            stripes = _stripes(geometry.boxes[views[0]], axis, geometry.size[1 - axis], count)
+            across, along = (_across(geometry.boxes[views[0]], each) for each in (axis, 1 - axis))
+            # Few tokens lie along a stripe of a thin picture.
+            stripes = _stripes(
+                geometry.boxes[views[0]], axis, geometry.size[1 - axis], max(count, min(across // along, _MOST))
+            )
             energy, tried = _energy(embed, pictures, before, index, axis, stripes), tried + len(stripes)
             own = energy[:, ends[index] : ends[index + 1]]
             if not own.sum() > (1 - _ELSEWHERE) * energy.sum():
@@ -146,6 +150,8 @@ def fit(
         return None
     center, side = (boxes[:, axis] + boxes[:, axis + 2]) / 2, _side(boxes, axis)
     place = (stripes.mean(axis=1) - center.mean()) / side
+    if np.ptp(place) == 0:  # an image of one pixel
+        return Line(0.0, 0.0, 0.0, across, 0.0)
 
     def answers(strengths: Float64[np.ndarray, "stripes tokens"]) -> Float64[np.ndarray, " stripes"]:
         total = strengths.sum(axis=1) + np.finfo(float).tiny
