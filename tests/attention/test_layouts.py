@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from attention.families import build_family
 from attention.measuring import assert_alike, measured, process_of
 from attention.zoo.zoo_build import build
 
 from pixfound_tasks.attention.measured import layouts as layouts_module
+from pixfound_tasks.attention.measured import measure as measure_module
 from pixfound_tasks.attention.measured.errors import NotMeasurable
-from pixfound_tasks.attention.measured.layouts import Layouts
+from pixfound_tasks.attention.measured.layouts import Layouts, layout_of
 from pixfound_tasks.attention.measured.measure import measure
+from pixfound_tasks.attention.measured.regions import Verdict
 
 SIZES = [(100, 70), (61, 150), (133, 201)]
 # Patches, convolutions, a Q-Former, and codes; all resize images to one size.
@@ -59,6 +62,22 @@ def test_layouts_that_were_not_used_for_longest_are_forgotten(monkeypatch):
     (kept,) = layouts._kept.values()
     monkeypatch.setattr(layouts_module, "_MOST_NUMBERS", 2 * layouts_module._numbers(kept))
     for index in range(4):
-        layouts.keep({"index": index}, (), kept)
-        assert layouts.find({"index": 0}, ()) is kept  # used again and again
-    assert [layouts.find({"index": index}, ()) is kept for index in range(4)] == [True, False, False, True]
+        layouts.keep(str(index), kept)
+        assert layouts.find("0") is kept  # used again and again
+    assert [layouts.find(str(index)) is kept for index in range(4)] == [True, False, False, True]
+
+
+def test_inputs_of_any_kind_have_a_layout():
+    values = {"number": torch.tensor(3), "none": torch.empty(0), "flags": torch.tensor([True]), "text": "ab"}
+    assert layout_of(values, ()) == layout_of(dict(reversed(values.items())), ())
+    assert layout_of(values, ()) != layout_of({**values, "number": torch.tensor(4)}, ())
+    assert layout_of(values, ["number"]) == layout_of({**values, "number": torch.tensor(4)}, ["number"])
+
+
+def test_what_is_disproved_is_not_kept(monkeypatch):
+    layouts = Layouts()
+    with monkeypatch.context() as patch:
+        patch.setattr(measure_module, "prove_geometries", lambda *_: Verdict(1, ("a fault",)))
+        with pytest.raises(NotMeasurable, match="a fault"):
+            measure_toy("janus", SIZES[:1], layouts)
+    assert measure_toy("janus", SIZES[1:2], layouts).cost.backwards > 0

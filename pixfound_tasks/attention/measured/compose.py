@@ -10,7 +10,7 @@ import numpy as np
 from pixfound_tasks.attention.geometry import Size, TokenGeometry
 from pixfound_tasks.attention.measured.codes import CodeTokens
 from pixfound_tasks.attention.measured.image_tokens import counts_per_image
-from pixfound_tasks.attention.measured.layouts import Layouts
+from pixfound_tasks.attention.measured.layouts import Layouts, layout_of
 from pixfound_tasks.attention.measured.picture_scale import Process
 from pixfound_tasks.attention.measured.query_reading import Reading
 from pixfound_tasks.attention.measured.sight import Shown, Sight, find_sight
@@ -24,15 +24,19 @@ class Composed(NamedTuple):
         part: the part whose outputs the geometries are of, to be proved. These are image tokens, the patches that image
             tokens read, or the cells whose codes they are.
         tokens: what turns the geometries, once they are proved, into those of image tokens; None if they are.
-        is_known: whether the layout was measured before.
+        layout: the layout of the model's inputs.
+        sight: what the image tokens of this layout see.
+        is_known: whether that was measured and proved before.
     """
 
     geometries: tuple[TokenGeometry, ...]
     ids: tuple[int, ...]
     how: str
     part: VisionPart
-    tokens: Reading | CodeTokens | None = None
-    is_known: bool = False
+    tokens: Reading | CodeTokens | None
+    layout: str
+    sight: Sight
+    is_known: bool
 
 
 def compose(part: VisionPart, process: Process, sizes: Sequence[Size], layouts: Layouts | None = None) -> Composed:
@@ -47,15 +51,14 @@ def compose(part: VisionPart, process: Process, sizes: Sequence[Size], layouts: 
     Raises:
         NotMeasurable: if a step proves nothing.
     """
-    shown, layouts = Shown(process, sizes), layouts or Layouts()
-    sight = layouts.find(shown.first, shown.places)
-    is_known = sight is not None
-    if sight is None:
-        sight = find_sight(part, shown)
-        layouts.keep(shown.first, shown.places, sight)
-    else:
-        sight.part.forwards = sight.part.backwards = 0  # those of this measurement are counted
-    return Composed(_geometries(sight, shown), sight.ids, sight.how, sight.part, sight.tokens, is_known)
+    shown = Shown(process, sizes)
+    layout = layout_of(shown.first, shown.places)
+    known = None if layouts is None else layouts.find(layout)
+    sight = find_sight(part, shown) if known is None else known
+    if known is not None:
+        known.part.forwards = known.part.backwards = 0  # those of this measurement are counted
+    geometries = _geometries(sight, shown)
+    return Composed(geometries, sight.ids, sight.how, sight.part, sight.tokens, layout, sight, known is not None)
 
 
 def _geometries(sight: Sight, shown: Shown) -> tuple[TokenGeometry, ...]:

@@ -1,4 +1,4 @@
-"""Keeps which numbers the image tokens of the last layouts see, so that other pictures of a layout cost little."""
+"""Keeps which numbers the image tokens of the last layouts see, so that other sizes with these layouts cost little."""
 
 from __future__ import annotations
 
@@ -23,23 +23,17 @@ class Layouts:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Sight] = OrderedDict()
 
-    def find(self, inputs: Mapping[str, Any], pixels: Collection[str]) -> Sight | None:
-        """Return what the image tokens see in these inputs, None for a new layout.
+    def find(self, layout: str) -> Sight | None:
+        """Return what the image tokens see in a layout, None for a new one."""
+        if layout in self._kept:
+            self._kept.move_to_end(layout)
+        return self._kept.get(layout)
 
-        Args:
-            inputs: the model's inputs.
-            pixels: the names of the pixel tensors.
-        """
-        key = _key(inputs, pixels)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def keep(self, inputs: Mapping[str, Any], pixels: Collection[str], sight: Sight) -> None:
-        """Keep what image tokens see, and forget the layouts that were not used for longest."""
+    def keep(self, layout: str, sight: Sight) -> None:
+        """Keep what image tokens see once it is proved, and forget the layouts that were not used for longest."""
         if not sight.runs:
             return
-        self._kept[_key(inputs, pixels)] = sight
+        self._kept[layout] = sight
         while len(self._kept) > 1 and sum(map(_numbers, self._kept.values())) > _MOST_NUMBERS:
             self._kept.popitem(last=False)
 
@@ -48,13 +42,16 @@ def _numbers(sight: Sight) -> int:
     return sum(values.size for run in sight.runs for values in run.values())
 
 
-def _key(inputs: Mapping[str, Any], pixels: Collection[str]) -> str:
+def layout_of(inputs: Mapping[str, Any], pixels: Collection[str]) -> str:
+    """Return the name of the layout of a model's inputs, of which these are the pixel tensors."""
     found = hashlib.sha256()
     for name, value in sorted(inputs.items()):
         if torch.is_tensor(value):
             found.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
             if name not in pixels:
-                found.update(value.cpu().contiguous().view(torch.uint8).numpy().tobytes() if value.numel() else b"")
+                found.update(
+                    value.cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes() if value.numel() else b""
+                )
         else:
             found.update(f"{name}{value!r}".encode())
     return found.hexdigest()

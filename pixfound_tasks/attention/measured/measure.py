@@ -104,21 +104,24 @@ def measure_ids(model: Any, process: Process, size: Size) -> tuple[int, ...]:
 def _proved(model: Any, process: Process, sizes: Sequence[Size], layouts: Layouts | None) -> Measurement:
     start, part, shown = time.perf_counter(), VisionPart(model), _Counted(process)
     larger = _enlarged(shown, sizes)
-    geometries, ids, how, proved, tokens, is_known = compose(part, shown, larger, layouts)
+    found = compose(part, shown, larger, layouts)
+    geometries = found.geometries
     if larger != list(sizes):
         scale = larger[0][0] / sizes[0][0]
         geometries = tuple(TokenGeometry(own.boxes / scale, size) for own, size in zip(geometries, sizes))
     # What tokens see of a known layout is proved: it remains to prove what the numbers show.
-    verdict = prove_geometries(proved, shown, geometries, ids, 1 if is_known else PICTURES, how)
+    verdict = prove_geometries(found.part, shown, geometries, found.ids, 1 if found.is_known else PICTURES, found.how)
     if verdict.faults:
         raise NotMeasurable(
             f"expected the measured boxes to hold for {verdict.regions} changed regions, but {verdict.faults[0]}"
         )
-    reading, geometries = (None, geometries) if tokens is None else tokens.over(geometries)
-    used = {id(one): one for one in (part, proved)}.values()
+    if layouts is not None:
+        layouts.keep(found.layout, found.sight)
+    reading, geometries = (None, geometries) if found.tokens is None else found.tokens.over(geometries)
+    used = {id(one): one for one in (part, found.part)}.values()
     forwards, backwards = (sum(counts) for counts in zip(*((one.forwards, one.backwards) for one in used)))
     return Measurement(
-        geometries, ids, how, Cost(forwards, backwards, shown.calls, time.perf_counter() - start), reading
+        geometries, found.ids, found.how, Cost(forwards, backwards, shown.calls, time.perf_counter() - start), reading
     )
 
 
