@@ -65,7 +65,7 @@ def decode(rle: Rle) -> np.ndarray:
 
 def run_ends(rle: Rle) -> tuple[np.ndarray, np.ndarray]:
     """Return the half-open runs of a trusted RLE's pixels, starts and ends, counted down the columns."""
-    runs = _runs([rle["counts"]])
+    runs = _runs([_as_text(rle)["counts"]])
     assert runs is not None
     edges = np.cumsum(runs.lengths)
     return edges[:-1:2], edges[1::2]

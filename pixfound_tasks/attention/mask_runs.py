@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -63,15 +64,19 @@ class MaskRuns:
         size: the height and width of the image, in pixels.
         area: the number of pixels in the mask.
         runs: its runs.
-        kept: what other modules compute once from the mask.
+        kept: what other modules compute once from the mask, for as long as what it is computed for exists.
     """
 
     def __init__(self, mask: Mask) -> None:
-        """Find the runs of a trusted RLE, which is not decoded, or of an array."""
-        self.rle = masks.encode(mask) if isinstance(mask, np.ndarray) else mask
+        """Find the runs of an RLE, which is not decoded, or of an array of bool or 0 and 1.
+
+        Raises:
+            ValueError: if it is neither, or its runs do not add up to its pixels.
+        """
+        self.rle = _rle(mask)
         height, width = map(int, self.rle["size"])
         self.size: tuple[int, int] = (height, width)
-        self.kept: dict[Any, Any] = {}
+        self.kept: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         start, end = masks.run_ends(self.rle)
         start, end = start[start < end].astype(int), end[start < end].astype(int)
         self.area = int((end - start).sum())
@@ -87,6 +92,24 @@ def as_runs(mask: Mask | MaskRuns, size: tuple[int, int]) -> MaskRuns:
     if runs.size != tuple(size):
         raise ValueError(f"expected a mask of the image's size {tuple(size)}, but got {runs.size}")
     return runs
+
+
+def _rle(mask: Mask) -> masks.Rle:
+    if isinstance(mask, np.ndarray):
+        if mask.dtype.kind not in "bui":
+            raise ValueError(
+                f"expected a mask of bool or 0 and 1, but got {mask.dtype}: compare logits or probabilities with a "
+                "threshold first"
+            )
+        return masks.encode(mask)
+    if not isinstance(mask, dict) or not {"size", "counts"} <= mask.keys():
+        raise ValueError(
+            f"expected a mask as an array, as an RLE with size and counts, or MaskRuns, but got {str(mask)[:80]}"
+        )
+    counts: Any = mask["counts"]
+    text = counts.decode("ascii", "replace") if isinstance(counts, bytes) else counts
+    size = masks.check_size(mask["size"])
+    return masks.read_mask({"size": list(size), "counts": text}, size)
 
 
 def _stretched(

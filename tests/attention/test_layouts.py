@@ -14,7 +14,7 @@ from pixfound_tasks.attention.measured import measure as measure_module
 from pixfound_tasks.attention.measured.errors import NotMeasurable
 from pixfound_tasks.attention.measured.layouts import Layouts, layout_of
 from pixfound_tasks.attention.measured.measure import measure
-from pixfound_tasks.attention.measured.regions import Verdict
+from pixfound_tasks.attention.measured.regions import PICTURES, Verdict
 
 SIZES = [(100, 70), (61, 150), (133, 201)]
 # Patches, convolutions, a Q-Former, and codes; all resize images to one size.
@@ -67,10 +67,20 @@ def test_layouts_that_were_not_used_for_longest_are_forgotten(monkeypatch):
     assert [layouts.find(str(index)) is kept for index in range(4)] == [True, False, False, True]
 
 
+def test_a_thin_picture_is_proved_as_if_its_layout_were_new(monkeypatch):
+    layouts, pictures, prove = Layouts(), list[int](), measure_module.prove_geometries
+    monkeypatch.setattr(measure_module, "prove_geometries", lambda *a: pictures.append(a[4]) or prove(*a))
+    for size in [(100, 70), (133, 201), (20, 90)]:
+        measure_toy("janus", [size], layouts)
+    assert pictures == [PICTURES, 1, PICTURES]
+
+
 def test_inputs_of_any_kind_have_a_layout():
     values = {"number": torch.tensor(3), "none": torch.empty(0), "flags": torch.tensor([True]), "text": "ab"}
     assert layout_of(values, ()) == layout_of(dict(reversed(values.items())), ())
     assert layout_of(values, ()) != layout_of({**values, "number": torch.tensor(4)}, ())
+    long = np.zeros(5000), np.eye(1, 5000, 2500)[0]
+    assert layout_of({"array": long[0]}, ()) != layout_of({"array": long[1]}, ())
     assert layout_of(values, ["number"]) == layout_of({**values, "number": torch.tensor(4)}, ["number"])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from attention.test_token_peaks import geometries, paintings, random_values  # noqa: F401
@@ -143,6 +145,42 @@ def test_a_mask_of_another_size_is_an_error():
     geometry = TokenGeometry(grid_boxes(2, 2, (0, 0, 10, 10)), (10, 10))
     with pytest.raises(ValueError, match=r"expected a mask of the image's size \(10, 10\), but got \(10, 9\)"):
         positive_sums(geometry, np.ones(4), np.ones((10, 9), bool))
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_an_rle_in_any_form_has_the_runs_of_its_mask(kind):
+    mask = a_mask(np.random.default_rng(0), (7, 11), kind)
+    columns = mask.T.ravel()
+    edges = np.flatnonzero(np.diff(columns, prepend=False))
+    counts = np.diff(np.concatenate([[0], edges, [columns.size]])).tolist()
+    text = masks.encode(mask)
+    for rle in (text, {**text, "counts": text["counts"].encode()}, {**text, "counts": counts}):
+        found = MaskRuns(rle)
+        assert found.area == mask.sum() and found.rle == text
+        np.testing.assert_array_equal(found.runs, MaskRuns(mask).runs)
+
+
+@pytest.mark.parametrize(
+    "mask, message",
+    [
+        (np.full((5, 4), 0.5), "expected a mask of bool or 0 and 1, but got float64"),
+        ({**masks.empty((50, 40)), "size": [5, 4]}, "expected run lengths that add up to 20 pixels"),
+        ({"size": [5, 4], "counts": ""}, "expected run lengths that add up to 20 pixels"),
+        ({"size": [5, 4]}, "expected a mask as an array, as an RLE with size and counts, or MaskRuns"),
+        (None, "expected a mask as an array, as an RLE with size and counts, or MaskRuns, but got None"),
+    ],
+)
+def test_what_is_no_mask_is_an_error(mask, message):
+    with pytest.raises(ValueError, match=message):
+        positive_sums(TokenGeometry(grid_boxes(2, 2, (0, 0, 4, 5)), (5, 4)), np.ones(4), mask)
+
+
+def test_a_mask_keeps_nothing_of_geometries_that_are_gone():
+    runs = MaskRuns(np.eye(10, dtype=bool))
+    for _ in range(5):
+        positive_sums(TokenGeometry(grid_boxes(2, 2, (0, 0, 10, 10)), (10, 10)), np.arange(4.0), runs)
+    gc.collect()
+    assert len(runs.kept) == 0
 
 
 @pytest.mark.parametrize("kind", MASKS)

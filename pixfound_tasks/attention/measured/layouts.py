@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pickle
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -38,6 +40,13 @@ class Layouts:
             self._kept.popitem(last=False)
 
 
+def _content(value: Any) -> bytes:
+    try:
+        return pickle.dumps(value)
+    except Exception:  # what cannot be compared makes a layout of its own
+        return os.urandom(16)
+
+
 def _numbers(sight: Sight) -> int:
     return sum(values.size for run in sight.runs for values in run.values())
 
@@ -53,5 +62,5 @@ def layout_of(inputs: Mapping[str, Any], pixels: Collection[str]) -> str:
                     value.cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes() if value.numel() else b""
                 )
         else:
-            found.update(f"{name}{value!r}".encode())
+            found.update(name.encode() + _content(value))
     return found.hexdigest()
