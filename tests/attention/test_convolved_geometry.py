@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from torch.nn import functional
 from pixfound_tasks.attention.geometry import TokenGeometry, grid_boxes
 from pixfound_tasks.attention.measured.compose import compose
 from pixfound_tasks.attention.measured.measure import measure, prove_geometries
+from pixfound_tasks.attention.measured.reach import Gradients
 from pixfound_tasks.attention.measured.sight import CONVOLVED
 from pixfound_tasks.attention.measured.spread_proof import FEW_STRIPES, STRIPES, prove_spread
 from pixfound_tasks.attention.measured.vision_cells import CellsAlone
@@ -47,14 +49,33 @@ def test_several_images_are_measured(name):
     assert found.how == CONVOLVED and not verdict.wrong, verdict
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("name", ["fast_vlm", "gemma3n", "florence2"])
+@pytest.mark.parametrize(
+    "name, dtype", [("fast_vlm", torch.float16), ("florence2", torch.bfloat16), ("florence2", torch.float16)]
+)
 def test_half_precision_gives_the_same_boxes(name, dtype):
     toy = build(name)
     model = copy.deepcopy(toy.model).to(dtype)
     found = measure(model, lambda images: toy.inputs([list(images)], ["ab"]), SIZES[:1])
     assert found.how == CONVOLVED
     assert_alike(found.geometries, measured_toy(name, SIZES[:1]).geometries)
+
+
+class Steep:
+    """A vision part whose image tokens are a multiple of the numbers, in float16."""
+
+    def __init__(self, slope):
+        self.model, self.slope, self.backwards = SimpleNamespace(dtype=torch.float16), slope, 0
+
+    def embed(self, inputs, with_gradient=False):
+        return (inputs["pixels"] * self.slope).reshape(4, 1)
+
+
+@pytest.mark.parametrize("slope", [1e-6, 1.0, 1e3, 3e4])
+def test_gradients_in_float16_are_neither_zero_nor_infinite(slope):
+    gradients = Gradients(Steep(slope), {"pixels": torch.zeros(4, dtype=torch.float16)}, ["pixels"])
+    gradients.choose(torch.arange(4))
+    (found,) = gradients.of(torch.tensor([1.0, 0.0, 1.0, 0.0]))
+    assert found.isfinite().all() and found[0] == found[2] != 0 and found[1] == found[3] == 0
 
 
 def moved(boxes, right, down):
