@@ -79,6 +79,7 @@ def test_inputs_of_any_kind_have_a_layout():
     values = {"number": torch.tensor(3), "none": torch.empty(0), "flags": torch.tensor([True]), "text": "ab"}
     assert layout_of(values, ()) == layout_of(dict(reversed(values.items())), ())
     assert layout_of(values, ()) != layout_of({**values, "number": torch.tensor(4)}, ())
+    assert layout_of({"sizes": [[1, 2], [3]]}, ()) != layout_of({"sizes": [[1], [2, 3]]}, ())
     long = np.zeros(5000), np.eye(1, 5000, 2500)[0]
     assert layout_of({"array": long[0]}, ()) != layout_of({"array": long[1]}, ())
     assert layout_of(values, ["number"]) == layout_of({**values, "number": torch.tensor(4)}, ["number"])

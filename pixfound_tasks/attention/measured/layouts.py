@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from pixfound_tasks.attention.measured.sight import Sight
@@ -40,27 +40,28 @@ class Layouts:
             self._kept.popitem(last=False)
 
 
-def _content(value: Any) -> bytes:
-    try:
-        return pickle.dumps(value)
-    except Exception:  # what cannot be compared makes a layout of its own
-        return os.urandom(16)
-
-
-def _numbers(sight: Sight) -> int:
-    return sum(values.size for run in sight.runs for values in run.values())
-
-
 def layout_of(inputs: Mapping[str, Any], pixels: Collection[str]) -> str:
     """Return the name of the layout of a model's inputs, of which these are the pixel tensors."""
     found = hashlib.sha256()
     for name, value in sorted(inputs.items()):
-        if torch.is_tensor(value):
-            found.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-            if name not in pixels:
-                found.update(
-                    value.cpu().flatten().contiguous().view(torch.uint8).numpy().tobytes() if value.numel() else b""
-                )
-        else:
-            found.update(name.encode() + _content(value))
+        content = str((value.shape, value.dtype)).encode() if name in pixels else _content(value)
+        found.update(name.encode() + content)
     return found.hexdigest()
+
+
+def _content(value: Any) -> bytes:
+    """Return bytes that equal values have, and no others."""
+    if torch.is_tensor(value):
+        numbers = value.cpu().flatten().contiguous()
+        kept = numbers.view(torch.uint8).numpy().tobytes() if len(numbers) else b""
+        return str((value.shape, value.dtype)).encode() + kept
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return str((value.shape, value.dtype)).encode() + value.tobytes()
+    if isinstance(value, (list, tuple)):
+        return b"[" + b",".join(map(_content, value)) + b"]"
+    # What cannot be compared makes a layout of its own.
+    return repr(value).encode() if isinstance(value, (str, int, float, type(None))) else os.urandom(16)
+
+
+def _numbers(sight: Sight) -> int:
+    return sum(values.size for run in sight.runs for values in run.values())
