@@ -1,8 +1,8 @@
 """Which image token each number of the pixel tensors reaches, by gradients that carry the tokens' indices.
 
 With self-attention made the identity, a number reaches one token. The gradient of the sum of all tokens' signals says
-how strongly; the gradient of the sum weighted by a digit of each token's index, divided by it, says which token. A last
-gradient, weighted by random codes, proves that each number reaches one token and no other.
+how strongly; the gradient of the sum weighted by a digit of each token's index, divided by it, says which token.
+Another gradient, weighted by random codes, proves that each number reaches one token and no other.
 """
 
 from __future__ import annotations
